@@ -1,0 +1,33 @@
+# What a person runs, and CI runs the same. Needs python3 (3.11 or newer) with pip or venv, and nothing else.
+PYTHON = .venv/bin/python
+RECORDINGS =
+
+.PHONY: demo test check judge lock tools
+
+demo: ; @./fletcher demo
+
+test: tools ; @$(PYTHON) -m pytest
+
+check: tools
+	@$(PYTHON) -m ruff check
+	@$(PYTHON) -m ruff format --check
+	@$(PYTHON) -m mypy
+	@$(PYTHON) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+	@$(PYTHON) tests/check_house.py
+
+# Judges every recording under RECORDINGS with the judge that lies beside them: make judge RECORDINGS=dir
+judge: tools
+	@test -n "$(RECORDINGS)" || { echo "make judge RECORDINGS=DIR: which recordings?" >&2; exit 2; }
+	@$(PYTHON) "$(RECORDINGS)/../tools/judge.py" "$(RECORDINGS)" --fletcher ./fletcher --min-right 100
+
+# The checkout's environment with the tools for tests and checks.
+tools:
+	@./fletcher --version >/dev/null
+	@$(PYTHON) -I bot/install.py --tools
+
+# For maintainers: pin anew what pyproject.toml allows, for every platform and without any address.
+LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links --upgrade pyproject.toml
+lock:
+	$(LOCK) --output-file requirements.lock
+	$(LOCK) --extra dev --constraints requirements.lock --output-file tests/requirements.lock

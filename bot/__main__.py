@@ -1,0 +1,103 @@
+"""The way in: hand the command line to the door, and turn whatever happens into a sentence and an exit code."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from bot.errors import FletcherError
+
+INTERRUPTED = 130
+READER_GONE = 141
+OUT_OF_ROOM = 4
+BUG = 70
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command (default: this process's own arguments) and return the exit code; no exception leaves here."""
+    tolerate_any_character()
+    try:
+        try:
+            # Imported here, so that an interruption or a bug during the imports reads like any other.
+            from bot.doors import cli
+
+            code = cli.main(sys.argv[1:] if argv is None else argv)
+        except SystemExit as ended:  # argparse ends a usage error, --help and --version so
+            code = ended.code if isinstance(ended.code, int) else 0
+        flush()
+    except FletcherError as problem:
+        return fail(str(problem), problem.exit_code)
+    except KeyboardInterrupt:
+        return abandon_output(INTERRUPTED)
+    except BrokenPipeError:
+        return abandon_output(READER_GONE)
+    except MemoryError:
+        return fail("the machine has not enough memory for this", OUT_OF_ROOM)
+    except Exception as bug:  # noqa: BLE001  # this is the place where a crash becomes a sentence
+        return fail_with_bug(bug)
+    return code
+
+
+def tolerate_any_character() -> None:
+    """Let no terminal's narrow encoding turn an answer into a crash."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def flush() -> None:
+    """Write out the answer while a failure to do so can still be told."""
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as problem:
+            abandon_output(OUT_OF_ROOM)
+            raise FletcherError(f"cannot write the answer: {problem.strerror}") from problem
+
+
+def abandon_output(code: int) -> int:
+    """Drop what is still to be written, so that the interpreter does not complain about it at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+    return code
+
+
+def fail(sentence: str, code: int) -> int:
+    """Tell the person and return the code."""
+    if sys.stderr is not None:
+        print(f"fletcher: {sentence}", file=sys.stderr)
+    return code
+
+
+def fail_with_bug(bug: Exception) -> int:
+    """Say that this is a bug, and keep the trace for whoever mends it."""
+    import traceback
+
+    trace = "".join(traceback.format_exception(bug))
+    if os.environ.get("FLETCHER_DEBUG") == "1":
+        return fail(f"This is a bug in Fletcher.\n{trace}", BUG)
+    return fail(
+        f"This is a bug in Fletcher ({type(bug).__name__}), and no diagnosis. {keep(trace)}",
+        BUG,
+    )
+
+
+def keep(trace: str) -> str:
+    """Write the trace to a file that only this user can read, and say where."""
+    import tempfile
+
+    try:
+        handle, name = tempfile.mkstemp(prefix="fletcher-bug-", suffix=".txt")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(trace)
+    except OSError as problem:
+        return f"The trace could not be kept ({problem.strerror}); run it again with FLETCHER_DEBUG=1 to see it."
+    return f"Please report it with {name}, which holds the trace (read it first: it may quote your files)."
+
+
+if __name__ == "__main__":
+    sys.exit(main())
