@@ -28,6 +28,6 @@ tools:
 # For maintainers: pin anew what pyproject.toml allows, for every platform and without any address.
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --upgrade pyproject.toml
-lock:
+lock: # uv is the one tool that is not in the locks: pip install uv
 	$(LOCK) --output-file requirements.lock
 	$(LOCK) --extra dev --constraints requirements.lock --output-file tests/requirements.lock

@@ -1,8 +1,10 @@
 """The way in: hand the command line to the door, and turn whatever happens into a sentence and an exit code."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from bot.errors import FletcherError
 
@@ -10,6 +12,8 @@ INTERRUPTED = 130
 READER_GONE = 141
 OUT_OF_ROOM = 4
 BUG = 70
+
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,15 +27,23 @@ def main(argv: Sequence[str] | None = None) -> int:
             code = cli.main(sys.argv[1:] if argv is None else argv)
         except SystemExit as ended:  # argparse ends a usage error, --help and --version so
             code = ended.code if isinstance(ended.code, int) else 0
-        flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()  # now, while a failure to do so can still be told
     except FletcherError as problem:
         return fail(str(problem), problem.exit_code)
     except KeyboardInterrupt:
-        return abandon_output(INTERRUPTED)
+        abandon(sys.stdout, sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:
-        return abandon_output(READER_GONE)
+        abandon(sys.stdout, sys.stderr)
+        return READER_GONE
     except MemoryError:
         return fail("the machine has not enough memory for this", OUT_OF_ROOM)
+    except OSError as problem:
+        if problem.filename is not None or problem.errno not in UNWRITABLE:
+            return fail_with_bug(problem)
+        abandon(sys.stdout)
+        return fail(f"cannot write the answer: {problem.strerror}", OUT_OF_ROOM)
     except Exception as bug:  # noqa: BLE001  # this is the place where a crash becomes a sentence
         return fail_with_bug(bug)
     return code
@@ -44,26 +56,13 @@ def tolerate_any_character() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def flush() -> None:
-    """Write out the answer while a failure to do so can still be told."""
-    if sys.stdout is not None:
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as problem:
-            abandon_output(OUT_OF_ROOM)
-            raise FletcherError(f"cannot write the answer: {problem.strerror}") from problem
-
-
-def abandon_output(code: int) -> int:
+def abandon(*streams: TextIO | None) -> None:
     """Drop what is still to be written, so that the interpreter does not complain about it at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in streams:
         if stream is not None:
             os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
-    return code
 
 
 def fail(sentence: str, code: int) -> int:
