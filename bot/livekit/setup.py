@@ -34,7 +34,9 @@ class WorkerSetup:
     `agent_name` is "" when the worker is unnamed for sure and None when the source cannot tell.
     `job_type` is None when it cannot be told; a worker that sets none is JT_ROOM.
     `init_timeout` is in seconds, whatever the SDK's own unit; None when it is not set or unknown.
-    `name_note` says in one phrase why a name is unknown, or which variable decides it.
+    `name_note` says in one phrase why a name or type is unknown. `name_variable` is the environment
+    variable that decides about the name, `name_default` what holds when nothing sets it (or when a
+    caller passes nothing), `name_choices` the names of which it is one.
     """
 
     place: Place
@@ -50,6 +52,9 @@ class WorkerSetup:
     deployment: str | None
     name_note: str = ""
     type_place: Place | None = None
+    name_variable: str | None = None
+    name_default: str | None = None
+    name_choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Dispatcher:
     """One place that asks for an agent; `agent_name` is None when it is only known at run time.
 
     `conditional` says that the place is not reached (or names another agent) on every run.
-    `note` says in one phrase why a name is unknown, or which variable decides it.
+    `note` says in one phrase why a name is unknown; `name_variable` and `name_default` are as for a worker.
     """
 
     place: Place
@@ -66,6 +71,8 @@ class Dispatcher:
     conditional: bool = False
     deployment: str | None = None
     note: str = ""
+    name_variable: str | None = None
+    name_default: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,262 @@
+"""Workers, dispatches and tokens in Python."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.source.evaluate import Budget
+from bot.source.found import Found, FoundToken, FoundWorker
+from bot.source.grammar import parser
+from bot.source.python_calls import arguments
+from bot.source.python_scope import is_conditional
+from bot.source.python_values import PythonModule
+from bot.source.reading import CONFIG_KEYS, Reading, why_unseen
+from bot.source.values import ABSENT, Entry, Lit, Made, Ref, Table, Unknown, Value, each, field, made_by
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+    from bot.source.evaluate import Load
+    from bot.source.text import SourceText, Spot
+
+SUFFIXES = (".py", ".pyw")
+_OPTIONS = ("WorkerOptions", "ServerOptions")
+
+
+def parse(text: SourceText, load: Load | None = None, budget: Budget | None = None) -> PythonModule:
+    """The file as a module, ready to be read or to be imported from."""
+    return PythonModule(text, parser("python").parse(text.data).root_node, load, budget or Budget())
+
+
+def read(module: PythonModule) -> Found:
+    """What one file says about workers, dispatches and tokens."""
+    return _Reading(module).read()
+
+
+class _Reading(Reading):
+    """One pass over one Python file."""
+
+    roots = frozenset({"agents", "livekit", "lk", "api", "lk_api", "livekit_api", "cli", "room", "agent_dispatch"})
+    converters = frozenset({"ParseDict", "Parse"})
+
+    def __init__(self, module: PythonModule) -> None:
+        super().__init__(module)
+        self.module = module
+
+    def fields_of(self, made: Made) -> Value:
+        """The named arguments that a message of the protocol is made with."""
+        return made.named if made.named is not None else ABSENT
+
+    def read(self) -> Found:
+        module = self.module
+        self.begin()
+        calls = [node for node in module.nodes("call") if module.sound(node)]
+        for node in calls:
+            self._run_app(node)
+        for node in calls:
+            self._loose_options(node)
+        self._sessions()
+        for node in calls:
+            for made in self._made(node, "AccessToken"):
+                self.tokens.setdefault(made.spot.key, FoundToken(made.spot))
+        for node in calls:
+            self._token_method(node)
+        for node in module.nodes("assignment"):
+            if module.sound(node):
+                self._assigned_config(node)
+        for node in calls:
+            self._request(node)
+        for node in module.nodes("pair"):
+            if module.sound(node):
+                self._config_pair(node)
+        for node in calls:
+            self._added(node)
+        for name in ("RoomConfiguration", "RoomAgentDispatch"):
+            for node in calls:
+                self._loose(node, name)
+        return self.finish()
+
+    def _made(self, node: Node, *names: str) -> list[Made]:
+        """What a call makes, if its own name or an alias of it is one of these."""
+        callee = node.child_by_field_name("function")
+        if callee is None or callee.type not in {"identifier", "attribute"}:
+            return []
+        target = self.module.value(callee)
+        if not any(isinstance(option, Ref) and option.name in names for option in each(target)):
+            return []
+        found = made_by(self.module.value(node), *names)
+        return [made for made in found if self.is_livekit(made.callee) and made.spot.key == self.module.spot(node).key]
+
+    # --- workers -----------------------------------------------------------------------------
+
+    def _run_app(self, node: Node) -> None:
+        callee = node.child_by_field_name("function")
+        if callee is None or not self.module.written(callee).endswith("run_app"):
+            return
+        target = self.module.value(callee)
+        if not isinstance(target, Ref) or target.name != "run_app" or not self.is_livekit(target):
+            return
+        args, _ = arguments(self.module, node.child_by_field_name("arguments"), {})
+        spot = self.module.spot(node)
+        for option in each(args[0] if args else ABSENT):
+            if isinstance(option, Made) and option.callee.name in _OPTIONS:
+                self._options(option, option.spot if option.spot.text is spot.text else spot)
+            elif isinstance(option, Made) and option.callee.name == "AgentServer":
+                continue  # its sessions are the workers
+            elif not isinstance(option, Lit) and option is not ABSENT:
+                self._unseen(option, spot)
+
+    def _unseen(self, option: Value, spot: Spot) -> None:
+        if isinstance(option, Ref) and b".rtc_session" in self.module.text.data:
+            return  # a server that is imported from elsewhere; its sessions are registered here
+        self.found.workers.append(FoundWorker("python", spot, None, why_unseen(option)))
+
+    def _options(self, made: Made, spot: Spot) -> None:
+        if made.spot.key in self.met:
+            return
+        self.met.add(made.spot.key)
+        named = made.named if made.named is not None else Table((), made.spot)
+        # Values that are given without a name come in the order of the class's fields.
+        order = ("entrypoint_fnc", "request_fnc", "prewarm_fnc", "load_fnc")
+        positional = tuple(Entry(name, value, made.spot) for name, value in zip(order, made.args, strict=False))
+        self.found.workers.append(FoundWorker("python", spot, Table((*positional, *named.entries), named.spot)))
+
+    def _loose_options(self, node: Node) -> None:
+        for made in self._made(node, *_OPTIONS):
+            # The value of the variable it is put in has what is set on it afterwards.
+            self._options(self._kept(node, made), made.spot)
+
+    def _kept(self, node: Node, made: Made) -> Made:
+        holder = node.parent
+        if holder is None or holder.type != "assignment":
+            return made
+        left = holder.child_by_field_name("left")
+        if left is None or left.type != "identifier" or self.module.root.children == []:
+            return made
+        found = self.module.scopes.find(self.module.written(left), left)
+        value = self.module.defined(found, self.module.written(left), None, {}) if found else made
+        same = [one for one in made_by(value, made.callee.name) if one.spot.key == made.spot.key]
+        return same[0] if same else made
+
+    def _sessions(self) -> None:
+        for node in self.module.nodes("attribute"):
+            if self.module.written(node.child_by_field_name("attribute")) != "rtc_session":
+                continue
+            if not self.module.sound(node):
+                continue
+            server = self.module.value(node.child_by_field_name("object"))
+            servers = made_by(server, "AgentServer")
+            others = [one for one in each(server) if not isinstance(one, Unknown | Made | Ref)]
+            if others and not servers:
+                continue
+            self._session(node, servers[0] if len(servers) == 1 else None)
+
+    def _session(self, node: Node, server: Made | None) -> None:
+        call, named, spot = node.parent, None, self.module.spot(node)
+        if call is not None and call.type == "call" and call.child_by_field_name("function") == node:
+            _, named = arguments(self.module, call.child_by_field_name("arguments"), {})
+            spot = self.module.spot(call)
+        elif call is None or call.type != "decorator":
+            return
+        entries = server.named.entries if server is not None and server.named is not None else ()
+        session = named.entries if named is not None else ()
+        table = Table((*entries, *session), named.spot if named is not None else spot)
+        self.found.workers.append(FoundWorker("python", spot, table))
+
+    # --- tokens ------------------------------------------------------------------------------
+
+    def _token_method(self, node: Node) -> None:
+        callee = node.child_by_field_name("function")
+        if callee is None or callee.type != "attribute":
+            return
+        method = self.module.written(callee.child_by_field_name("attribute"))
+        if method not in {"with_room_config", "with_grants", "with_grant"}:
+            return
+        receiver = self.module.value(callee.child_by_field_name("object"))
+        args, named = arguments(self.module, node.child_by_field_name("arguments"), {})
+        given = args[0] if args else named.entries[0].value if named is not None and named.entries else ABSENT
+        if method == "with_room_config":
+            conditional = is_conditional(node, self.module.written)
+            if self.config(given, "token", self.module.spot(node), conditional=conditional):
+                self.mark(receiver, self._beside(node))
+            return
+        for grants in made_by(given, "VideoGrants"):
+            join = field(grants.named, "room_join") if grants.named is not None else ABSENT
+            if (join is ABSENT and not grants.args) or (isinstance(join, Lit) and not join.value):
+                self.forbid_joining(receiver)
+
+    def _beside(self, node: Node) -> list[Node]:
+        """What is made in the same function."""
+        function = self.module.function_at(node)
+        return [call for call in self.module.nodes("call") if self.module.function_at(call) == function]
+
+    def _assigned_config(self, node: Node) -> None:
+        left = node.child_by_field_name("left")
+        if left is None or left.type not in {"attribute", "subscript"}:
+            return
+        key = self.module.written(left.child_by_field_name("attribute"))
+        if left.type == "subscript":
+            index = self.module.value(left.child_by_field_name("subscript"))
+            key = index.value if isinstance(index, Lit) and isinstance(index.value, str) else ""
+        if key not in CONFIG_KEYS:
+            return
+        config = self.module.value(node.child_by_field_name("right"))
+        conditional = is_conditional(node, self.module.written)
+        if self.config(config, "token", self.module.spot(node), conditional=conditional):
+            owner = left.child_by_field_name("object") or left.child_by_field_name("value")
+            self.mark(self.module.value(owner), self._beside(node))
+
+    # --- dispatches --------------------------------------------------------------------------
+
+    def _request(self, node: Node) -> None:
+        conditional = is_conditional(node, self.module.written)
+        for made in self._made(node, "CreateAgentDispatchRequest", "CreateRoomRequest"):
+            if made.callee.name == "CreateAgentDispatchRequest":
+                given: Value = made.named if made.named is not None else Unknown("the request is filled elsewhere")
+                self.dispatch(given, "create-dispatch", made.spot, conditional=conditional)
+            elif made.named is not None:
+                self.agents(field(made.named, "agents"), "create-room", made.spot, conditional=conditional)
+        callee = node.child_by_field_name("function")
+        target = self.module.value(callee) if callee is not None else ABSENT
+        for option in each(target):
+            if isinstance(option, Ref) and "SIPDispatchRule" in option.name:
+                for made in made_by(self.module.value(node), option.name):
+                    if made.named is not None:
+                        config = field(made.named, "room_config")
+                        self.config(config, "sip-rule", made.spot, conditional=conditional)
+
+    def _config_pair(self, node: Node) -> None:
+        """`"room_config": {"agents": […]}` in any dict: a request body, claims, options."""
+        key = self.module.value(node.child_by_field_name("key"))
+        if not isinstance(key, Lit) or key.value not in CONFIG_KEYS:
+            return
+        config = self.module.value(node.child_by_field_name("value"))
+        if any(isinstance(option, Table | Made) for option in each(config)):
+            conditional = is_conditional(node, self.module.written)
+            self.config(config, "token", self.module.spot(node), conditional=conditional)
+
+    def _added(self, node: Node) -> None:
+        """`config.agents.add(agent_name=…)`, as protobuf messages are filled."""
+        callee = node.child_by_field_name("function")
+        if callee is None or callee.type != "attribute":
+            return
+        owner = callee.child_by_field_name("object")
+        if self.module.written(callee.child_by_field_name("attribute")) != "add" or owner is None:
+            return
+        if owner.type != "attribute" or self.module.written(owner.child_by_field_name("attribute")) != "agents":
+            return
+        _, named = arguments(self.module, node.child_by_field_name("arguments"), {})
+        if named is not None and field(named, "agent_name") is not ABSENT:
+            conditional = is_conditional(node, self.module.written)
+            self.dispatch(named, "token", self.module.spot(node), conditional=conditional)
+
+    def _loose(self, node: Node, name: str) -> None:
+        """A configuration or dispatch that is made here and used where it cannot be followed."""
+        conditional = is_conditional(node, self.module.written)
+        for made in self._made(node, name):
+            if made.spot.key in self.met:
+                continue
+            if name == "RoomConfiguration":
+                self.config(made, "token", made.spot, conditional=conditional)
+            else:
+                self.dispatches((made,), "token", made.spot, conditional=conditional)

@@ -1,0 +1,229 @@
+"""Names of a Python file, followed to what defines them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.source.evaluate import EMPTY, Binding, Evaluator, climb, walk
+from bot.source.python_scope import COMPREHENSIONS, FUNCTIONS, Definition, Scopes, is_conditional, parameters
+from bot.source.values import ABSENT, Entry, Lit, Local, Made, Ref, Seq, Table, Unknown, Value, as_text, either, field
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+    from bot.source.evaluate import Budget, Frame, Load
+    from bot.source.text import SourceText, Spot
+
+
+class PythonNames(Evaluator):
+    """One file in which names are looked up, and modules imported and exported."""
+
+    def __init__(self, text: SourceText, root: Node, load: Load | None, budget: Budget) -> None:
+        super().__init__(text, root, load, budget)
+        self.scopes = Scopes(self.written)
+        self._index: dict[str, list[Node]] | None = None
+
+    def nodes(self, kind: str) -> list[Node]:
+        """All nodes of a kind, in the order of the text."""
+        if self._index is None:
+            index: dict[str, list[Node]] = {}
+            for node in walk(self.root):
+                index.setdefault(node.type, []).append(node)
+            self._index = index
+        return self._index.get(kind, [])
+
+    def sound(self, node: Node) -> bool:
+        """Whether the statement of the file in which a node stands was understood without a gap."""
+        if not self.root.has_error:
+            return True
+        top = node
+        for parent, child in climb(node):
+            if parent.type == "ERROR":
+                return False
+            top = child
+        return not top.has_error
+
+    def function_at(self, node: Node) -> int:
+        """The id of the function in which a node stands, or of the module."""
+        return next((up.id for up, _ in climb(node) if up.type == "function_definition"), self.root.id)
+
+    def _function_of(self, scope: Node) -> int:
+        return scope.id if scope.type == "function_definition" else self.function_at(scope)
+
+    def defined(self, definitions: list[Definition], name: str, use: Node | None, frame: Frame) -> Value:
+        """What several definitions of a name give together, seen from a node (None: from outside)."""
+        scope = definitions[0].scope
+        same = use is not None and self.function_at(use) == self._function_of(scope)
+        before = [one for one in definitions if same and use is not None and one.node.start_byte < use.start_byte]
+        value: Value = ABSENT
+        for one in before or definitions:
+            new = self._definition(one, use, frame)
+            sure = not is_conditional(one.node, self.written, scope)
+            value = new if sure or value is ABSENT else either([value, new])
+        return self._assigned(value, definitions, name, use, frame)
+
+    def _definition(self, one: Definition, use: Node | None, frame: Frame) -> Value:
+        spot = self.spot(one.node if use is None else use)
+        if one.kind == "import":
+            return self.imported(one.module, one.imported, spot)
+        if one.kind == "param":
+            return self._argument(one, frame)
+        if one.kind in {"function", "class"}:
+            return Local("function" if one.kind == "function" else "class", self, one.node, self.spot(one.node))
+        if one.kind == "item":
+            return self._item(one, frame)
+        if one.kind == "opaque":
+            return Unknown("it changes while the program runs")
+        value = self.value(one.node, frame)
+        for step in one.path:
+            value = (
+                value.items[step] if isinstance(value, Seq) and step < len(value.items) else Unknown("it is unpacked")
+            )
+        return value
+
+    def _item(self, one: Definition, frame: Frame) -> Value:
+        if one.node.id in frame:
+            return frame[one.node.id][0]
+        listed = self.value(one.node.child_by_field_name("right"), frame)
+        if isinstance(listed, Seq) and listed.whole and listed.items and not one.path:
+            return either(listed.items)
+        return Unknown("it is an item of a list")
+
+    def _argument(self, one: Definition, frame: Frame) -> Value:
+        function = one.node
+        if function.id in frame:
+            passed = frame[function.id]
+            value = passed[one.index] if one.index < len(passed) else ABSENT
+            if value is ABSENT:
+                return self.value(one.default, frame) if one.default is not None else Unknown("it is not passed")
+            return value
+        name = parameters(function, self.written)[one.index][0]
+        if name == "self" and one.index == 0:
+            owner = next((up for up, _ in climb(function) if up.type == "class_definition"), None)
+            if owner is not None:
+                return Local("instance", self, owner, self.spot(owner))
+        binding = Binding("param", function, function, default=one.default, index=one.index)
+        calls, closed = self.callers(function)
+        return self.parameter(binding, (self._passed(call, name, one.index) for call in calls), closed=closed)
+
+    def _passed(self, call: Node, name: str, index: int) -> Value:
+        listed = call.child_by_field_name("arguments")
+        position = 0
+        for child in listed.named_children if listed is not None else []:
+            if child.type == "keyword_argument":
+                if self.written(child.child_by_field_name("name")) == name:
+                    return self.value(child.child_by_field_name("value"))
+            elif child.type in {"list_splat", "dictionary_splat"}:
+                return Unknown("it is passed in a spread")
+            elif child.type != "comment":
+                if position == index:
+                    return self.value(child)
+                position += 1
+        return ABSENT
+
+    def callers(self, function: Node) -> tuple[list[Node], bool]:
+        """The calls of a function in this file; another file may always call it, too."""
+        name = self.written(function.child_by_field_name("name"))
+        method = any(up.type == "class_definition" for up, _ in climb(function))
+        if not name or method:
+            return [], False
+        found = [call for call in self.nodes("call") if self.written(call.child_by_field_name("function")) == name]
+        mentions = sum(self.written(node) == name for node in self.nodes("identifier"))
+        decorated = function.parent is not None and function.parent.type == "decorated_definition"
+        return found, bool(found) and not decorated and mentions <= len(found) + 1
+
+    def _assigned(
+        self, value: Value, definitions: list[Definition], name: str, use: Node | None, frame: Frame
+    ) -> Value:
+        """The value with what is assigned to its attributes or keys elsewhere."""
+        if not isinstance(value, Made | Table):
+            return value
+        scope = definitions[0].scope
+        for node in self.nodes("assignment"):
+            left = node.child_by_field_name("left")
+            if left is None or left.type not in {"attribute", "subscript"}:
+                continue
+            base = left.child_by_field_name("object") or left.child_by_field_name("value")
+            if base is None or base.type != "identifier" or self.written(base) != name:
+                continue
+            found = self.scopes.find(name, base)
+            if not found or found[0].scope.id != scope.id:
+                continue
+            key = self.written(left.child_by_field_name("attribute"))
+            if left.type == "subscript":
+                key = as_text(self.value(left.child_by_field_name("subscript"), frame)) or ""
+            value = self._set(value, key, node, use, frame, scope)
+        return value
+
+    def _set(self, value: Value, key: str, node: Node, use: Node | None, frame: Frame, scope: Node) -> Value:
+        same = use is not None and self.function_at(node) == self.function_at(use)
+        # A decorator stands before its server's settings, yet those hold when it registers.
+        registers = isinstance(value, Made) and value.callee.name == "AgentServer"
+        if same and use is not None and node.start_byte >= use.start_byte and not registers:
+            return value
+        new = self.value(node.child_by_field_name("right"), frame)
+        home = self._function_of(scope)
+        sure = self.function_at(node) == home and not is_conditional(node, self.written, scope)
+        table = value if isinstance(value, Table) else value.named if isinstance(value, Made) else None
+        spot = self.spot(node)
+        entries = table.entries if table is not None else ()
+        if not sure:
+            old = field(table, key) if table is not None else ABSENT
+            new = either([Lit(None, spot) if old is ABSENT else old, new])
+        merged = Table((*entries, Entry(key, new, spot)), table.spot if table is not None else spot)
+        return Made(value.callee, value.args, merged, value.spot) if isinstance(value, Made) else merged
+
+    def results(self, function: Node) -> list[Node]:
+        """The expressions that a function may return."""
+        body = function.child_by_field_name("body")
+        if body is None:
+            return []
+        if function.type == "lambda":
+            return [body]
+        closed = FUNCTIONS | COMPREHENSIONS | {"class_definition"}
+        return [
+            node.named_children[0]
+            for node in walk(body, skip=closed)
+            if node.type == "return_statement" and node.named_children
+        ]
+
+    def call(self, function: Local, arguments: tuple[Value, ...]) -> Value:
+        """What a function written here returns."""
+        return self.returned(function.node, (*function.args, *arguments)) if function.node is not None else ABSENT
+
+    def imported(self, module: str, name: str, spot: Spot) -> Value:
+        """What an import gives: followed into the project's own files, else the name alone."""
+        found = self.load(self.text.source, module) if self.load is not None else None
+        if found is not None and not name:
+            return Local("module", found, None, spot)  # type: ignore[arg-type]  # each Evaluator at hand is a Home
+        if found is not None:
+            value = found.export(name)
+            if value is not ABSENT:
+                return value
+        if name and self.load is not None:
+            inner = self.load(self.text.source, f"{module}{'' if module.endswith('.') else '.'}{name}")
+            if inner is not None:
+                return Local("module", inner, None, spot)  # type: ignore[arg-type]  # each Evaluator at hand is a Home
+        return Ref(module, tuple(name.split(".")) if name else (), spot)
+
+    def export(self, name: str) -> Value:
+        """What the module offers under a name."""
+        found = self.scopes.scope(self.root).get(name)
+        if found:
+            mark = ("export", found[0].node.id)
+            if mark in self.active:
+                return ABSENT
+            self.active.add(mark)
+            try:
+                return self.defined(found, name, None, EMPTY)
+            finally:
+                self.active.discard(mark)
+        for star in self.scopes.scope(self.root).get("*", []):
+            value = self.imported(star.module, name, self.spot(self.root))
+            if not isinstance(value, Unknown | Ref):
+                return value
+        return ABSENT
+
+    def attribute(self, owner: Local, name: str) -> Value:
+        """What a class, an instance or this module has under a name."""
+        raise NotImplementedError

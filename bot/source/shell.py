@@ -1,0 +1,95 @@
+"""Dispatches that LiveKit's command line tool makes, in scripts."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from bot.source.found import FoundDispatch
+from bot.source.text import Spot
+from bot.source.values import ABSENT, Env, Lit, Unknown, Value, fallback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bot.livekit.setup import Via
+    from bot.source.text import SourceText
+
+_CALL = re.compile(r"(?<![\w./-])(?:lk|livekit-cli)\s")
+_VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*))?\}?")
+_NAMES = {"--agent-name", "--agent"}
+_STOP = {"&&", "||", ";", "|", "&", ")"}
+
+
+def read_script(text: SourceText, line: int, words: str) -> Iterator[FoundDispatch]:
+    """The dispatches that one command line makes."""
+    for call in _CALL.finditer(words):
+        yield from _read_call(text, line, words[call.start() :])
+
+
+def _read_call(text: SourceText, line: int, words: str) -> Iterator[FoundDispatch]:
+    try:
+        lexer = shlex.shlex(words, posix=True, punctuation_chars=True)
+        lexer.whitespace_split = True
+        lexer.commenters = "#"
+        parts: list[str] = []
+        for part in lexer:
+            if part in _STOP or len(parts) > 200:
+                break
+            parts.append(part)
+    except ValueError:
+        return
+    command = [part for part in parts[1:] if not part.startswith("-")]
+    verb = " ".join(command[:2])
+    via: Via
+    if verb in {"dispatch create", "agent-dispatch create"}:
+        via = "create-dispatch"
+    elif verb in {"token create", "create-token"} or command[:1] == ["create-token"]:
+        via = "token"
+    else:
+        return
+    name = _option(parts, _NAMES if via == "create-dispatch" else {"--agent"})
+    if name is None:
+        return
+    deployment = _option(parts, {"--deployment"})
+    spot = Spot(text, 0, 0, line)
+    found = ABSENT if deployment is None else _value(deployment, spot)
+    yield FoundDispatch(spot, via, _value(name, spot), conditional=False, deployment=found)
+
+
+def _option(parts: list[str], names: set[str]) -> str | None:
+    for at, part in enumerate(parts):
+        head, equals, value = part.partition("=")
+        if head in names:
+            if equals:
+                return value
+            return parts[at + 1] if at + 1 < len(parts) else None
+    return None
+
+
+def _value(word: str, spot: Spot) -> Value:
+    match = _VARIABLE.fullmatch(word)
+    if match is not None:
+        variable = Env(match.group(1), spot)
+        return variable if match.group(2) is None else fallback(variable, Lit(match.group(2), spot), loose=True)
+    if "$" in word or "{{" in word or "<" in word or "`" in word:
+        return Unknown("it is filled in by the shell")
+    return Lit(word, spot)
+
+
+def commands(text: SourceText) -> Iterator[tuple[int, str]]:
+    """The lines of a shell script, Makefile or Taskfile; those that end in a backslash are joined."""
+    start, held = 0, ""
+    for number, raw in enumerate(text.lines, 1):
+        line = raw.rstrip(b"\r").decode("utf-8", "replace")
+        if not held and line.lstrip().startswith("#"):
+            continue
+        start = start or number
+        if line.rstrip().endswith("\\") and len(held) < 20_000:
+            held += line.rstrip()[:-1] + " "
+            continue
+        yield start, held + line
+        start, held = 0, ""
+    if held:
+        yield start, held
