@@ -122,6 +122,8 @@ class _Project:
     def _text(self, path: str, limit: int = MAX_SOURCE) -> SourceText | None:
         if path not in self.texts:
             raw = read_bytes(Path(path), limit)
+            if raw == "is empty" and not self.files.single:
+                raw = b""  # an empty module is a module, too
             text = Unread(path, 0, raw) if isinstance(raw, str) else source_text(path, raw)
             if isinstance(text, Unread):
                 self.unread.append(text)

@@ -60,6 +60,8 @@ class _Reading(Reading):
             for made in self._made(node, "AccessToken"):
                 self.tokens.setdefault(made.spot.key, FoundToken(made.spot))
         for node in calls:
+            self._fill(node)
+        for node in calls:
             self._token_method(node)
         for node in module.nodes("assignment"):
             if module.sound(node):
@@ -112,8 +114,6 @@ class _Reading(Reading):
         self.found.workers.append(FoundWorker("python", spot, None, why_unseen(option)))
 
     def _options(self, made: Made, spot: Spot) -> None:
-        if made.spot.key in self.met:
-            return
         self.met.add(made.spot.key)
         named = made.named if made.named is not None else Table((), made.spot)
         # Values that are given without a name come in the order of the class's fields.
@@ -123,6 +123,8 @@ class _Reading(Reading):
 
     def _loose_options(self, node: Node) -> None:
         for made in self._made(node, *_OPTIONS):
+            if made.spot.key in self.met:
+                continue
             # The value of the variable it is put in has what is set on it afterwards.
             self._options(self._kept(node, made), made.spot)
 
@@ -235,15 +237,27 @@ class _Reading(Reading):
             conditional = is_conditional(node, self.module.written)
             self.config(config, "token", self.module.spot(node), conditional=conditional)
 
+    def _filling(self, node: Node, *methods: str) -> Node | None:
+        """The configuration of which a call fills the agents: `config` in `config.agents.add(…)`."""
+        callee = node.child_by_field_name("function")
+        owner = callee.child_by_field_name("object") if callee is not None else None
+        if callee is None or owner is None or owner.type != "attribute":
+            return None
+        if self.module.written(callee.child_by_field_name("attribute")) not in methods:
+            return None
+        if self.module.written(owner.child_by_field_name("attribute")) != "agents":
+            return None
+        return owner.child_by_field_name("object")
+
+    def _fill(self, node: Node) -> None:
+        config = self._filling(node, "add", "append", "extend", "MergeFrom")
+        if config is not None:
+            for made in made_by(self.module.value(config), "RoomConfiguration"):
+                self.filled.add(made.spot.key)
+
     def _added(self, node: Node) -> None:
         """`config.agents.add(agent_name=…)`, as protobuf messages are filled."""
-        callee = node.child_by_field_name("function")
-        if callee is None or callee.type != "attribute":
-            return
-        owner = callee.child_by_field_name("object")
-        if self.module.written(callee.child_by_field_name("attribute")) != "add" or owner is None:
-            return
-        if owner.type != "attribute" or self.module.written(owner.child_by_field_name("attribute")) != "agents":
+        if self._filling(node, "add") is None:
             return
         _, named = arguments(self.module, node.child_by_field_name("arguments"), {})
         if named is not None and field(named, "agent_name") is not ABSENT:

@@ -6,7 +6,23 @@ from typing import TYPE_CHECKING
 
 from bot.source.evaluate import EMPTY, Binding, Evaluator, climb, walk
 from bot.source.python_scope import COMPREHENSIONS, FUNCTIONS, Definition, Scopes, is_conditional, parameters
-from bot.source.values import ABSENT, Entry, Lit, Local, Made, Ref, Seq, Table, Unknown, Value, as_text, either, field
+from bot.source.values import (
+    ABSENT,
+    Entry,
+    EnvMap,
+    Lit,
+    Local,
+    Made,
+    Ref,
+    Seq,
+    Table,
+    Unknown,
+    Value,
+    as_text,
+    either,
+    field,
+    grown,
+)
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -136,9 +152,11 @@ class PythonNames(Evaluator):
         self, value: Value, definitions: list[Definition], name: str, use: Node | None, frame: Frame
     ) -> Value:
         """The value with what is assigned to its attributes or keys elsewhere."""
+        scope = definitions[0].scope
+        if isinstance(value, Seq):
+            return self._grown(value, name, scope, use, frame)
         if not isinstance(value, Made | Table):
             return value
-        scope = definitions[0].scope
         for node in self.nodes("assignment"):
             left = node.child_by_field_name("left")
             if left is None or left.type not in {"attribute", "subscript"}:
@@ -153,6 +171,29 @@ class PythonNames(Evaluator):
             if left.type == "subscript":
                 key = as_text(self.value(left.child_by_field_name("subscript"), frame)) or ""
             value = self._set(value, key, node, use, frame, scope)
+        return value
+
+    def _grown(self, value: Seq, name: str, scope: Node, use: Node | None, frame: Frame) -> Seq:
+        """A list with what is appended to it."""
+        for node in self.nodes("call"):
+            callee = node.child_by_field_name("function")
+            base = callee.child_by_field_name("object") if callee is not None and callee.type == "attribute" else None
+            if callee is None or base is None or self.written(base) != name:
+                continue
+            method = self.written(callee.child_by_field_name("attribute"))
+            found = self.scopes.find(name, base)
+            if method not in {"append", "extend", "insert"} or not found or found[0].scope.id != scope.id:
+                continue
+            if (
+                use is not None
+                and self.function_at(node) == self.function_at(use)
+                and node.start_byte >= use.start_byte
+            ):
+                continue
+            listed = node.child_by_field_name("arguments")
+            last = listed.named_children[-1] if listed is not None and listed.named_children else None
+            sure = not is_conditional(node, self.written, scope)
+            value = grown(value, self.value(last, frame), several=method == "extend", sure=sure)
         return value
 
     def _set(self, value: Value, key: str, node: Node, use: Node | None, frame: Frame, scope: Node) -> Value:
@@ -193,6 +234,8 @@ class PythonNames(Evaluator):
 
     def imported(self, module: str, name: str, spot: Spot) -> Value:
         """What an import gives: followed into the project's own files, else the name alone."""
+        if (module, name) == ("os", "environ"):
+            return EnvMap()
         found = self.load(self.text.source, module) if self.load is not None else None
         if found is not None and not name:
             return Local("module", found, None, spot)  # type: ignore[arg-type]  # each Evaluator at hand is a Home

@@ -27,6 +27,7 @@ from bot.source.values import (
     fallback,
     field,
     join,
+    options,
     truth,
 )
 
@@ -233,6 +234,9 @@ class PythonModule(PythonNames):
     def _on_subscript(self, node: Node, frame: Frame) -> Value:
         owner = self.value(node.child_by_field_name("value"), frame)
         index = self.value(node.child_by_field_name("subscript"), frame)
+        return either(self._part(owner, option, self.spot(node)) for option in options(index))
+
+    def _part(self, owner: Value, index: Value, spot: Spot) -> Value:
         key = as_text(index)
         if isinstance(index, Lit) and isinstance(index.value, float):
             at = int(index.value)
@@ -242,7 +246,7 @@ class PythonModule(PythonNames):
             found = field(owner, key)
             return Unknown(f"there is no `{key}`") if found is ABSENT else found
         elif key is not None and isinstance(owner, EnvMap):
-            return self.member(owner, key, self.spot(node))
+            return self.member(owner, key, spot)
         elif isinstance(owner, Table) and all(item.key is not None for item in owner.entries):
             return either([*(item.value for item in owner.entries), Unknown("it depends on a key")])
         return Unknown("it depends on a key that is only known at run time")

@@ -34,6 +34,8 @@ class Reading:
         self.found = Found()
         self.met: set[tuple[str, int, int]] = set()
         self.tokens: dict[tuple[str, int, int], FoundToken] = {}
+        # Configurations that get their agents after they are made, as in `config.agents.push(…)`.
+        self.filled: set[tuple[str, int, int]] = set()
 
     def fields_of(self, made: Made) -> Value:
         """The properties that a message of the protocol is made with, ABSENT when it is made empty."""
@@ -97,6 +99,7 @@ class Reading:
                     found = True
                     continue
                 self.met.add(option.spot.key)
+                found = found or option.spot.key in self.filled
                 inner = self.fields_of(option)
                 if isinstance(inner, Table):
                     found = self.agents(field(inner, "agents"), via, option.spot, conditional=conditional) or found
@@ -128,7 +131,7 @@ class Reading:
         for item in items:
             several = [option for option in each(item) if not isinstance(option, Lit)]
             for option in several:
-                maybe = conditional or len(several) > 1
+                maybe = conditional or len(list(each(item))) > 1
                 table: Value = option
                 where = spot
                 if isinstance(option, Made) and option.callee.name == "RoomAgentDispatch":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
@@ -114,7 +115,8 @@ def text_of(value: Value, around: Surroundings, source: str, depth: int = 0) -> 
         case Either(options=several):
             return _one_of([text_of(option, around, source, depth + 1) for option in several])
         case Unknown(why=why):
-            return Text(None, "unknown", note=why)
+            # Not there in one of several objects: then the worker has no name, or the dispatch asks for none.
+            return Text("", "default") if value is ABSENT else Text(None, "unknown", note=why)
         case Ref(module=module, path=path):
             name = ".".join(path)
             note = f"`{name}` comes from `{module}`" if module else f"`{name}` is not defined in a file at hand"
@@ -315,19 +317,18 @@ def _number(table: Table | None, key: str) -> float | None:
     if len(options(value)) != len(found) or len(found) != 1:
         return None
     number = found.pop()
-    return number if isinstance(number, float) and number == number else None  # noqa: PLR0124  # NaN is no limit
+    return number if isinstance(number, float) and not math.isnan(number) else None
 
 
 def _place_of(table: Table | None, key: str) -> Place | None:
     if table is None:
         return None
     found: Entry | None = entry(table, key)
-    if found is None or (isinstance(found.value, Unknown) and found.key is None):
-        return None
     value = field(table, key)
-    if isinstance(value, Lit) and value.value is None:
+    # A spread that is not known may set everything, and says nothing.
+    if found is None or (found.key is None and isinstance(value, Unknown)):
         return None
-    return found.spot.place
+    return None if isinstance(value, Lit) and value.value is None else found.spot.place
 
 
 def dispatchers(found: FoundDispatch, around: Surroundings) -> list[Dispatcher]:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
 from bot.livekit.setup import TEXT_LIMIT, Place, Unread
 from bot.redact import redact
+
+_ARGUMENT = r"""(?:[^,()'"`]|'[^'\n]*'|"[^"\n]*"|`[^`\n]*`|\([^()\n]*\))*,\s*"""
+_TEXT = r"""(['"`])(?!\[redacted\]).+?\2"""
+# The API secret is the second argument of a token and the third of a client.
+_SECRET_ARGUMENTS = (
+    re.compile(rf"(\b(?:AccessToken|TokenVerifier)\(\s*{_ARGUMENT}){_TEXT}"),
+    re.compile(rf"(\b(?:\w+Client|LiveKitAPI)\(\s*{_ARGUMENT}{_ARGUMENT}){_TEXT}"),
+)
 
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -62,7 +71,10 @@ class Spot:
 def shown(line: str) -> str:
     """A line as it may be shown: stripped, redacted, short."""
     # Redaction comes before the cut: half a secret is not recognised as one.
-    return redact(line[: 4 * TEXT_LIMIT].strip())[:TEXT_LIMIT]
+    text = redact(line[: 4 * TEXT_LIMIT].strip())
+    for pattern in _SECRET_ARGUMENTS:
+        text = pattern.sub(r"\g<1>\g<2>[redacted]\g<2>", text)
+    return text[:TEXT_LIMIT]
 
 
 def source_text(source: str, raw: bytes) -> SourceText | Unread:

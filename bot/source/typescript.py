@@ -82,6 +82,8 @@ class _Reading(Reading):
             self._loose_options(node)
         for node in self._sound("new_expression"):
             self._token(node)
+        for node in self._sound("call_expression"):
+            self._fill(node)
         for node in self._sound("assignment_expression"):
             self._assigned_config(node)
         for node in self._sound("call_expression"):
@@ -125,8 +127,6 @@ class _Reading(Reading):
             return
         for option in each(given):
             if isinstance(option, Made) and option.callee.name in _OPTIONS:
-                if option.spot.key in self.met:
-                    continue
                 self.met.add(option.spot.key)
                 where = option.spot if option.spot.text is spot.text else spot
                 self._add_worker(where, option.args[0] if option.args else ABSENT)
@@ -180,6 +180,18 @@ class _Reading(Reading):
         """What is made in the same function."""
         function = self.module.function_at(node)
         return [made for made in self._sound("new_expression") if self.module.function_at(made) == function]
+
+    def _fill(self, node: Node) -> None:
+        """`config.agents.push(…)`."""
+        callee = node.child_by_field_name("function")
+        owner = callee.child_by_field_name("object") if callee is not None else None
+        if callee is None or owner is None or owner.type != "member_expression":
+            return
+        if self.module.written(callee.child_by_field_name("property")) != "push":
+            return
+        if self.module.written(owner.child_by_field_name("property")) == "agents":
+            for made in made_by(self.module.value(owner.child_by_field_name("object")), "RoomConfiguration"):
+                self.filled.add(made.spot.key)
 
     # --- dispatches --------------------------------------------------------------------------
 

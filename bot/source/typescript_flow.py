@@ -6,8 +6,25 @@ from typing import TYPE_CHECKING
 
 from bot.source.evaluate import EMPTY, Binding, walk
 from bot.source.typescript_names import TypeScriptNames
-from bot.source.typescript_scope import CLASSES, FUNCTIONS, is_conditional, string_text
-from bot.source.values import ABSENT, Entry, Lit, Local, Made, Ref, Table, Unknown, Value, either, fallback, field, join
+from bot.source.typescript_scope import CLASSES, FUNCTIONS, is_conditional, parameters, string_text
+from bot.source.values import (
+    ABSENT,
+    Entry,
+    EnvMap,
+    Lit,
+    Local,
+    Made,
+    Ref,
+    Seq,
+    Table,
+    Unknown,
+    Value,
+    either,
+    fallback,
+    field,
+    grown,
+    join,
+)
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -43,7 +60,29 @@ class TypeScriptFlow(TypeScriptNames):
             after = same_function or self.function_at(use) != home
             sure = after and self.function_at(node) == home and not is_conditional(node, self.written, binding.scope)
             value = self._written_to(value, steps, new, node, sure=sure)
+        if isinstance(value, Seq):
+            value = self._grown(value, binding, name, use, frame)
         return Unknown("it gets no value in this file") if value is ABSENT else value
+
+    def _grown(self, value: Seq, binding: Binding, name: str, use: Node, frame: Frame) -> Seq:
+        """A list with what is pushed to it."""
+        for node in self.nodes("call_expression"):
+            callee = node.child_by_field_name("function")
+            base = callee.child_by_field_name("object") if callee is not None else None
+            if callee is None or base is None or self.written(base) != name:
+                continue
+            if self.written(callee.child_by_field_name("property")) not in {"push", "unshift"}:
+                continue
+            if not _same_binding(self.scopes.find(name, base), binding):
+                continue
+            if self.function_at(node) == self.function_at(use) and node.start_byte >= use.start_byte:
+                continue
+            sure = not is_conditional(node, self.written, binding.scope)
+            for argument in parameters(node.child_by_field_name("arguments")):
+                several = argument.type == "spread_element"
+                inner = argument.named_children[0] if several and argument.named_children else argument
+                value = grown(value, self.value(inner, frame), several=several, sure=sure)
+        return value
 
     def _augmented(self, node: Node, value: Value, frame: Frame) -> Value:
         right = self.value(node.child_by_field_name("right"), frame)
@@ -105,6 +144,8 @@ class TypeScriptFlow(TypeScriptNames):
 
     def imported(self, module: str, name: str, spot: Spot) -> Value:
         """What an import gives: followed into the project's own files, else the name alone."""
+        if module in {"process", "node:process"} and name == "env":
+            return EnvMap()
         found = self.load(self.text.source, module) if self.load is not None else None
         if found is None:
             return Ref(module, () if name == "*" else (name,), spot)
@@ -115,6 +156,9 @@ class TypeScriptFlow(TypeScriptNames):
 
     def export(self, name: str) -> Value:
         """What the module offers under a name."""
+        if self.text.source.endswith(".json"):
+            whole = self.value(self.root.named_children[0].named_children[0] if self._is_wrapped() else None)
+            return whole if name == "default" else self.member(whole, name, self.spot(self.root))
         for node in self.nodes("export_statement"):
             value = self._exported_by(node, name)
             if value is not None:
@@ -158,6 +202,10 @@ class TypeScriptFlow(TypeScriptNames):
         if not declared.start_byte <= binding.node.start_byte < declared.end_byte:
             return None
         return self.bound(binding, name, self._last(), EMPTY)
+
+    def _is_wrapped(self) -> bool:
+        first = self.root.named_children[0] if self.root.named_children else None
+        return first is not None and first.type == "expression_statement" and bool(first.named_children)
 
     def _last(self) -> Node:
         # Seen from another module, everything at the top level of this one has been run.

@@ -157,7 +157,7 @@ class TypeScriptNames(Evaluator):
             if name == "constructor":
                 owner = next((up for up, _ in climb(function) if up.type in CLASSES), None)
                 name = self.written(owner.child_by_field_name("name")) if owner is not None else ""
-                method, closed = False, False
+                method, closed = False, owner is not None and not self._exported(name, owner)
         elif own is not None:
             name = self.written(own)
             closed = not self._exported(name, function)

@@ -18,6 +18,7 @@ from bot.source.typescript_scope import (
 )
 from bot.source.values import (
     ABSENT,
+    Either,
     Entry,
     Env,
     EnvMap,
@@ -232,6 +233,8 @@ class TypeScriptModule(TypeScriptFlow):
 
     def part(self, owner: Value, index: Value, spot: Spot) -> Value:
         """`owner[index]`."""
+        if isinstance(index, Either):
+            return either(self.part(owner, option, spot) for option in index.options)
         if isinstance(index, Lit) and isinstance(index.value, float):
             if isinstance(owner, Seq):
                 at = int(index.value) if index.value.is_integer() else -1

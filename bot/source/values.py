@@ -297,6 +297,18 @@ def _spread(item: Entry, key: str) -> tuple[Value, Entry | None]:
     return Unknown("it may come with the spread of another object"), item
 
 
+def grown(value: Seq, added: Value, *, several: bool, sure: bool) -> Seq:
+    """A list to which something is added: one item, or (`several`) the items of another list."""
+    if several:
+        more = added.items if isinstance(added, Seq) else ()
+        whole = value.whole and isinstance(added, Seq) and added.whole
+    else:
+        more, whole = (added,), value.whole
+    if not sure:
+        more = tuple(Either((item, Lit(None, value.spot))) for item in more)
+    return Seq((*value.items, *more), whole, value.spot)
+
+
 def each(value: Value) -> Iterator[Value]:
     """The value and all that it may be instead."""
     match value:

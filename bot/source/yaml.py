@@ -93,7 +93,7 @@ class _Doc:
         return node
 
 
-_MAY_MATTER = re.compile(rb"(?m)^(?:services|configs|rtc|keys|key_file|port|redis|room|agents|logging|livekit)\\s*:")
+_MAY_MATTER = re.compile(rb"(?m)^(?:services|configs|rtc|keys|key_file|port|redis|room|agents|logging|livekit)\s*:")
 
 
 def may_matter(raw: bytes) -> bool:
@@ -200,7 +200,9 @@ def read_compose(text: SourceText, documents: list[Node], known: Mapping[str, st
     servers: list[ServerSetup] = []
     for node in documents:
         for name, _, service in doc.items(doc.get(node, "services")):
-            settings = tuple(_environment(doc, doc.get(service, "environment"), known))
+            # A service's own setting takes the place of one that is merged in.
+            own = {setting.name: setting for setting in _environment(doc, doc.get(service, "environment"), known)}
+            settings = tuple(own.values())
             at = len(services)
             env_files.extend((at, str(folder / path)) for path in _paths(doc, doc.get(service, "env_file")))
             services.append(Service(name, _built_from(doc, service, folder), settings))

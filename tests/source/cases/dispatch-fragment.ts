@@ -1,0 +1,3 @@
+token.roomConfig = new RoomConfiguration({
+  agents: [new RoomAgentDispatch({ agentName: "livekit-ganglia-agent" })],
+});

@@ -1,0 +1,5 @@
+import { cli, ServerOptions } from '@livekit/agents';
+
+const broken = = 1;
+
+cli.runApp(new ServerOptions({ agent: 'a', agentName: 'still-read' }));

@@ -1,0 +1,4 @@
+new ServerOptions({
+  agent: import.meta.filename,
+  agentName: 'options-only',
+});

@@ -1,0 +1,5 @@
+import { cli, ServerOptions } from '@livekit/agents';
+
+const name = name2;
+const name2 = name;
+cli.runApp(new ServerOptions({ agent: 'a', agentName: name }));

@@ -1,0 +1,3 @@
+const { cli } = require('@livekit/agents');
+
+cli.runApp({ agent: __filename, agentName: 'plain' });

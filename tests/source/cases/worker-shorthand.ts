@@ -1,0 +1,4 @@
+import { cli, ServerOptions } from '@livekit/agents';
+
+const agentName = 'short' + '-' + 'hand';
+cli.runApp(new ServerOptions({ agent: import.meta.filename, agentName }));
