@@ -1,15 +1,184 @@
 """The command line: arguments in, text or JSON and an exit code out."""
 
+from __future__ import annotations
+
 import argparse
-from collections.abc import Sequence
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, NoReturn
 
 from bot import __version__
+from bot.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bot.diagnose import Diagnosis
+
+EXIT = {"healthy": 0, "cause": 1, "inconclusive": 3}
+
+_OPTION = re.compile(r"--[a-z-]+")
+_EPILOG = """\
+examples:
+  fletcher demo                                      a recorded incident, diagnosed
+  fletcher diagnose livekit.log agent.log --room X   why has room X no agent?
+  docker compose logs | fletcher diagnose -          the same from everything at once
+  fletcher diagnose --project .                      do worker and dispatch agree?
+
+exit codes: 0 healthy or done, 1 cause found, 2 wrong usage or document, 3 inconclusive,
+            4 something needed is not reachable, 70 a bug in Fletcher
+"""
+_VERBS = {
+    "diagnose": "say why a room has no agent, from the files at hand",
+    "demo": "diagnose a recorded incident that comes with Fletcher",
+    "schema": "print the JSON Schema of --json",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see `{self.prog} --help`")
 
 
 def main(argv: Sequence[str]) -> int:
     """Answer one command line (without the program's name) and return the exit code."""
-    parser = argparse.ArgumentParser(prog="fletcher", description="Says why a LiveKit room has no agent.")
+    parser = _Parser(
+        prog="fletcher", description="Says why a LiveKit room has no agent, with the log lines that prove it.", epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+    )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"fletcher {__version__}")
-    parser.parse_args(argv)
-    parser.print_help()
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=_Parser)
+    verb = next((a for a in argv if not a.startswith("-")), None)
+    if verb is not None and verb not in _VERBS:
+        raise UsageError(f"unknown verb {verb!r}{_nearest(verb, _VERBS)}; see `fletcher --help`")
+    for name, text in _VERBS.items():
+        sub = verbs.add_parser(
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if name == verb:  # the others' options are not needed for this call
+            _OPTIONS[name](sub)
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        known = _OPTION.findall((verbs.choices[args.verb] if args.verb else parser).format_help())
+        ask = f"`fletcher {args.verb} --help`" if args.verb else "`fletcher --help`"
+        raise UsageError(f"unknown option {unknown[0]!r}{_nearest(unknown[0].split('=')[0], known)}; see {ask}")
+    if args.verb is None:
+        parser.print_help()
+        return 0
+    return _RUN[args.verb](args)
+
+
+def _nearest(word: str, known: Sequence[str] | dict[str, str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(known), 1, 0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _diagnose_options(p: argparse.ArgumentParser) -> None:
+    p.epilog = (
+        "Every source may be repeated, in any order; a file's kind is recognised by its content, the flag is a hint.\n"
+        "Logs may be in any form people have them in: console or JSON, with the prefixes of docker, compose, kubectl\n"
+        "or journalctl, compressed, cut off, or lines pasted into a note."
+    )
+    p.add_argument("files", nargs="*", metavar="FILE", help="any of the below; - for standard input")
+    p.add_argument("--server-log", action="append", default=[], metavar="FILE", help="a LiveKit server's log")
+    p.add_argument("--agent-log", action="append", default=[], metavar="FILE", help="an agents worker's log")
+    p.add_argument("--livekit-config", action="append", default=[], metavar="FILE", help="livekit.yaml")
+    p.add_argument(
+        "--project", action="append", default=[], metavar="DIR", help="source and configuration of agent and backend"
+    )
+    p.add_argument(
+        "--worker-endpoint",
+        action="append",
+        default=[],
+        metavar="FILE|URL",
+        help="body of the worker's GET /worker, or its address",
+    )
+    p.add_argument(
+        "--token", action="append", default=[], metavar="FILE", help="a join token (JWT), or its claims as JSON"
+    )
+    p.add_argument("--room", action="append", default=[], metavar="NAME", help="only this room, by name or RM_… id")
+    p.add_argument("--since", metavar="WHEN", help="a time, or a duration back from the last record (15m)")
+    p.add_argument("--until", metavar="WHEN", help="as --since; what comes later is not looked at")
+    _answer_options(p)
+
+
+def _answer_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--json", action="store_true", help="the answer as JSON (see `fletcher schema`)")
+    p.add_argument("--utc", action="store_true", help="times in UTC instead of the log's own zone")
+
+
+def _diagnose(args: argparse.Namespace) -> int:
+    from bot.diagnose import diagnose
+    from bot.evidence.look import Question
+
+    given = [
+        *(("log", f) for f in args.files), *(("log", f) for f in args.server_log), *(("agent", f) for f in args.agent_log),
+        *(("config", f) for f in args.livekit_config), *(("project", f) for f in args.project),
+        *(("endpoint", f) for f in args.worker_endpoint), *(("token", f) for f in args.token),
+    ]  # fmt: skip
+    if not given:
+        raise UsageError(
+            "nothing to look at: give logs (`fletcher diagnose livekit.log agent.log`), pasted lines (`fletcher diagnose -`), "
+            "or a project (`--project DIR`); `fletcher demo` shows how an answer looks"
+        )
+    given = [(kind, "-" if f == "/dev/stdin" else f) for kind, f in given]
+    if sum(f == "-" for _, f in given) and sys.stdin.isatty():
+        print("Paste the lines, then end with Ctrl-D.", file=sys.stderr)
+    question = Question(tuple(given), tuple(args.room), args.since, args.until)  # type: ignore[arg-type]  # the kinds are literals above
+    with diagnose(question) as answer:
+        _tell(answer, args)
+        return EXIT[answer.verdicts.overall]
+
+
+def _tell(answer: Diagnosis, args: argparse.Namespace) -> None:
+    if args.json:
+        from bot.report.document import pieces
+
+        for piece in pieces(answer, utc=args.utc):
+            sys.stdout.buffer.write(piece)
+        return
+    import shutil
+
+    from bot.report.terminal import lines
+
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    width = min(120, shutil.get_terminal_size((100, 24)).columns)
+    for line in lines(answer, utc=args.utc, colour=colour, width=max(60, width)):
+        print(line)
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from bot.diagnose import diagnose
+    from bot.evidence.look import Question
+    from bot.report.demo import FILES, INTRODUCTION, ROOM, folder
+
+    here = folder()
+    if not args.json:
+        print(INTRODUCTION.format(folder=here))
+    with diagnose(Question(tuple((kind, str(here / name)) for kind, name in FILES), (ROOM,))) as answer:
+        _tell(answer, args)
     return 0
+
+
+def _schema(_args: argparse.Namespace) -> int:
+    import json
+
+    from bot.report.document import schema
+
+    print(json.dumps(schema(), indent=2))
+    return 0
+
+
+_OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "diagnose": _diagnose_options,
+    "demo": _answer_options,
+    "schema": lambda _p: None,
+}
+_RUN: dict[str, Callable[[argparse.Namespace], int]] = {"diagnose": _diagnose, "demo": _demo, "schema": _schema}

@@ -176,7 +176,9 @@ def _one_of(several: list[Text]) -> Text:
         return unknown
     listed = ", ".join(f"'{value}'" for value in known)
     note = f"it is one of {listed}, and what decides is only known at run time"
-    if unknown is not None:
+    if unknown is not None and known == ("",):
+        note = unknown.note
+    elif unknown is not None:
         note = f"it may be {listed}; else {unknown.note}"
     variable = next((text.variable for text in several if text.variable), None)
     return Text(None, "unknown", variable, choices=known, note=note)

@@ -53,6 +53,7 @@ _WRAPPERS = {
     "await_expression",
 }
 _ENVIRONMENTS = {("process", "env"), ("import.meta", "env"), ("Bun", "env"), ("globalThis", "process", "env")}
+_SETTING = re.compile(r"[A-Z][A-Z0-9_]*")
 _FIELDS = {"public_field_definition", "field_definition"}
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|\d*\.?\d*(?:[eE][+-]?\d+)?")
 
@@ -218,8 +219,14 @@ class TypeScriptModule(TypeScriptFlow):
         return Unknown("`this` is only known at run time")
 
     def _on_member_expression(self, node: Node, frame: Frame) -> Value:
-        name = self.written(node.child_by_field_name("property"))
-        return self.member(self.value(node.child_by_field_name("object"), frame), name, self.spot(node))
+        name, holder = self.written(node.child_by_field_name("property")), node.child_by_field_name("object")
+        owner = self.value(holder, frame)
+        if isinstance(owner, Unknown | Ref) and _SETTING.fullmatch(name):
+            whole = self.written(holder).rpartition(".")[2]
+            if whole.lower() == "env" and (isinstance(owner, Unknown) or owner.module):
+                # `env` that is handed in (Workers, Hono) or checked in another package is the environment, too.
+                return Env(name, self.spot(node), Unknown("its schema may give a default"))
+        return self.member(owner, name, self.spot(node))
 
     def _on_subscript_expression(self, node: Node, frame: Frame) -> Value:
         owner = self.value(node.child_by_field_name("object"), frame)

@@ -1,0 +1,34 @@
+"""Look → verdicts: what every door calls."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bot.evidence.look import Look, Question, look
+from bot.livekit.answer import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bot.livekit.seen import Verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What was seen and what follows from it."""
+
+    look: Look
+    verdicts: Verdicts
+
+
+@contextmanager
+def diagnose(question: Question) -> Iterator[Diagnosis]:
+    """Answer one question; while the context lasts, the answer can quote its lines.
+
+    Raises UsageError and Unreachable for what cannot be read.
+    """
+    with ExitStack() as opened:
+        seen = look(question, opened)
+        yield Diagnosis(seen, judge(seen.seen))

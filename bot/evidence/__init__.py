@@ -1,0 +1,1 @@
+"""Looking: whatever a person has at hand, recognised by its content and read without changing anything."""

@@ -1,0 +1,225 @@
+"""Files as people have them: recognised by content, read in flat memory, any line found again later."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+import tempfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal
+
+from bot.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Kind = Literal["log", "agent", "token", "endpoint", "config", "project"]
+
+BLOCK: Final = 1 << 18
+_LINE_LIMIT: Final = 1 << 22  # a "line" beyond this is no log; its rest is dropped
+_HEAD: Final = 1 << 16
+_SOURCE_SUFFIXES: Final = frozenset({".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs", ".py"})
+_CONFIG_KEYS: Final = (
+    b"keys:",
+    b"rtc:",
+    b"port:",
+    b"logging:",
+    b"redis:",
+    b"room:",
+    b"turn:",
+    b"agents:",
+    b"bind_addresses:",
+    b"key_file:",
+)
+
+
+class LogFile:
+    """One log, whole and seekable; compressed files and standard input are spooled to a temporary file first."""
+
+    def __init__(self, name: str, file: BinaryIO, note: str = "") -> None:
+        self.name, self._file, self.note = name, file, note
+
+    def blocks(self) -> Iterator[list[bytes]]:
+        """The lines in blocks, without their line feeds; flat in memory whatever the file's size."""
+        self._file.seek(0)
+        carry = b""
+        over = False
+        while data := self._file.read(BLOCK):
+            lines = data.split(b"\n")
+            if over:  # the rest of a line that is too long
+                if len(lines) == 1:
+                    continue
+                lines = lines[1:]
+                lines[0:0] = [b""]
+                over = False
+            else:
+                lines[0] = carry + lines[0]
+            carry = lines.pop()
+            if len(carry) > _LINE_LIMIT:
+                lines.append(carry[:_LINE_LIMIT])
+                carry, over = b"", True
+            if lines:
+                yield lines
+        if carry:
+            yield [carry]
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._file.close()
+
+    def line_at(self, offset: int, limit: int = 65536) -> bytes:
+        """The line that begins at this byte."""
+        self._file.seek(offset)
+        return self._file.read(limit).split(b"\n", 1)[0]
+
+
+def head_of(path: str) -> bytes:
+    """The file's first 64 KiB, decompressed and as UTF-8.
+
+    Raises UsageError when there is no such file, it is no file, is empty, is binary or must not be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(_HEAD)
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise UsageError(f"{path} is a directory; give its source with --project, or a log file") from None
+    except PermissionError:
+        raise UsageError(f"{path}: no permission to read it") from None
+    except (OSError, ValueError) as problem:
+        raise UsageError(f"{path} cannot be read: {getattr(problem, 'strerror', None) or problem}") from None
+    if not head:
+        raise UsageError(f"{path} is empty; expected a log, a token, a configuration or source")
+    if head[:2] == b"\x1f\x8b":
+        try:
+            head = zlib.decompressobj(31).decompress(head, _HEAD)
+        except zlib.error:
+            raise UsageError(f"{path} begins like gzip and cannot be decompressed") from None
+        if not head:
+            raise UsageError(f"{path} is empty; expected a log, a token, a configuration or source")
+    return as_utf8(head, path)
+
+
+def as_utf8(head: bytes, path: str) -> bytes:
+    """UTF-16 (as PowerShell writes it) → UTF-8; UsageError for what is no text."""
+    for mark, codec in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
+        if head.startswith(mark):
+            return head[2 : len(head) // 2 * 2].decode(codec, "replace").encode()
+    if head.count(b"\0") > len(head) // 100:
+        raise UsageError(f"{path} is a binary file; expected a log, a token, a configuration or source")
+    return head
+
+
+def recognise(path: str, hint: Kind) -> Kind:
+    """What this file is by its content; the hint decides where the content allows both."""
+    if Path(path).is_dir():
+        if hint != "project":
+            raise UsageError(f"{path} is a directory; expected a file here (the agent's source goes to --project)")
+        return "project"
+    head = head_of(path)
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    suffix = Path(path.removesuffix(".gz")).suffix
+    if text.startswith(b"eyJ") and text.count(b".") >= 2 and len(text.split()) == 1:
+        return "token"
+    if text[:1] == b"{":
+        found = _json_kind(path, head, hint)
+        if found:
+            return found
+    if (
+        suffix in _SOURCE_SUFFIXES
+        or Path(path).name.startswith(".env")
+        or Path(path).name in {"package.json", "Dockerfile"}
+    ):
+        return "project"
+    if suffix in {".yaml", ".yml"} or hint == "config":
+        lines = [line.lstrip() for line in head.splitlines()]
+        if any(line.startswith(b"services:") for line in lines):
+            return "project"
+        if any(line.startswith(_CONFIG_KEYS) for line in lines):
+            return "config"
+    if hint == "token" and text[:1] != b"{" and not _like_a_log(head):
+        raise UsageError(f"{path} is no token: expected a JWT (eyJ…) or its claims as JSON")
+    if hint == "endpoint" and not _like_a_log(head):
+        raise UsageError(
+            f'{path} is no body of a worker\'s /worker endpoint: expected JSON such as {{"agent_name": …}}'
+        )
+    return "config" if hint == "config" and not _like_a_log(head) else "log"
+
+
+def _like_a_log(head: bytes) -> bool:
+    return any(word in head for word in (b"livekit", b"worker", b'"level"', b"agent"))
+
+
+def _json_kind(path: str, head: bytes, hint: Kind) -> Kind | None:
+    """Token claims, a worker's endpoint, or None for JSON lines."""
+    if len(head) >= _HEAD:
+        return None
+    try:
+        value = json.loads(head)
+    except (ValueError, RecursionError):
+        first = head.lstrip().split(b"\n", 1)[0]
+        if hint in {"token", "endpoint"} and not first.rstrip().endswith(b"}"):
+            raise UsageError(
+                f"{path} is not whole JSON: expected {'a token or its claims' if hint == 'token' else 'the body of /worker'}"
+            ) from None
+        return None
+    if not isinstance(value, dict):
+        return None
+    if "claims" in value or "api_calls" in value or ("video" in value and isinstance(value["video"], dict)):
+        return "token"
+    if {"msg", "message"} & set(value) and {"level", "ts", "time"} & set(value):
+        return "log"
+    if {"worker_type", "agent_name", "sdk_version", "workerType", "agentName", "sdkVersion"} & set(value):
+        return "endpoint"
+    if hint == "endpoint":
+        return "endpoint"
+    if hint == "token":
+        raise UsageError(f"{path} holds no claims of a LiveKit token: expected `video`, `sub` or `roomConfig` in it")
+    return "project" if Path(path).name == "package.json" else "log"
+
+
+def open_log(path: str) -> LogFile:
+    """A log, ready to be read. Raises UsageError as `head_of`; a file cut off within its compression keeps what is there."""
+    if path == "-":
+        return _spooled("-", sys.stdin.buffer)
+    with Path(path).open("rb") as probe:
+        magic = probe.read(4)
+    if magic[:2] == b"\x1f\x8b":
+        with gzip.open(path, "rb") as packed:
+            return _spooled(path, packed)
+    if magic[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        codec = "utf-16-le" if magic[:2] == b"\xff\xfe" else "utf-16-be"
+        out = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the answer
+        with Path(path).open("r", encoding=codec, errors="replace", newline="") as wide:
+            while text := wide.read(BLOCK):
+                out.write(text.lstrip("\ufeff").encode("utf-8", "replace"))
+        return LogFile(path, out)
+    return LogFile(path, Path(path).open("rb", buffering=0))  # lives as long as the answer
+
+
+def _spooled(name: str, source: BinaryIO | gzip.GzipFile) -> LogFile:
+    """A copy that can be read again; what cannot be decompressed any more is left out and said."""
+    out = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the answer
+    note = ""
+    size = 0
+    try:
+        while data := source.read(BLOCK):
+            out.write(data)
+            size += len(data)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        note = "cut off within its compression; what stands before was read"
+    if not size:
+        out.close()
+        raise UsageError(
+            "standard input is empty; expected log lines" if name == "-" else f"{name} is empty; expected a log"
+        )
+    out.seek(0)
+    try:
+        as_utf8(out.read(_HEAD), "standard input" if name == "-" else name)
+    except UsageError:
+        out.close()
+        raise
+    return LogFile(name, out, note)

@@ -1,0 +1,262 @@
+"""Ask everything that was given, a failure being evidence too → one value of all that was seen."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from bot.errors import Unreachable, UsageError
+from bot.evidence import files, worker_http
+from bot.evidence.token import read_token
+from bot.livekit.forms import epoch
+from bot.livekit.lines import Tally, records
+from bot.livekit.seen import LogSource, Seen
+from bot.livekit.setup import Setup
+from bot.livekit.story import Story
+from bot.redact import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import ExitStack
+
+    from bot.evidence.files import Kind, LogFile
+    from bot.livekit.seen import Cite, Endpoint, Token
+
+_TEXT: Final = 600  # characters of a cited line that are shown
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was given on the command line: (flag's kind, path) in order, rooms, and the window as text."""
+
+    given: tuple[tuple[Kind, str], ...]
+    rooms: tuple[str, ...] = ()
+    since: str | None = None
+    until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One thing that was read, for the answer's list: what it was taken for and what it held."""
+
+    name: str
+    kind: str
+    lines: int
+    records: int
+    first: float | None
+    last: float | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """All that was seen, and the texts behind it."""
+
+    seen: Seen
+    logs: tuple[LogFile, ...]
+    sources: tuple[Source, ...]
+
+    def quote(self, cite: Cite) -> tuple[str, int, str]:
+        """Source, line and redacted text of what decided."""
+        if cite.place is not None:
+            return cite.place.source, cite.place.line, cite.place.text
+        source, line, offset = self.seen.story.ledger.where(cite.mark)
+        log = self.logs[source]
+        return log.name, line, shown(log.line_at(offset))
+
+
+def shown(line: bytes) -> str:
+    """A log line as it may be shown: no colours, secrets redacted, not longer than anyone reads."""
+    from bot.livekit.forms import clean
+
+    text = redact(clean(line).decode("utf-8", "replace").replace("\t", "  "))
+    return text if len(text) <= _TEXT else text[: _TEXT - 20] + f"… ({len(text)} chars)"
+
+
+def look(question: Question, opened: ExitStack) -> Look:
+    """Read everything that was given; logs stay open, for quoting, until `opened` is closed.
+
+    Raises UsageError or Unreachable as the single readers do.
+    """
+    logs: list[LogFile] = []
+    tokens: list[Token] = []
+    endpoints: list[Endpoint] = []
+    setups: list[Setup] = []
+    sources: list[Source] = []
+    for hint, path in dict.fromkeys(question.given):
+        if path == "-":
+            logs.append(_opened("-", opened))
+            continue
+        if worker_http.is_url(path):
+            _ask(path, endpoints, sources)
+            continue
+        kind = files.recognise(path, hint)
+        if kind == "log":
+            logs.append(_opened(path, opened))
+        elif kind == "token":
+            tokens.append(read_token(path))
+            sources.append(Source(path, "token", 0, 1, None, None, ""))
+        elif kind == "endpoint":
+            endpoints.append(worker_http.read_endpoint(path))
+            sources.append(Source(path, "worker endpoint", 0, 1, None, None, ""))
+        else:
+            setups.append(_setup(path, kind))
+            sources.append(_told(path, kind, setups[-1]))
+    if not sources and not logs:
+        raise Unreachable("nothing was given to look at")
+    story, read, since, until = _read(logs, question)
+    sources = [*_logs_told(logs, read), *sources]
+    seen = Seen(
+        story=story, logs=tuple(read), setup=_merged(setups), tokens=tuple(tokens), endpoints=tuple(endpoints),
+        rooms=tuple(dict.fromkeys(question.rooms)), since=since, until=until,
+    )  # fmt: skip
+    return Look(seen, tuple(logs), tuple(sources))
+
+
+def _opened(path: str, opened: ExitStack) -> LogFile:
+    log = files.open_log(path)
+    opened.callback(log.close)
+    return log
+
+
+def _ask(url: str, endpoints: list[Endpoint], sources: list[Source]) -> None:
+    try:
+        endpoints.append(worker_http.ask(url))
+    except Unreachable as problem:
+        sources.append(Source(redact(url), "worker endpoint", 0, 0, None, None, str(problem)))
+    else:
+        sources.append(Source(redact(url), "worker endpoint", 0, 1, None, None, ""))
+
+
+def _setup(path: str, kind: Kind) -> Setup:
+    from pathlib import Path
+
+    from bot.evidence.project import read_livekit_config, read_project
+
+    if kind == "config":
+        return Setup(server=(read_livekit_config(Path(path)),))
+    return read_project(Path(path))
+
+
+def _merged(setups: Sequence[Setup]) -> Setup:
+    if not setups:
+        return Setup()
+    from bot.evidence.project import merge
+
+    return merge(setups)
+
+
+def _told(path: str, kind: Kind, setup: Setup) -> Source:
+    if kind == "config":
+        return Source(path, "server configuration", 0, 1, None, None, "")
+    parts = [f"{len(setup.workers)} worker(s)", f"{len(setup.dispatchers)} dispatching place(s)"]
+    unread = f"; not read: {', '.join(sorted({u.source for u in setup.unread})[:5])}" if setup.unread else ""
+    return Source(
+        path, "project", 0, len(setup.workers) + len(setup.dispatchers), None, None, ", ".join(parts) + unread
+    )
+
+
+def _read(logs: list[LogFile], question: Question) -> tuple[Story, list[LogSource], float | None, float | None]:
+    story = Story()
+    read: list[LogSource] = []
+    until = None
+    if question.until is not None:
+        tallies = []
+        for log in logs:
+            tally = Tally()
+            for _ in records(log.blocks(), tally):
+                pass
+            tallies.append(tally)
+        until = _moment(question.until, tallies, "--until")
+    for index, log in enumerate(logs):
+        tally = Tally()
+        for record, line, offset in records(log.blocks(), tally):
+            if until is None or record.at is None or record.at <= until:
+                story.feed(record, index, line, offset)
+        if until is not None and tally.last is not None:
+            tally.last = min(tally.last, until)
+        agents = ("agent", log.name) in question.given
+        if not tally.server_hits + tally.worker_hits + tally.server_lines and not _ours(
+            log, agents=agents, tally=tally, only=len(logs) == 1
+        ):
+            name = "standard input" if log.name == "-" else log.name
+            raise UsageError(
+                f"{name}: no line of it is of a LiveKit server or an agents worker; expected one of their logs, or lines of one"
+            )
+        read.append(LogSource(log.name, tally, log.note))
+    since = _moment(question.since, [r.tally for r in read], "--since") if question.since is not None else None
+    if since is not None and until is not None and since > until:
+        raise UsageError("--since is later than --until")
+    return story, read, since, until
+
+
+_SUBJECTS: Final = (b"agent", b"worker", b"dispatch", b"participant", b"room", b"token", b"job")
+
+
+def _ours(log: LogFile, *, agents: bool, tally: Tally, only: bool) -> bool:
+    """Whether a text without one record is at least about LiveKit: then it is inconclusive, not a wrong file."""
+    if tally.traces and (agents or not only):
+        return True  # a worker that dies before its first record leaves only the program's own words
+    found: set[bytes] = set()
+    for block in log.blocks():
+        text = b"\n".join(block).lower()
+        if any(word in text for word in (b"livekit", b"jt_room", b"jt_p", b"registered worker", b"job request")):
+            return True
+        found |= {word for word in _SUBJECTS if word in text}
+        if (b"agent" in found and len(found) >= 2) or (log.name == "-" and found & {b"agent", b"worker", b"dispatch"}):
+            return True
+    return False
+
+
+_DURATION: Final = re.compile(
+    r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?"
+)
+
+
+def _moment(text: str, tallies: Sequence[Tally], flag: str) -> float:
+    """A time, or a duration back from the last record → epoch seconds."""
+    text = text.strip()
+    last = max((t.last for t in tallies if t.last is not None), default=None)
+    zone = next((t.zone for t in tallies if t.zone is not None), 0) or 0
+    m = _DURATION.fullmatch(text)
+    if m and any(m.groups()):
+        if last is None:
+            raise UsageError(f"{flag} {text}: no record has a time to count back from")
+        days, hours, minutes, seconds, millis = (float(g or 0) for g in m.groups())
+        return last - (days * 86400 + hours * 3600 + minutes * 60 + seconds + millis / 1000)
+    candidate = text.replace("t", "T", 1)
+    if re.fullmatch(r"\d\d:\d\d(:\d\d(\.\d+)?)?", candidate):
+        if last is None:
+            raise UsageError(f"{flag} {text}: no record has a date to go with this time")
+        import time
+
+        day = time.strftime("%Y-%m-%d", time.gmtime(last + zone * 60))
+        candidate = f"{day}T{candidate}"
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", candidate):
+        candidate += "T00:00:00"
+    if re.fullmatch(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", candidate):
+        candidate += ":00"
+    found = (
+        epoch(candidate.encode())
+        if re.fullmatch(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?\s?(Z|UTC|[+-]\d\d:?\d\d)?", candidate)
+        else None
+    )
+    if found is None:
+        raise UsageError(
+            f"{flag} {text}: expected a time (2026-11-23T02:46:11Z, 02:46) or a duration back from the last record (15m, 1h30m)"
+        )
+    at, own_zone = found
+    return at if own_zone is not None else at - zone * 60
+
+
+def _logs_told(logs: Sequence[LogFile], read: Sequence[LogSource]) -> list[Source]:
+    out = []
+    for log, source in zip(logs, read, strict=True):
+        t = source.tally
+        ours, theirs = t.server_hits + t.server_lines, t.worker_hits
+        kind = "server and agent log" if ours and theirs else "server log" if ours else "agent log" if theirs else "log"
+        if t.forms & {"excerpt", "open"}:
+            kind = "excerpt"
+        out.append(Source(log.name, kind, t.lines, t.server_hits + theirs, t.first, t.last, source.note))
+    return out

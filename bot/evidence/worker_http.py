@@ -1,0 +1,79 @@
+"""A worker's `GET /worker`: a saved body, or a URL that is asked once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from bot.errors import Unreachable, UsageError
+from bot.livekit.seen import Endpoint
+from bot.livekit.setup import Place
+
+_TIMEOUT: Final = 5.0
+_LIMIT: Final = 1 << 20
+
+
+def is_url(text: str) -> bool:
+    """Whether this names an endpoint that can be asked."""
+    return text.startswith(("http://", "https://"))
+
+
+def ask(url: str) -> Endpoint:
+    """Ask a running worker; `/worker` is added to an address without a path.
+
+    Raises Unreachable when nobody answers in 5 s, UsageError when the answer is none of a worker's.
+    """
+    from http.client import HTTPException
+    from urllib.error import URLError
+    from urllib.parse import urlsplit
+    from urllib.request import urlopen
+
+    target = url.rstrip("/") + "/worker" if urlsplit(url).path in {"", "/"} else url
+    try:
+        with urlopen(target, timeout=_TIMEOUT) as reply:  # noqa: S310  # http and https only, see is_url
+            body = reply.read(_LIMIT)
+    except (URLError, HTTPException, OSError, ValueError) as problem:
+        reason = getattr(problem, "reason", None) or problem
+        raise Unreachable(
+            f"{_shown(target)} does not answer ({reason}); the worker's port is 8081 with `start`, another with `dev`"
+        ) from None
+    return endpoint_of(body, _shown(target))
+
+
+def _shown(url: str) -> str:
+    """The URL without a password in it."""
+    from bot.redact import redact
+
+    return redact(url)
+
+
+def read_endpoint(path: str) -> Endpoint:
+    """Read a saved body. Raises UsageError when it is none of a worker's."""
+    return endpoint_of(Path(path).read_bytes(), path)
+
+
+def endpoint_of(body: bytes, source: str) -> Endpoint:
+    """The body as a value; Python's leaves out whatever has its default."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise UsageError(
+            f'{source} is no body of a worker\'s /worker endpoint: expected JSON such as {{"agent_name": …}}'
+        )
+
+    def text(*names: str) -> str:
+        return next((v for n in names if isinstance(v := value.get(n), str)), "")
+
+    jobs: Any = value.get("active_jobs", value.get("activeJobs", 0))
+    load: Any = value.get("worker_load", value.get("workerLoad"))
+    shown = json.dumps({k: v for k, v in value.items() if isinstance(v, (str, int, float, bool))}, ensure_ascii=False)[
+        :300
+    ]
+    return Endpoint(
+        agent_name=text("agent_name", "agentName"), worker_type=text("worker_type", "workerType") or "JT_ROOM", deployment=text("deployment"),
+        sdk_version=text("sdk_version", "sdkVersion"), active_jobs=jobs if isinstance(jobs, int) else 0,
+        load=float(load) if isinstance(load, (int, float)) and not isinstance(load, bool) else None, place=Place(source, 1, shown),
+    )  # fmt: skip

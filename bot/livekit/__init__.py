@@ -1,0 +1,1 @@
+"""What LiveKit means: pure; knows nothing of files, Docker, Slack or runbooks."""

@@ -1,0 +1,444 @@
+"""One line of a log in any form people have it in → one record, or nothing."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from typing import Any, Final
+
+import msgspec
+
+from bot.livekit.events import CRASH, ERRORS, MESSAGE, SERVER, kind_of
+
+ANSI: Final = re.compile(rb"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9])")
+_TYPOGRAPHIC: Final = {
+    "\u201c".encode(): b'"', "\u201d".encode(): b'"', "\u201e".encode(): b'"', "\u00ab".encode(): b'"',
+    "\u00bb".encode(): b'"', "\u00a0".encode(): b" ", b"&quot;": b'"',
+}  # fmt: skip
+LINE_LIMIT: Final = 1 << 20  # of a longer line only the beginning is read: a record's fields stand there
+
+
+class Record(msgspec.Struct, gc=False):
+    """One line that says something about dispatch.
+
+    `at` is in epoch seconds on the writer's own clock, or on the engine's where only its prefix has a time
+    (`by_engine`); None when the line has no full date. `naive` marks times without a zone, read as UTC.
+    `zone` is the offset from UTC in minutes as written. `service` is the name before a `|` of compose and
+    its like. `form` names the layout; "excerpt" is a line without time, level and logger.
+    """
+
+    kind: str
+    form: str
+    at: float | None
+    zone: int | None
+    naive: bool
+    by_engine: bool
+    level: str
+    service: str
+    fields: dict[str, Any]
+    tail: bytes
+    worker: bool
+
+
+class Prefix(msgspec.Struct, gc=False):
+    """What other programs put before a line: a service's name and the engine's time."""
+
+    service: str = ""
+    stamp: bytes = b""
+    cut: int = 0
+
+
+_ISO: Final = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:\s?(?:Z|UTC|[+-]\d\d:?\d\d))?"
+_PREFIX: Final = re.compile(
+    rb"(?P<pod>\[(?:pod/)?(?P<podname>[\w.-]+(?:/[\w.-]+)*)\][ \t])"
+    rb"|(?P<compose>(?P<name>[A-Za-z0-9][\w.-]{0,80})[ \t]*\|(?:[ \t]|$))"
+    rb"|(?P<syslog>(?:[^\s\d\[{]{3,7}[ ]{1,2}\d{1,2} \d\d:\d\d:\d\d(?:\.\d+)?|"
+    + _ISO
+    + rb") [\w.-]+ (?P<proc>[\w./@-]+?)(?:\[\d+\])?: )"
+    rb"|(?P<iso>" + _ISO + rb")(?:[ \t](?:stdout|stderr) [FP]|[ \t]*\|)?(?:[ \t]|$)"
+    rb"|(?P<mark>(?:[>*\x60]|[-\xe2\x80\xa2](?=[ \t])|\d{1,5}[:)](?=[ \t])|#(?=\d))[ \t]?)"
+)
+_CONSOLE: Final = re.compile(
+    rb"(?P<time>" + _ISO + rb")[ \t]+(?P<level>DEBUG|INFO|WARN|ERROR|FATAL|DPANIC|PANIC)[ \t]+"
+    rb"(?P<logger>livekit[\w.-]*)[ \t]+(?:(?P<caller>[\w./@-]+\.go:\d+)[ \t]*)?(?P<rest>.*)",
+    re.DOTALL,
+)
+_PRETTY: Final = re.compile(
+    rb"\[(?P<clock>\d\d:\d\d:\d\d(?:\.\d+)?)(?: [+-]\d{4})?\] (?P<level>TRACE|DEBUG|INFO|WARN|ERROR|FATAL)(?: \([^)]*\))?: ?(?P<rest>.*)",
+    re.DOTALL,
+)
+_LEVELS: Final = rb"(?:TRACE|DEBUG|INFO|NOTICE|WARNING|WARNI|WARN|ERROR|FATAL|CRITICAL)"
+_HEAD: Final = re.compile(
+    rb"(?:(?P<time>"
+    + _ISO
+    + rb")|(?P<clock>\[?\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?[AP]M)?\]?)|\[?(?P<level>"
+    + _LEVELS
+    + rb"|"
+    + _LEVELS.lower()
+    + rb")\b\]?:?"
+    rb"|(?P<logger>\[?livekit(?:[.\w-]*\w)?\]?:?(?!:)|agents?\b:?|\[?root\]?:)|(?P<caller>[\w./@-]+\.(?:go|py|ts|js):\d+)"
+    rb"|(?P<pid>\(\d+\):?|\[\d+\]:?|pid=\d+)|(?P<sep>[|:]|-(?=\s)|\xe2\x80\x93|\xe2\x80\x94|\xe2\x86\x92|\xe2\x9d\xaf))[ \t]*"
+)
+_PAIR: Final = re.compile(
+    rb'(?<![\w.])["\']?([A-Za-z_][\w.]{0,40})["\']?[ \t]*[:=][ \t]*("(?:[^"\\\n]|\\.)*"?|\'[^\'\n]*\'|\x60[^\x60\n]*\x60|[^\s,{}\[\]"\']+)'
+)
+_PAIR_START: Final = re.compile(
+    rb'[ \t,:;(\xe2\x80\x93\xe2\x80\x94-]*(?:\{|["\']?[A-Za-z_][\w.]{0,40}["\']?[ \t]*[:=][ \t]*["\'\x60\w{\[])'
+)
+_decode: Final = msgspec.json.Decoder().decode
+_seconds: dict[bytes, int] = {}
+
+
+def epoch(stamp: bytes) -> tuple[float, int | None] | None:
+    """Epoch seconds and offset in minutes (None: no zone written, read as UTC) of an ISO 8601 time."""
+    base = stamp[:19]
+    whole = _seconds.get(base)
+    if whole is None:
+        try:
+            parts = (
+                int(base[0:4]),
+                int(base[5:7]),
+                int(base[8:10]),
+                int(base[11:13]),
+                int(base[14:16]),
+                int(base[17:19]),
+            )
+            if not (
+                1 <= parts[1] <= 12 and 1 <= parts[2] <= 31 and parts[3] < 24 and parts[4] < 60 and parts[0] > 1969
+            ):
+                return None
+            whole = calendar.timegm((*parts, 0, 0, 0))
+        except ValueError:
+            return None
+        if len(_seconds) > 4096:
+            _seconds.clear()
+        _seconds[base] = whole
+    rest = stamp[19:]
+    if rest.endswith(b"Z") and rest[:1] in b".Z":  # the server's own form, nearly every line
+        return (whole + float(b"0" + rest[:-1]) if len(rest) > 1 else float(whole)), 0
+    fraction = 0.0
+    if rest[:1] in (b".", b","):
+        end = 1
+        while end < len(rest) and 48 <= rest[end] <= 57:
+            end += 1
+        fraction = float(b"0." + rest[1:end]) if end > 1 else 0.0
+        rest = rest[end:]
+    rest = rest.strip()
+    if rest in (b"Z", b"UTC"):
+        return whole + fraction, 0
+    if len(rest) >= 5 and rest[:1] in b"+-":
+        minutes = int(rest[1:3]) * 60 + int(rest[-2:])
+        offset = minutes if rest[:1] == b"+" else -minutes
+        return whole + fraction - offset * 60, offset
+    return whole + fraction, None
+
+
+def peel(line: bytes) -> Prefix:
+    """What of the line's beginning other programs have written: compose, docker, kubectl, journalctl, Markdown."""
+    out = Prefix()
+    at = 0
+    for _ in range(6):
+        m = _PREFIX.match(line, at)
+        if not m:
+            break
+        if m["iso"]:
+            rest = line[m.end() : m.end() + 12]
+            if not out.stamp and rest.lstrip()[:2] == b"- ":
+                break  # a Python text line's own time
+            if _CONSOLE.match(line, at):
+                break
+            out.stamp = m["iso"]
+        elif m["compose"]:
+            out.service = m["name"].decode("utf-8", "replace")
+        elif m["pod"]:
+            out.service = m["podname"].decode("utf-8", "replace")
+        elif m["syslog"]:
+            out.service = m["proc"].decode("utf-8", "replace")
+        at = m.end()
+    out.cut = at
+    return out
+
+
+def loose(text: bytes) -> dict[str, Any]:
+    """`key: "value"` pairs of a text that is no JSON: cut off, shortened by hand, or pretty-printed."""
+    out: dict[str, Any] = {}
+    for m in _PAIR.finditer(text[:65536]):
+        key, raw = m[1].decode(), m[2]
+        if key in out:
+            continue
+        out[key] = _scalar(raw)
+    return out
+
+
+def _scalar(raw: bytes) -> str | int | float | bool | None:
+    if raw[:1] in b"\"'`":
+        body = raw[1:-1] if len(raw) > 1 and raw[-1:] == raw[:1] else raw[1:]
+        if raw[:1] == b'"' and b"\\" in body:
+            try:
+                return str(_decode(b'"' + body + b'"'))
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                pass
+        return body.decode("utf-8", "replace")
+    word = raw.rstrip(b".;)`*").decode("utf-8", "replace")
+    if word in {"true", "false", "null"}:
+        return {"true": True, "false": False, "null": None}[word]
+    try:
+        return int(word)
+    except ValueError:
+        return word
+
+
+def braces(text: bytes) -> dict[str, Any] | None:
+    """The JSON object at the beginning of the text, whatever follows it; None when it is not whole."""
+    try:
+        value = _decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    else:
+        return value if isinstance(value, dict) else None
+    end = text.rfind(b"}")
+    if end > 0:
+        for candidate in (text[: end + 1], text[: end + 1].decode("utf-8", "replace").encode()):
+            try:
+                value = _decode(candidate)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                continue
+            return value if isinstance(value, dict) else None
+    return None
+
+
+def fields_of(text: bytes) -> dict[str, Any]:
+    """Fields behind a message: a JSON object, what is left of one, or loose pairs."""
+    start = text.find(b"{")
+    if start >= 0:
+        value = braces(text[start:])
+        if value is not None:
+            return value
+    for typographic, plain in _TYPOGRAPHIC.items():
+        if typographic in text:
+            text = text.replace(typographic, plain)
+    if start >= 0:
+        value = braces(text[text.find(b"{") :])
+        if value is not None:
+            return value
+    return loose(text)
+
+
+def clean(line: bytes) -> bytes:
+    """The line without colours, line end and byte order mark."""
+    if b"\x1b" in line:
+        line = ANSI.sub(b"", line)
+    if line.startswith(b"\xef\xbb\xbf"):
+        line = line[3:]
+    return line.rstrip(b"\r\n\t \x00")[:LINE_LIMIT]
+
+
+def parse(line: bytes) -> Record | None:
+    """The record that this (cleaned) line holds by itself, in any form; None when it holds none."""
+    if line[:1] == b"{":
+        return _json_line(line, Prefix())
+    m = _CONSOLE.match(line)
+    if m:
+        return _console(m, Prefix())
+    prefix = peel(line)
+    rest = line[prefix.cut :] if prefix.cut else line
+    if rest[:1] == b"{":
+        return _json_line(rest, prefix)
+    if prefix.cut:
+        m = _CONSOLE.match(rest)
+        if m:
+            return _console(m, prefix)
+    m = _PRETTY.match(rest)
+    if m:
+        return _pretty(m, prefix)
+    return _text(rest, prefix)
+
+
+def _record(
+    kind: str, form: str, stamp: bytes, prefix: Prefix, level: str, fields: dict[str, Any], tail: bytes
+) -> Record:
+    own = epoch(stamp) if stamp else None
+    by_engine = False
+    if own is None and prefix.stamp:
+        own, by_engine = epoch(prefix.stamp), True
+    at, zone = own or (None, None)
+    return Record(
+        kind, form, at, zone, own is not None and zone is None, by_engine, level, prefix.service, fields, tail,
+        kind not in _SERVER_KINDS,
+    )  # fmt: skip
+
+
+_SERVER_KINDS: Final = frozenset({*SERVER.values(), "other-server"})
+
+
+def _console(m: re.Match[bytes], prefix: Prefix) -> Record | None:
+    rest = m["rest"]
+    brace = rest.find(b"{")
+    message = (rest if brace < 0 else rest[:brace]).strip()
+    kind = kind_of(message)
+    tail = b"" if brace < 0 else rest[brace:]
+    if kind is None or kind.startswith("w-"):
+        found = MESSAGE.match(message) if m["caller"] or brace < 0 else None
+        if not found or not ERRORS.search(message):
+            broken = m[0] if brace < 0 and not prefix.cut else b""
+            return _record("other-server", "console", m["time"], prefix, m["level"].decode().lower(), {}, broken)
+        kind = kind_of(found[0]) or "other-server"  # `failed to send job request: no servers …`
+        tail = rest[found.end() :]
+    fields = fields_of(tail) if tail else {}
+    error = ERRORS.search(tail) if tail and "error" not in fields else None
+    if error:
+        fields = {**fields, "error": error[0].decode()}
+    return _record(kind, "console", m["time"], prefix, m["level"].decode().lower(), fields, tail)
+
+
+def _json_line(line: bytes, prefix: Prefix) -> Record | None:
+    """A JSON object: the server's, pino's or Python's record, or another program's wrapping of one."""
+    head = line[:400]
+    worker_like = b'"message"' in head or b'"time"' in head
+    message = _quick_message(line)
+    if message is not None and kind_of(message) is None and b'"log"' not in head and not CRASH.match(message):
+        return _other_json(line, prefix)
+    value = braces(line)
+    if value is None:
+        value = loose(line)
+    for key in ("log", "jsonPayload", "textPayload", "line"):
+        inner = value.get(key)
+        if isinstance(inner, str) and inner:
+            stamp = value.get("time") or value.get("timestamp")
+            wrapped = parse(
+                clean(inner.encode("utf-8", "surrogatepass") if inner.isascii() else inner.encode("utf-8", "replace"))
+            )
+            if wrapped and wrapped.at is None and isinstance(stamp, str):
+                own = epoch(stamp.encode("utf-8", "replace"))
+                if own:
+                    wrapped.at, wrapped.zone, wrapped.by_engine = own[0], own[1], True
+            if wrapped and not wrapped.service:
+                wrapped.service = prefix.service
+            return wrapped
+        if isinstance(inner, dict):
+            value = {**value, **inner}
+            break
+    text = value.get("msg", value.get("message"))
+    if not isinstance(text, str):
+        return _bare(line, value, prefix)
+    kind = kind_of(text.strip().encode("utf-8", "replace"))
+    if kind is None:
+        return None
+    level, form, stamp, at = _json_head(value, worker_like=worker_like)
+    record = _record(kind, form, stamp, prefix, level, value, b"")
+    if at is not None:
+        record.at, record.zone, record.naive, record.by_engine = at, 0, False, False
+    return record
+
+
+def _json_head(value: dict[str, Any], *, worker_like: bool) -> tuple[str, str, bytes, float | None]:
+    raw = value.get("level")
+    if isinstance(raw, (int, float)) and not isinstance(raw, bool):  # pino
+        time = value.get("time")
+        at = time / 1000 if isinstance(time, (int, float)) and not isinstance(time, bool) and 0 < time < 1e14 else None
+        return (
+            {10: "trace", 20: "debug", 30: "info", 40: "warn", 50: "error", 60: "fatal"}.get(
+                int(raw) if abs(raw) < 1e6 else 0, "info"
+            ),
+            "pino",
+            b"",
+            at,
+        )
+    level = str(raw or "").lower().replace("warning", "warn")
+    ts = value.get("ts")
+    if isinstance(ts, (int, float)) and not isinstance(ts, bool):
+        return level, "json", b"", (float(ts) if 0 < ts < 1e11 else None)
+    stamp = value.get("timestamp") or value.get("ts") or value.get("time") or value.get("asctime") or ""
+    return level, "python-json" if worker_like else "json", str(stamp).encode("utf-8", "replace")[:40], None
+
+
+def _quick_message(line: bytes) -> bytes | None:
+    """The message of a JSON record without decoding it; None when it is not where loggers put it."""
+    for key in (b'"msg":"', b'"message": "', b'"message":"', b'"msg": "'):
+        start = line.find(key)
+        if start >= 0:
+            start += len(key)
+            end = line.find(b'"', start)
+            message = line[start:end] if end > 0 else line[start:]
+            return None if message.endswith(b"\\") else message
+    return None
+
+
+def _other_json(line: bytes, prefix: Prefix) -> Record | None:
+    """A record of the server's that says nothing about dispatch: only its time and level count."""
+    if b'"logger":"livekit' not in line[:200] or b'"ts":' not in line[:120]:
+        return None
+    start = line.find(b'"ts":') + 5
+    try:
+        at = float(line[start : line.find(b",", start)])
+    except ValueError:
+        return None
+    level = line[line.find(b'"level":"') + 9 :].split(b'"', 1)[0].decode("utf-8", "replace")
+    record = _record("other-server", "json", b"", prefix, level, {}, b"")
+    record.at, record.zone, record.naive = at, 0, False
+    return record
+
+
+def _bare(line: bytes, value: dict[str, Any], prefix: Prefix) -> Record | None:
+    """Fields without their message, as people paste them: only what one message alone can have is taken."""
+    error = value.get("error")
+    alone = "jobType" in value and not {"workerID", "roomID", "jobID"} & set(value)
+    if alone and isinstance(error, str) and ERRORS.fullmatch(error.encode("utf-8", "replace")):
+        return _record("request-failed", "excerpt", b"", prefix, "", value, line)
+    return None
+
+
+def _pretty(m: re.Match[bytes], prefix: Prefix) -> Record | None:
+    rest = m["rest"].strip()
+    kind = kind_of(rest)
+    if kind is None:
+        return None
+    record = _record(kind, "pretty", b"", prefix, m["level"].decode().lower(), {}, rest)
+    if record.at is None:
+        record.fields = {"clock": m["clock"].decode()}
+    return record
+
+
+def _text(line: bytes, prefix: Prefix) -> Record | None:
+    """A worker's text line, or an excerpt of any record: known message, nothing but a log's head before it."""
+    at, stamp, level, structured = len(line) - len(line.lstrip()), b"", "", False
+    for _ in range(12):
+        m = _HEAD.match(line, at)
+        if not m or m.end() == at:
+            break
+        if m["time"]:
+            stamp = m["time"]
+        elif m["level"]:
+            level = m["level"].decode().lower().replace("warning", "warn")
+        structured = structured or bool(m["time"] or m["level"] or m["logger"] or m["caller"] or m["clock"])
+        at = m.end()
+    found = MESSAGE.match(line, at)
+    if not found:
+        crash = CRASH.match(line) if not structured else None
+        if crash:  # uncaught: the program's own words, now and then one of the worker's
+            return _record(kind_of(line[crash.end() :].strip()) or "w-trace", "raw", b"", prefix, "", {}, line)
+        return None
+    kind = kind_of(found[0]) or kind_of(found[0].strip())
+    if kind is None:
+        return None
+    tail = line[found.end() :].lstrip(
+        b"`*\"' \t" if line[found.end() : found.end() + 1] in b'`*"' and found.end() < len(line) else b"\t"
+    )
+    boundary = line[found.end() : found.end() + 1]
+    if boundary and (boundary.isalnum() or boundary == b"_"):
+        return None
+    error = ERRORS.search(tail) if kind in _WITH_ERROR else None
+    described = bool(_PAIR_START.match(tail)) or bool(error and tail.strip(b" \t:,-\"'`(").startswith(error[0]))
+    if not structured and not prefix.stamp and not described:
+        if tail.strip():
+            return None  # prose that begins with a message's words
+        return _record(kind, "open", b"", prefix, level, {}, b"")  # counts only when its fields follow
+    fields = fields_of(tail) if tail.strip() else {}
+    if error and "error" not in fields:
+        fields = {**fields, "error": error[0].decode()}
+    if not tail.strip() and kind.startswith("w-"):
+        tail = found[0]  # a message with a variable part says there what went wrong
+    return _record(kind, "text" if structured or prefix.stamp else "excerpt", stamp, prefix, level, fields, tail)
+
+
+_WITH_ERROR: Final = frozenset({"request-failed", "assign-failed", "no-worker-for-job"})

@@ -1,0 +1,133 @@
+"""All that was seen, and what was concluded from it, as values that every room passes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from bot.livekit.setup import Setup
+
+if TYPE_CHECKING:
+    from bot.livekit.lines import Tally
+    from bot.livekit.setup import Place
+    from bot.livekit.story import Asked, Story
+
+VerdictWord = Literal["cause", "healthy", "inconclusive"]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """A call of the backend's that made a room or dispatched to it; `at` in epoch seconds."""
+
+    at: float | None
+    kind: Literal["create-room", "create-dispatch"]
+    room: str
+    agents: Asked
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """The claims of a join token: never the token itself. `agents` is () when it asks for none."""
+
+    room: str
+    identity: str
+    agents: Asked
+    place: Place
+    calls: tuple[ApiCall, ...] = ()
+    #: True when the file also listed what the backend did, so that a call that is not there was not made.
+    calls_known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The body of a worker's `GET /worker`; Python leaves out what has its default value."""
+
+    agent_name: str
+    worker_type: str
+    deployment: str
+    sdk_version: str
+    active_jobs: int
+    load: float | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class LogSource:
+    """One log that was read: its name as given, and what it held as a whole."""
+
+    name: str
+    tally: Tally
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was looked at. Thinking begins here and looks at nothing else."""
+
+    story: Story
+    logs: tuple[LogSource, ...] = ()
+    setup: Setup = field(default_factory=Setup)
+    tokens: tuple[Token, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    rooms: tuple[str, ...] = ()  # names or ids that were asked for
+    since: float | None = None
+    until: float | None = None
+
+    @property
+    def has_server_log(self) -> bool:
+        """Whether any server's log was given, even one without a single line about dispatch."""
+        return any(log.tally.server_lines + log.tally.server_hits for log in self.logs)
+
+
+@dataclass(frozen=True, slots=True)
+class Cite:
+    """A line that decided: a mark of the story's ledger, or a place in another file; and what it says."""
+
+    says: str
+    mark: int = -1
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A source that was not there (or not enough), and what it would settle."""
+
+    source: str
+    would_settle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is concluded of one room, or (room None) of what belongs to no room."""
+
+    room: str | None
+    room_id: str | None
+    verdict: VerdictWord
+    cause: str | None
+    confidence: float
+    summary: str
+    evidence: tuple[Cite, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    agent: str | None = None
+    at: float | None = None
+    judged_from: float | None = None  # a pending room: from when on it can be judged
+    fix: str = ""
+    story: tuple[tuple[float, str], ...] = ()  # (epoch seconds, sentence); only of rooms that were asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """The answer: a verdict per room, newest first where one room was asked for, and notes on the whole."""
+
+    rows: tuple[Verdict, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def overall(self) -> VerdictWord:
+        """Any cause → cause, else any inconclusive → inconclusive, else healthy; nothing at all is inconclusive."""
+        words = {row.verdict for row in self.rows}
+        for word in ("cause", "inconclusive", "healthy"):
+            if word in words:
+                return word
+        return "inconclusive"

@@ -1,0 +1,50 @@
+"""Thresholds, times and traps that differ between versions of the server and of the SDKs."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+#: Seconds after a room's birth before absence means anything: a cold name lookup takes 5.0 s.
+MATURE: Final = 7.0
+#: Seconds that a job may take from assignment to the agent's session in the room, without a longer process limit.
+JOB_MATURE: Final = 10.0
+#: Seconds until the server removes a participant whose media never connects.
+ICE_LIMIT: Final = 15.0
+#: Seconds for which a server still believes in a name after its last worker went.
+CHECK_CACHE: Final = 60.0
+#: Seconds after which the latest answer to a job request comes (3.0) and some slack on a busy machine.
+REQUEST_LIMIT: Final = 4.5
+
+
+def parts(version: str) -> tuple[int, ...]:
+    """`1.13.5` → (1, 13, 5); () for a text that begins with no number."""
+    m = re.match(r"v?(\d{1,4}(?:\.\d{1,6})*)", version.strip())
+    return tuple(int(p) for p in m[1].split(".")) if m else ()
+
+
+def refuses_from(server: str, target_load: float | None = None) -> float | None:
+    """The reported load from which on this server refuses a worker; None when it does not look at the load.
+
+    Source: livekit pkg/service/agentservice.go and pkg/agent/config.go of the tags 1.7.0 to 1.13.5.
+    """
+    v = parts(server)
+    if not v:
+        return None
+    if v <= (1, 7, 0):
+        return None
+    if v < (1, 8):
+        return 1.0
+    if v < (1, 9):
+        return 0.65
+    if v < (1, 11):
+        return 1.0
+    return target_load if target_load is not None else 0.7
+
+
+def cgroup_aware(language: str, sdk: str) -> bool | None:
+    """Whether this SDK's own load figure respects a container's CPU limit; None when unknown."""
+    v = parts(sdk)
+    if not v or language not in {"node", "python"}:
+        return None
+    return v >= ((1, 0, 49) if language == "node" else (0, 11))

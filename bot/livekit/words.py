@@ -1,0 +1,40 @@
+"""Small phrases that all verdicts use: quoted names, spans of time."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+
+
+def quote(name: str) -> str:
+    """A name in quotes, with everything invisible in it made visible; automatic dispatch has no name."""
+    if not name:
+        return "automatic dispatch (no name)"
+    shown = json.dumps(name, ensure_ascii=False)
+    return "".join(
+        c if (c.isprintable() and unicodedata.category(c) != "Zs") or c == " " else f"\\u{ord(c):04x}" for c in shown
+    )
+
+
+def ago(seconds: float) -> str:
+    """A span of time as a person says it."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 120:  # two minutes still read well in seconds
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min"
+
+
+def hint(wanted: str, have: str) -> str:
+    """How two names that look alike differ."""
+    if wanted == have or not wanted or not have:
+        return ""
+    if wanted.strip() == have.strip() or _visible(wanted) == _visible(have):
+        return " They differ in blanks or invisible characters only."
+    if wanted.casefold() == have.casefold():
+        return " They differ in upper and lower case only; the comparison is exact."
+    return ""
+
+
+def _visible(name: str) -> str:
+    return "".join(c for c in name if unicodedata.category(c)[0] not in {"C", "Z"})

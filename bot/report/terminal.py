@@ -1,0 +1,99 @@
+"""The answer as text for people: the verdict first, then what decided, what would settle it, what to do."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from bot.livekit.answer import runbook_for
+from bot.livekit.words import quote
+from bot.report.document import distinct, evidence_of, zone_of
+from bot.report.times import stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bot.diagnose import Diagnosis
+    from bot.livekit.seen import Verdict
+
+_WORD = {"cause": "CAUSE FOUND", "healthy": "HEALTHY", "inconclusive": "INCONCLUSIVE"}
+_COLOUR = {"cause": "\x1b[31;1m", "healthy": "\x1b[32;1m", "inconclusive": "\x1b[33;1m"}
+_MOST_ROWS = 20
+
+
+def lines(diagnosis: Diagnosis, *, utc: bool = False, colour: bool = False, width: int = 100) -> Iterator[str]:
+    """The answer line by line."""
+    zone = 0 if utc else zone_of(diagnosis)
+    rows = diagnosis.verdicts.rows
+    asked = bool(diagnosis.look.seen.rooms)
+    shown = [r for r in rows if r.verdict == "cause"] + [r for r in rows if r.verdict == "inconclusive"]
+    healthy = [r for r in rows if r.verdict == "healthy"]
+    if asked or not shown:
+        shown += healthy[:3]
+        healthy = healthy[3:]
+    for row in shown[:_MOST_ROWS]:
+        yield from _row(diagnosis, row, zone, colour=colour, width=width)
+        yield ""
+    if len(shown) > _MOST_ROWS:
+        rest = shown[_MOST_ROWS:]
+        yield f"{len(rest)} more rooms like these are left out here; --room NAME shows one, --json all."
+    if healthy:
+        other = "other " if shown else ""
+        yield f"{len(healthy)} {other}room{'s' if len(healthy) != 1 else ''} healthy: the agent came."
+    for note in diagnosis.verdicts.notes:
+        yield from _wrapped(note, width, "Note: ", "      ")
+    yield from _looked_at(diagnosis, zone, width)
+
+
+def _row(diagnosis: Diagnosis, row: Verdict, zone: int, *, colour: bool, width: int) -> Iterator[str]:
+    word = _WORD[row.verdict]
+    if colour:
+        word = f"{_COLOUR[row.verdict]}{word}\x1b[0m"
+    where = f"room {quote(row.room)}" if row.room else f"room {row.room_id}" if row.room_id else "no single room"
+    ident = f" ({row.room_id})" if row.room and row.room_id else ""
+    at = f", {stamp(row.at, zone)}" if row.at is not None else ""
+    yield f"{word}{': ' + row.cause if row.cause else ''}  —  {where}{ident}{at}"
+    yield from _wrapped(row.summary, width, "  ", "  ")
+    if row.judged_from is not None:
+        yield f"  It can be judged from {stamp(row.judged_from, zone)} on."
+    events = row.story
+    if events:
+        yield "  What happened"
+        start = row.at if row.at is not None else events[0][0]
+        for when, text in events:
+            yield f"    {stamp(when, zone, date=False)}  {when - start:+8.3f} s  {text}"
+    cites = [evidence_of(diagnosis, cite) for cite in distinct(row.evidence)]
+    if cites:
+        yield "  What decided"
+        for e in cites:
+            yield f"    {e.source}:{e.line}  {e.says}"
+            yield f"      │ {_cut(e.text, max(40, width - 8))}"
+    if row.missing:
+        yield "  What would settle it" if row.verdict != "cause" else "  What could not be excluded"
+        for m in row.missing:
+            yield from _wrapped(f"{m.source}: {m.would_settle}", width, "    - ", "      ")
+    if row.fix:
+        yield "  What to do"
+        yield from _wrapped(row.fix, width, "    ", "    ")
+        if runbook_for(row.cause):
+            yield f"    Runbook: {runbook_for(row.cause)}"
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width * 3 else text[: width * 3 - 1] + "…"
+
+
+def _wrapped(text: str, width: int, first: str, rest: str) -> Iterator[str]:
+    yield from textwrap.wrap(
+        text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    ) or [first.rstrip()]
+
+
+def _looked_at(diagnosis: Diagnosis, zone: int, width: int) -> Iterator[str]:
+    yield "Looked at:"
+    for s in diagnosis.look.sources:
+        name = "standard input" if s.name == "-" else s.name
+        span = f", {stamp(s.first, zone)} to {stamp(s.last, zone, date=False)}" if s.first is not None else ""
+        count = f", {s.lines} lines, {s.records} of them about dispatch" if s.lines else ""
+        note = f" ({s.note})" if s.note else ""
+        yield from _wrapped(f"{name}: {s.kind}{count}{span}{note}", width, "  ", "    ")
