@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bot.errors import UsageError
 from bot.evidence.project_files import Files, read_bytes, walk
-from bot.livekit.setup import EnvSetting, ServerSetup, Setup, Unread
+from bot.livekit.setup import Dispatcher, EnvSetting, ServerSetup, Setup, Unread
 from bot.redact import redact
 from bot.source import dotenv, imports, settle, shell, versions
 from bot.source import yaml as config
@@ -29,6 +29,7 @@ MAX_SOURCE = 1_000_000
 MAX_LOCK = 64_000_000
 _TYPESCRIPT = (".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs")
 _PYTHON = (".py", ".pyw")
+_BUNDLES = (".js", ".mjs", ".cjs", ".json")
 _SHELL = (".sh", ".bash", ".zsh")
 # A file is only parsed when it has one of these words; the second line also occurs in programs without LiveKit.
 _SURE = re.compile(
@@ -40,6 +41,8 @@ _MAYBE = re.compile(
     rb"|useSession|okenSource|agentName|agent_name"
 )
 _RULE = re.compile(rb'"(?:roomConfig|room_config)"')
+# What a front end sees of its environment; these are the prefixes that build tools hand through.
+_FRONT = re.compile(r"(?:NEXT_PUBLIC|VITE|PUBLIC|NUXT_PUBLIC|REACT_APP|EXPO_PUBLIC)_(?:\w+_)?AGENT_NAME")
 _REPORTED = re.compile(r"LIVEKIT_\w+|LOG_LEVEL|NUM_CPUS")
 _WHOLLY_SECRET = {"LIVEKIT_CONFIG", "LIVEKIT_CONFIG_BODY", "LIVEKIT_KEYS", "LIVEKIT_TOKEN", "LIVEKIT_WORKER_TOKEN"}
 
@@ -96,26 +99,39 @@ class _Project:
     versions: list[SdkVersion] = field(default_factory=list)
     servers: list[ServerSetup] = field(default_factory=list)
     dispatches: list[FoundDispatch] = field(default_factory=list)
+    fronts: tuple[bytes, ...] = ()
+    used: set[str] = field(default_factory=set)
 
     def read(self) -> Setup:
         """All that the project says."""
         self.unread.extend(self.files.unread)
         around = self._surroundings()
+        fronts = {setting.name.encode() for setting in self.settings if _FRONT.fullmatch(setting.name)}
+        self.fronts = tuple(sorted(fronts))
         found = [self._source(path) for path in self.files.paths if self._is_source(path)]
         if not any(one is not None and (one.workers or one.dispatches or one.tokens) for one in found):
             # Nothing in the sources: what is compiled, or lies among the tests, may be all there is.
             found.extend(self._source(path) for path in self.files.second if self._is_source(path))
         several = [one for one in found if one is not None]
         dispatches = [*(dispatch for one in several for dispatch in one.dispatches), *self.dispatches]
+        asked = [one for dispatch in dispatches for one in settle.dispatchers(dispatch, around)]
+        asked.extend(self._by_environment({one.name_variable for one in asked}))
         return Setup(
             workers=tuple(settle.worker(worker, around) for one in several for worker in one.workers),
-            dispatchers=tuple(asked for dispatch in dispatches for asked in settle.dispatchers(dispatch, around)),
+            dispatchers=tuple(asked),
             token_makers=tuple(settle.token_maker(token) for one in several for token in one.tokens),
             server=tuple(self.servers),
             env=tuple(_reported(self.settings)),
             sdk_versions=tuple(self.versions),
             unread=tuple(dict.fromkeys(self.unread)),
         )
+
+    def _by_environment(self, followed: set[str | None]) -> Iterable[Dispatcher]:
+        """Agents that a front end gets from its environment, where its code could not be followed to a dispatch."""
+        for setting in self.settings:
+            if setting.name in self.used and setting.name not in followed and setting.value:
+                note = f"`{setting.name}` is read by the front end; how it asks for the agent could not be followed"
+                yield Dispatcher(setting.place, "env", setting.value, True, None, note, setting.name)
 
     # --- files -------------------------------------------------------------------------------
 
@@ -140,10 +156,12 @@ class _Project:
 
     def _source(self, path: str) -> Found | None:
         raw = read_bytes(Path(path), MAX_SOURCE)
-        if isinstance(raw, bytes) and not self._relevant(path, raw):
-            return None
-        if isinstance(raw, str) and raw == "is empty":
-            return None
+        if isinstance(raw, bytes):
+            self.used.update(name.decode() for name in self.fronts if name in raw)
+            if not self._relevant(path, raw):
+                return None
+        elif not self.files.single and (raw == "is empty" or PurePosixPath(path).suffix.lower() in _BUNDLES):
+            return None  # a script that large is a bundle, or data
         module = self._module(path)
         if module is None:
             return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from bot.livekit.setup import Unread
+from bot.source.surroundings import within
 
 MAX_ENTRIES = 60_000
 MAX_DEPTH = 40
@@ -108,11 +109,12 @@ class _Walk:
         while links:
             link, depth = links.pop(0)
             self._linked(link, depth, links)
+        own = list(self.files.paths)
         for folder, inner in self.built:
             parent = str(PurePosixPath(folder).parent)
-            has_source = any(_is_own_source(one) and one.startswith(parent) for one in self.files.paths)
             # What is compiled counts only where its source is not at hand.
-            (self.files.second if has_source else self.files.paths).extend(inner if not has_source else [])
+            if not any(_is_own_source(one) and within(one, parent) for one in own):
+                self.files.paths.extend(inner)
         self.files.second.extend(self.tests)
         self.files.known.update(self.files.paths)
         return self.files

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from bot.source.text import SourceText, Spot
 from bot.source.values import ABSENT, Either, Lit, Local, Or, Unknown, Value, either, fallback, options
@@ -17,8 +20,10 @@ if TYPE_CHECKING:
     Load = Callable[[str, str], "Evaluator | None"]
 
 EMPTY: Frame = {}
+_PLAIN = re.compile(r"[A-Za-z_$][\w$]*(?:\??\.[A-Za-z_$][\w$]*)*")
+_SHORTHAND = re.compile(r"[{,]\s*agentName\s*[,}]")
 MAX_DEPTH = 60
-MAX_STEPS = 60_000
+MAX_STEPS = 15_000
 
 LOOPS = Unknown("it refers to itself")
 TOO_DEEP = Unknown("it is too involved to follow")
@@ -47,16 +52,80 @@ class Binding:
     imported: str = ""
 
 
-@dataclass
+def guards_itself(condition: str, guarded: str) -> bool:
+    """Whether a condition only asks if the agent's name is there that the guarded part then names."""
+    name = condition.strip("()! \n\t")
+    if not _PLAIN.fullmatch(name):
+        return False
+    shorthand = name == "agentName" and _SHORTHAND.search(guarded) is not None
+    return shorthand or re.search(rf"agent_?[nN]ame['\"]?\s*[:=]\s*{re.escape(name)}\b", guarded) is not None
+
+
+class Climber:
+    """The way up from a node; the parser finds a parent only by coming down from the root, so each is kept."""
+
+    def __init__(self) -> None:
+        self._above: dict[int, Node | None] = {}
+
+    def __call__(self, node: Node) -> Iterator[tuple[Node, Node]]:
+        """Each node above, with the child that leads down to where the climb began."""
+        child, parent = node, self._parent(node)
+        while parent is not None:
+            yield parent, child
+            child, parent = parent, self._parent(parent)
+
+    def _parent(self, node: Node) -> Node | None:
+        if node.id not in self._above:
+            self._above[node.id] = node.parent
+        return self._above[node.id]
+
+
 class Evaluator:
     """One parsed file, in which expressions are evaluated as far as they are known without running it."""
 
-    text: SourceText
-    root: Node
-    load: Load | None = None
-    budget: Budget = field(default_factory=Budget)
-    memo: dict[int, Value] = field(default_factory=dict)
-    active: set[tuple[str, int]] = field(default_factory=set)
+    functions: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, text: SourceText, root: Node, load: Load | None = None, budget: Budget | None = None) -> None:
+        self.text = text
+        self.root = root
+        self.load = load
+        self.budget = budget or Budget()
+        self.climb = Climber()
+        self.memo: dict[int, Value] = {}
+        self.active: set[tuple[str, int]] = set()
+
+    @cached_property
+    def _index(self) -> dict[str, list[Node]]:
+        index: dict[str, list[Node]] = {}
+        for node in walk(self.root):
+            index.setdefault(node.type, []).append(node)
+        return index
+
+    def nodes(self, *kinds: str) -> list[Node]:
+        """All nodes of these kinds, in the order of the text."""
+        if len(kinds) == 1:
+            return self._index.get(kinds[0], [])
+        return sorted((node for kind in kinds for node in self._index.get(kind, [])), key=lambda node: node.start_byte)
+
+    @cached_property
+    def mentions(self) -> Counter[str]:
+        """How often each name stands in the file."""
+        return Counter(self.written(node) for node in self.nodes("identifier"))
+
+    def sound(self, node: Node) -> bool:
+        """Whether the statement of the file in which a node stands was understood without a gap."""
+        if not self.root.has_error:
+            return True
+        top = node
+        for parent, child in self.climb(node):
+            if parent.type == "ERROR":
+                return False
+            top = child
+        return not top.has_error
+
+    def function_at(self, node: Node) -> int:
+        """The id of the function in which a node stands, or of the module."""
+        return next((up.id for up, _ in self.climb(node) if up.type in self.functions), self.root.id)
 
     def spot(self, node: Node) -> Spot:
         """Where a node stands."""
@@ -154,14 +223,6 @@ def _known(value: Value, seen: list[Value]) -> bool:
 
 def _same(one: Value, other: Value) -> bool:
     return isinstance(one, Lit) and isinstance(other, Lit) and one.value == other.value
-
-
-def climb(node: Node) -> Iterator[tuple[Node, Node]]:
-    """Each node above, with the child that leads down to where the climb began."""
-    child, parent = node, node.parent
-    while parent is not None:
-        yield parent, child
-        child, parent = parent, parent.parent
 
 
 def walk(node: Node, *, skip: frozenset[str] = frozenset()) -> Iterator[Node]:

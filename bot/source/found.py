@@ -27,12 +27,15 @@ class FoundWorker:
 
 @dataclass(frozen=True, slots=True)
 class FoundDispatch:
-    """A place that asks for an agent; `spot` is the innermost call or object that names it."""
+    """A place that asks for an agent; `spot` is the innermost call or object that names it.
+
+    `conditional` is None when it only depends on the agent's name being there.
+    """
 
     spot: Spot
     via: Via
     name: Value
-    conditional: bool
+    conditional: bool | None
     deployment: Value
 
 

@@ -8,12 +8,13 @@ from bot.source.evaluate import Budget
 from bot.source.found import Found, FoundToken, FoundWorker
 from bot.source.grammar import parser
 from bot.source.python_calls import arguments
-from bot.source.python_scope import is_conditional
 from bot.source.python_values import PythonModule
 from bot.source.reading import CONFIG_KEYS, Reading, why_unseen
 from bot.source.values import ABSENT, Entry, Lit, Made, Ref, Table, Unknown, Value, each, field, made_by
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tree_sitter import Node
 
     from bot.source.evaluate import Load
@@ -21,6 +22,26 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".py", ".pyw")
 _OPTIONS = ("WorkerOptions", "ServerOptions")
+_RULES = ("CreateSIPDispatchRuleRequest", "SIPDispatchRuleInfo", "UpdateSIPDispatchRuleRequest")
+_MADE = (
+    *_OPTIONS,
+    *_RULES,
+    "AccessToken",
+    "RoomConfiguration",
+    "RoomAgentDispatch",
+    "CreateAgentDispatchRequest",
+    "CreateRoomRequest",
+)
+_CALLED = (
+    "run_app",
+    "with_room_config",
+    "with_grants",
+    "with_grant",
+    "add",
+    "append",
+    "extend",
+    "MergeFrom",
+)
 
 
 def parse(text: SourceText, load: Load | None = None, budget: Budget | None = None) -> PythonModule:
@@ -50,33 +71,53 @@ class _Reading(Reading):
     def read(self) -> Found:
         module = self.module
         self.begin()
-        calls = [node for node in module.nodes("call") if module.sound(node)]
+        aliases = list(self._aliases())
+        made = self._calls(self.worth(_MADE, aliases))
+        calls = self._calls(self.worth(_CALLED, aliases))
         for node in calls:
             self._run_app(node)
-        for node in calls:
+        for node in made:
             self._loose_options(node)
         self._sessions()
-        for node in calls:
-            for made in self._made(node, "AccessToken"):
-                self.tokens.setdefault(made.spot.key, FoundToken(made.spot))
+        for node in made:
+            for token in self._made(node, "AccessToken"):
+                self.tokens.setdefault(token.spot.key, FoundToken(token.spot))
         for node in calls:
             self._fill(node)
         for node in calls:
             self._token_method(node)
         for node in module.nodes("assignment"):
-            if module.sound(node):
-                self._assigned_config(node)
-        for node in calls:
+            self._assigned_config(node)
+        for node in made:
             self._request(node)
         for node in module.nodes("pair"):
-            if module.sound(node):
-                self._config_pair(node)
+            self._config_pair(node)
         for node in calls:
             self._added(node)
         for name in ("RoomConfiguration", "RoomAgentDispatch"):
-            for node in calls:
+            for node in made:
                 self._loose(node, name)
         return self.finish()
+
+    def _calls(self, names: set[str]) -> list[Node]:
+        module = self.module
+        found = (node for name in names for node in module.calls_by_name.get(name, []) if module.sound(node))
+        return sorted(found, key=lambda node: node.start_byte)
+
+    def _aliases(self) -> Iterator[tuple[str, str]]:
+        """Each name that gets another one: by an import, an assignment or a subclass."""
+        module = self.module
+        for node in module.nodes("aliased_import"):
+            name = module.written(node.child_by_field_name("name")).rpartition(".")[2]
+            yield name, module.written(node.child_by_field_name("alias"))
+        for node in module.nodes("assignment"):
+            left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
+            if left is not None and right is not None and right.type in {"identifier", "attribute"}:
+                yield module.last_name(right), module.written(left)
+        for node in module.nodes("class_definition"):
+            bases = node.child_by_field_name("superclasses")
+            for base in bases.named_children if bases is not None else []:
+                yield module.last_name(base), module.written(node.child_by_field_name("name"))
 
     def _made(self, node: Node, *names: str) -> list[Made]:
         """What a call makes, if its own name or an alias of it is one of these."""
@@ -178,7 +219,7 @@ class _Reading(Reading):
         args, named = arguments(self.module, node.child_by_field_name("arguments"), {})
         given = args[0] if args else named.entries[0].value if named is not None and named.entries else ABSENT
         if method == "with_room_config":
-            conditional = is_conditional(node, self.module.written)
+            conditional = self.module.scopes.guard(node)
             if self.config(given, "token", self.module.spot(node), conditional=conditional):
                 self.mark(receiver, self._beside(node))
             return
@@ -198,12 +239,11 @@ class _Reading(Reading):
             return
         key = self.module.written(left.child_by_field_name("attribute"))
         if left.type == "subscript":
-            index = self.module.value(left.child_by_field_name("subscript"))
-            key = index.value if isinstance(index, Lit) and isinstance(index.value, str) else ""
-        if key not in CONFIG_KEYS:
+            key = self.module.written(left.child_by_field_name("subscript")).strip("\"'")
+        if key not in CONFIG_KEYS or not self.module.sound(node):
             return
         config = self.module.value(node.child_by_field_name("right"))
-        conditional = is_conditional(node, self.module.written)
+        conditional = self.module.scopes.guard(node)
         if self.config(config, "token", self.module.spot(node), conditional=conditional):
             owner = left.child_by_field_name("object") or left.child_by_field_name("value")
             self.mark(self.module.value(owner), self._beside(node))
@@ -211,30 +251,26 @@ class _Reading(Reading):
     # --- dispatches --------------------------------------------------------------------------
 
     def _request(self, node: Node) -> None:
-        conditional = is_conditional(node, self.module.written)
+        conditional = self.module.scopes.guard(node)
         for made in self._made(node, "CreateAgentDispatchRequest", "CreateRoomRequest"):
             if made.callee.name == "CreateAgentDispatchRequest":
                 given: Value = made.named if made.named is not None else Unknown("the request is filled elsewhere")
                 self.dispatch(given, "create-dispatch", made.spot, conditional=conditional)
             elif made.named is not None:
                 self.agents(field(made.named, "agents"), "create-room", made.spot, conditional=conditional)
-        callee = node.child_by_field_name("function")
-        target = self.module.value(callee) if callee is not None else ABSENT
-        for option in each(target):
-            if isinstance(option, Ref) and "SIPDispatchRule" in option.name:
-                for made in made_by(self.module.value(node), option.name):
-                    if made.named is not None:
-                        config = field(made.named, "room_config")
-                        self.config(config, "sip-rule", made.spot, conditional=conditional)
+        for made in self._made(node, *_RULES):
+            if made.named is not None:
+                config = field(made.named, "room_config")
+                self.config(config, "sip-rule", made.spot, conditional=conditional)
 
     def _config_pair(self, node: Node) -> None:
         """`"room_config": {"agents": […]}` in any dict: a request body, claims, options."""
-        key = self.module.value(node.child_by_field_name("key"))
-        if not isinstance(key, Lit) or key.value not in CONFIG_KEYS:
+        written = self.module.written(node.child_by_field_name("key")).strip("\"'")
+        if written not in CONFIG_KEYS or not self.module.sound(node):
             return
         config = self.module.value(node.child_by_field_name("value"))
         if any(isinstance(option, Table | Made) for option in each(config)):
-            conditional = is_conditional(node, self.module.written)
+            conditional = self.module.scopes.guard(node)
             self.config(config, "token", self.module.spot(node), conditional=conditional)
 
     def _filling(self, node: Node, *methods: str) -> Node | None:
@@ -261,12 +297,12 @@ class _Reading(Reading):
             return
         _, named = arguments(self.module, node.child_by_field_name("arguments"), {})
         if named is not None and field(named, "agent_name") is not ABSENT:
-            conditional = is_conditional(node, self.module.written)
+            conditional = self.module.scopes.guard(node)
             self.dispatch(named, "token", self.module.spot(node), conditional=conditional)
 
     def _loose(self, node: Node, name: str) -> None:
         """A configuration or dispatch that is made here and used where it cannot be followed."""
-        conditional = is_conditional(node, self.module.written)
+        conditional = self.module.scopes.guard(node)
         for made in self._made(node, name):
             if made.spot.key in self.met:
                 continue

@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node
 
-    from bot.source.python_values import PythonModule
+    from bot.source.python_names import PythonNames
 
 _PREFIX = re.compile(r"""env_prefix["']?\s*[=:]\s*["']([^"']*)["']""")
 _ALIASES = ("validation_alias", "alias", "env")
 
 
-def class_attribute(module: PythonModule, owner: Local, name: str) -> Value:
+def class_attribute(module: PythonNames, owner: Local, name: str) -> Value:
     """What a class or an instance of it has under a name."""
     node = owner.node
     if node is None:
         return Unknown("it is only known at run time")
-    settings = _is_settings(module, node)
+    settings = is_settings(module, node)
     for kind, found in _members(module, node, name):
         if kind == "method":
             return _method(module, owner, found)
@@ -59,7 +59,7 @@ def class_attribute(module: PythonModule, owner: Local, name: str) -> Value:
     return _inherited(module, owner, name)
 
 
-def _members(module: PythonModule, node: Node, name: str) -> Iterator[tuple[str, Node]]:
+def _members(module: PythonNames, node: Node, name: str) -> Iterator[tuple[str, Node]]:
     body = node.child_by_field_name("body")
     for child in body.named_children if body is not None else []:
         if child.type == "expression_statement":
@@ -73,7 +73,7 @@ def _members(module: PythonModule, node: Node, name: str) -> Iterator[tuple[str,
             yield "method", definition
 
 
-def _method(module: PythonModule, owner: Local, node: Node) -> Value:
+def _method(module: PythonNames, owner: Local, node: Node) -> Value:
     above = node.parent
     marks = module.written(above)[: node.start_byte - above.start_byte] if above is not None else ""
     decorated = above is not None and above.type == "decorated_definition"
@@ -84,7 +84,7 @@ def _method(module: PythonModule, owner: Local, node: Node) -> Value:
     return function
 
 
-def _default(module: PythonModule, node: Node) -> Value:
+def _default(module: PythonNames, node: Node) -> Value:
     value = module.value(node.child_by_field_name("right"))
     if isinstance(value, Made) and value.callee.name in {"Field", "field"}:
         if value.named is not None:
@@ -98,18 +98,19 @@ def _default(module: PythonModule, node: Node) -> Value:
     return value
 
 
-def _is_settings(module: PythonModule, node: Node) -> bool:
+def is_settings(module: PythonNames, node: Node) -> bool:
+    """Whether a class reads its fields from the environment, as those of pydantic do."""
     bases = node.child_by_field_name("superclasses")
     for child in bases.named_children if bases is not None else []:
         if module.written(child).rpartition(".")[2] == "BaseSettings":
             return True
         value = module.value(child) if child.type == "identifier" else ABSENT
         if isinstance(value, Local) and value.kind == "class" and value.node is not None and value.home is module:
-            return _is_settings(module, value.node)
+            return is_settings(module, value.node)
     return False
 
 
-def _setting(module: PythonModule, cls: Node, name: str, node: Node, default: Value) -> Value:
+def _setting(module: PythonNames, cls: Node, name: str, node: Node, default: Value) -> Value:
     """A field of a settings class is the environment variable of its name, whatever the case."""
     prefix = _PREFIX.search(module.written(cls))
     variable = (prefix.group(1) if prefix else "") + name
@@ -123,7 +124,7 @@ def _setting(module: PythonModule, cls: Node, name: str, node: Node, default: Va
     return Env(variable.upper(), module.spot(node), None if default is ABSENT else default)
 
 
-def _given(module: PythonModule, owner: Local, name: str, node: Node) -> Value:
+def _given(module: PythonNames, owner: Local, name: str, node: Node) -> Value:
     """The argument of the constructor that a dataclass or a model was made with."""
     if owner.named is not None:
         found = field(owner.named, name)
@@ -142,7 +143,7 @@ def _given(module: PythonModule, owner: Local, name: str, node: Node) -> Value:
     return ABSENT
 
 
-def _set_on_self(module: PythonModule, owner: Local, name: str) -> Iterator[Value]:
+def _set_on_self(module: PythonNames, owner: Local, name: str) -> Iterator[Value]:
     node = owner.node
     body = node.child_by_field_name("body") if node is not None else None
     for child in body.named_children if body is not None else []:
@@ -162,7 +163,7 @@ def _set_on_self(module: PythonModule, owner: Local, name: str) -> Iterator[Valu
                 yield module.value(found.child_by_field_name("right"))
 
 
-def _bound(module: PythonModule, function: Node, owner: Local) -> tuple[Value, ...]:
+def _bound(module: PythonNames, function: Node, owner: Local) -> tuple[Value, ...]:
     given: list[Value] = [owner, *owner.args]
     for index, (name, _, _) in enumerate(parameters(function, module.written)):
         named = field(owner.named, name) if isinstance(owner.named, Table) else ABSENT
@@ -173,7 +174,7 @@ def _bound(module: PythonModule, function: Node, owner: Local) -> tuple[Value, .
     return tuple(given)
 
 
-def _inherited(module: PythonModule, owner: Local, name: str) -> Value:
+def _inherited(module: PythonNames, owner: Local, name: str) -> Value:
     node = owner.node
     bases = node.child_by_field_name("superclasses") if node is not None else None
     for child in bases.named_children if bases is not None else []:

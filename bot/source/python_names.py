@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from bot.source.evaluate import EMPTY, Binding, Evaluator, climb, walk
-from bot.source.python_scope import COMPREHENSIONS, FUNCTIONS, Definition, Scopes, is_conditional, parameters
+from bot.source.evaluate import EMPTY, Binding, Evaluator, walk
+from bot.source.python_scope import COMPREHENSIONS, FUNCTIONS, Definition, Scopes, parameters
 from bot.source.values import (
     ABSENT,
     Entry,
@@ -34,34 +35,11 @@ if TYPE_CHECKING:
 class PythonNames(Evaluator):
     """One file in which names are looked up, and modules imported and exported."""
 
+    functions = frozenset({"function_definition"})
+
     def __init__(self, text: SourceText, root: Node, load: Load | None, budget: Budget) -> None:
         super().__init__(text, root, load, budget)
-        self.scopes = Scopes(self.written)
-        self._index: dict[str, list[Node]] | None = None
-
-    def nodes(self, kind: str) -> list[Node]:
-        """All nodes of a kind, in the order of the text."""
-        if self._index is None:
-            index: dict[str, list[Node]] = {}
-            for node in walk(self.root):
-                index.setdefault(node.type, []).append(node)
-            self._index = index
-        return self._index.get(kind, [])
-
-    def sound(self, node: Node) -> bool:
-        """Whether the statement of the file in which a node stands was understood without a gap."""
-        if not self.root.has_error:
-            return True
-        top = node
-        for parent, child in climb(node):
-            if parent.type == "ERROR":
-                return False
-            top = child
-        return not top.has_error
-
-    def function_at(self, node: Node) -> int:
-        """The id of the function in which a node stands, or of the module."""
-        return next((up.id for up, _ in climb(node) if up.type == "function_definition"), self.root.id)
+        self.scopes = Scopes(self.written, self.climb)
 
     def _function_of(self, scope: Node) -> int:
         return scope.id if scope.type == "function_definition" else self.function_at(scope)
@@ -74,7 +52,7 @@ class PythonNames(Evaluator):
         value: Value = ABSENT
         for one in before or definitions:
             new = self._definition(one, use, frame)
-            sure = not is_conditional(one.node, self.written, scope)
+            sure = not self.scopes.conditional(one.node, scope)
             value = new if sure or value is ABSENT else either([value, new])
         return self._assigned(value, definitions, name, use, frame)
 
@@ -115,12 +93,34 @@ class PythonNames(Evaluator):
             return value
         name = parameters(function, self.written)[one.index][0]
         if name == "self" and one.index == 0:
-            owner = next((up for up, _ in climb(function) if up.type == "class_definition"), None)
+            owner = next((up for up, _ in self.climb(function) if up.type == "class_definition"), None)
             if owner is not None:
                 return Local("instance", self, owner, self.spot(owner))
+        handed = self._settings_of_type(function, one.index)
+        if handed is not None:
+            return handed
         binding = Binding("param", function, function, default=one.default, index=one.index)
         calls, closed = self.callers(function)
-        return self.parameter(binding, (self._passed(call, name, one.index) for call in calls), closed=closed)
+        # `self` stands before the arguments of a method, but not in its calls.
+        shift = 1 if self._is_method(function) else 0
+        return self.parameter(binding, (self._passed(call, name, one.index - shift) for call in calls), closed=closed)
+
+    def _settings_of_type(self, function: Node, index: int) -> Local | None:
+        """The settings that a parameter holds by its type: there is one kind of them, read from the environment."""
+        from bot.source.python_classes import is_settings
+
+        listed = function.child_by_field_name("parameters")
+        plain = [child for child in listed.named_children if child.type != "comment"] if listed is not None else []
+        kind = plain[index].child_by_field_name("type") if index < len(plain) else None
+        inner = kind.named_children[0] if kind is not None and kind.named_children else None
+        if inner is None or inner.type != "identifier":
+            return None
+        value = self.value(inner)
+        if not isinstance(value, Local) or value.kind != "class" or value.node is None:
+            return None
+        if not isinstance(value.home, PythonNames) or not is_settings(value.home, value.node):
+            return None
+        return Local("instance", value.home, value.node, value.spot)
 
     def _passed(self, call: Node, name: str, index: int) -> Value:
         listed = call.child_by_field_name("arguments")
@@ -140,13 +140,66 @@ class PythonNames(Evaluator):
     def callers(self, function: Node) -> tuple[list[Node], bool]:
         """The calls of a function in this file; another file may always call it, too."""
         name = self.written(function.child_by_field_name("name"))
-        method = any(up.type == "class_definition" for up, _ in climb(function))
-        if not name or method:
-            return [], False
-        found = [call for call in self.nodes("call") if self.written(call.child_by_field_name("function")) == name]
-        mentions = sum(self.written(node) == name for node in self.nodes("identifier"))
+        kind = "attribute" if self._is_method(function) else "identifier"
+        found = []
+        for call in self.calls_by_name.get(name, []) if name else []:
+            callee = call.child_by_field_name("function")
+            if callee is not None and callee.type == kind:
+                found.append(call)
         decorated = function.parent is not None and function.parent.type == "decorated_definition"
-        return found, bool(found) and not decorated and mentions <= len(found) + 1
+        if kind == "attribute":
+            return ([] if decorated else found), bool(found) and name.startswith("_") and not decorated
+        return found, bool(found) and not decorated and self.mentions[name] <= len(found) + 1
+
+    def _is_method(self, function: Node) -> bool:
+        for up, _ in self.climb(function):
+            if up.type in {"function_definition", "class_definition"}:
+                return up.type == "class_definition"
+        return False
+
+    # --- indexes -----------------------------------------------------------------------------
+
+    @cached_property
+    def calls_by_name(self) -> dict[str, list[Node]]:
+        """The calls under the last part of what is called."""
+        index: dict[str, list[Node]] = {}
+        for call in self.nodes("call"):
+            callee = call.child_by_field_name("function")
+            if callee is not None:
+                index.setdefault(self.last_name(callee), []).append(call)
+        return index
+
+    @cached_property
+    def calls_by_owner(self) -> dict[str, list[Node]]:
+        """The calls of methods under the name whose method it is: `list` for `list.append(…)`."""
+        index: dict[str, list[Node]] = {}
+        for call in self.nodes("call"):
+            callee = call.child_by_field_name("function")
+            owner = callee.child_by_field_name("object") if callee is not None else None
+            if owner is not None and owner.type == "identifier":
+                index.setdefault(self.written(owner), []).append(call)
+        return index
+
+    @cached_property
+    def writes(self) -> dict[str, list[tuple[Node, Node, Node]]]:
+        """The assignments to attributes and items of a name: the assignment, its left side and the name."""
+        index: dict[str, list[tuple[Node, Node, Node]]] = {}
+        for node in self.nodes("assignment"):
+            left = node.child_by_field_name("left")
+            if left is None or left.type not in {"attribute", "subscript"}:
+                continue
+            base = left.child_by_field_name("object") or left.child_by_field_name("value")
+            if base is not None and base.type == "identifier":
+                index.setdefault(self.written(base), []).append((node, left, base))
+        return index
+
+    def last_name(self, callee: Node) -> str:
+        """The last part of what is called."""
+        if callee.type == "attribute":
+            return self.written(callee.child_by_field_name("attribute"))
+        return self.written(callee) if callee.type == "identifier" else ""
+
+    # --- what is assigned later --------------------------------------------------------------
 
     def _assigned(
         self, value: Value, definitions: list[Definition], name: str, use: Node | None, frame: Frame
@@ -157,13 +210,7 @@ class PythonNames(Evaluator):
             return self._grown(value, name, scope, use, frame)
         if not isinstance(value, Made | Table):
             return value
-        for node in self.nodes("assignment"):
-            left = node.child_by_field_name("left")
-            if left is None or left.type not in {"attribute", "subscript"}:
-                continue
-            base = left.child_by_field_name("object") or left.child_by_field_name("value")
-            if base is None or base.type != "identifier" or self.written(base) != name:
-                continue
+        for node, left, base in self.writes.get(name, []):
             found = self.scopes.find(name, base)
             if not found or found[0].scope.id != scope.id:
                 continue
@@ -175,10 +222,10 @@ class PythonNames(Evaluator):
 
     def _grown(self, value: Seq, name: str, scope: Node, use: Node | None, frame: Frame) -> Seq:
         """A list with what is appended to it."""
-        for node in self.nodes("call"):
+        for node in self.calls_by_owner.get(name, []):
             callee = node.child_by_field_name("function")
-            base = callee.child_by_field_name("object") if callee is not None and callee.type == "attribute" else None
-            if callee is None or base is None or self.written(base) != name:
+            base = callee.child_by_field_name("object") if callee is not None else None
+            if callee is None or base is None:
                 continue
             method = self.written(callee.child_by_field_name("attribute"))
             found = self.scopes.find(name, base)
@@ -192,7 +239,7 @@ class PythonNames(Evaluator):
                 continue
             listed = node.child_by_field_name("arguments")
             last = listed.named_children[-1] if listed is not None and listed.named_children else None
-            sure = not is_conditional(node, self.written, scope)
+            sure = not self.scopes.conditional(node, scope)
             value = grown(value, self.value(last, frame), several=method == "extend", sure=sure)
         return value
 
@@ -204,7 +251,7 @@ class PythonNames(Evaluator):
             return value
         new = self.value(node.child_by_field_name("right"), frame)
         home = self._function_of(scope)
-        sure = self.function_at(node) == home and not is_conditional(node, self.written, scope)
+        sure = self.function_at(node) == home and not self.scopes.conditional(node, scope)
         table = value if isinstance(value, Table) else value.named if isinstance(value, Made) else None
         spot = self.spot(node)
         entries = table.entries if table is not None else ()

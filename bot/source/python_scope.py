@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from bot.source.evaluate import climb
+from bot.source.evaluate import guards_itself
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tree_sitter import Node
+
+    from bot.source.evaluate import Climber
 
     Written = Callable[[Node | None], str]
     Scope = dict[str, list["Definition"]]
@@ -40,14 +42,15 @@ class Definition:
 class Scopes:
     """The names that each function, class and the module define, worked out when first asked for."""
 
-    def __init__(self, written: Written) -> None:
+    def __init__(self, written: Written, climb: Climber) -> None:
         self._written = written
+        self._climb = climb
         self._scopes: dict[int, Scope] = {}
 
     def find(self, name: str, node: Node) -> list[Definition]:
         """The definitions that a name may have at a node, in the order of the text."""
         direct = True
-        for scope, _ in climb(node):
+        for scope, _ in self._climb(node):
             if scope.type not in _SCOPES:
                 continue
             # A class's names are seen in its body, but not in its methods.
@@ -68,6 +71,39 @@ class Scopes:
                 known.setdefault(name, []).append(definition)
             self._scopes[node.id] = known
         return known
+
+    def conditional(self, node: Node, until: Node | None = None, *, own: bool = False) -> bool:
+        """Whether a node is not reached on each run of the function (or of `until`) it stands in."""
+        for parent, child in self._climb(node):
+            kind = parent.type
+            if (until is not None and parent.id == until.id) or kind in {"function_definition", "module"}:
+                return False
+            if kind in {"except_clause", "except_group_clause", "case_clause", "elif_clause", "else_clause"}:
+                return True
+            if kind in {"if_statement", "while_statement"}:
+                condition = parent.child_by_field_name("condition")
+                if condition is None or condition.id == child.id:
+                    continue
+                asked = self._written(condition)
+                if "__name__" not in asked and not (own and guards_itself(asked, self._written(node))):
+                    return True
+            if kind == "for_statement" and child == parent.child_by_field_name("body"):
+                return True
+            if (
+                kind == "conditional_expression"
+                and len(parent.named_children) > 1
+                and child != parent.named_children[1]
+            ):
+                return True
+            if kind == "boolean_operator" and child == parent.child_by_field_name("right"):
+                return True
+        return False
+
+    def guard(self, node: Node) -> bool | None:
+        """Whether a node is conditional; None when the only condition is that the agent's name is there."""
+        if self.conditional(node, own=True):
+            return True
+        return None if self.conditional(node) else False
 
     def _defined(self, node: Node) -> Iterator[tuple[str, Definition]]:
         if node.type in FUNCTIONS:
@@ -165,24 +201,3 @@ def parameters(function: Node, written: Written) -> list[tuple[str, Node | None,
         elif child.type in {"list_splat_pattern", "dictionary_splat_pattern"}:
             found.append((written(child).lstrip("*"), None, False))
     return found
-
-
-def is_conditional(node: Node, written: Written, until: Node | None = None) -> bool:
-    """Whether a node is not reached on each run of the function (or of `until`) it stands in."""
-    for parent, child in climb(node):
-        kind = parent.type
-        if (until is not None and parent.id == until.id) or kind in {"function_definition", "module"}:
-            return False
-        if kind in {"except_clause", "except_group_clause", "case_clause", "elif_clause", "else_clause"}:
-            return True
-        if kind in {"if_statement", "while_statement"}:
-            condition = parent.child_by_field_name("condition")
-            if condition is not None and condition.id != child.id and "__name__" not in written(condition):
-                return True
-        if kind == "for_statement" and child == parent.child_by_field_name("body"):
-            return True
-        if kind == "conditional_expression" and len(parent.named_children) > 1 and child != parent.named_children[1]:
-            return True
-        if kind == "boolean_operator" and child == parent.child_by_field_name("right"):
-            return True
-    return False

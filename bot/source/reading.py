@@ -37,6 +37,18 @@ class Reading:
         # Configurations that get their agents after they are made, as in `config.agents.push(…)`.
         self.filled: set[tuple[str, int, int]] = set()
 
+    def worth(self, names: Iterable[str], aliases: Iterable[tuple[str, str]]) -> set[str]:
+        """The names under which the SDK's are called in this file: their own, and those they are renamed to.
+
+        `aliases` pairs what is renamed with its new name. Only calls of these names are evaluated, for
+        evaluating each call of a large file would take its time.
+        """
+        found = set(names)
+        pairs = list(aliases)
+        for _ in range(3):
+            found.update(new for old, new in pairs if old in found)
+        return found
+
     def fields_of(self, made: Made) -> Value:
         """The properties that a message of the protocol is made with, ABSENT when it is made empty."""
         raise NotImplementedError
@@ -86,10 +98,10 @@ class Reading:
 
     # --- dispatches --------------------------------------------------------------------------
 
-    def config(self, config: Value, via: Via, spot: Spot, *, conditional: bool) -> bool:
+    def config(self, config: Value, via: Via, spot: Spot, *, conditional: bool | None) -> bool:
         """The dispatches of a room configuration; False when it certainly has none."""
         several = [option for option in each(config) if option is not ABSENT and not isinstance(option, Lit)]
-        conditional = conditional or len(several) > 1 or isinstance(config, Either | Or)
+        conditional = more(conditional=conditional, also=len(several) > 1 or isinstance(config, Either | Or))
         found = False
         for option in several:
             if isinstance(option, Made) and option.callee.name in self.converters and option.args:
@@ -112,11 +124,11 @@ class Reading:
                 found = True
         return found
 
-    def agents(self, agents: Value, via: Via, spot: Spot, *, conditional: bool) -> bool:
+    def agents(self, agents: Value, via: Via, spot: Spot, *, conditional: bool | None) -> bool:
         """The dispatches in a list of agents; False when it is certainly empty."""
         several = [option for option in each(agents) if option is not ABSENT and not isinstance(option, Lit)]
         filled = [option for option in several if not (isinstance(option, Seq) and option.whole and not option.items)]
-        conditional = conditional or len(several) > 1
+        conditional = more(conditional=conditional, also=len(several) > 1)
         for option in filled:
             if isinstance(option, Seq):
                 self.dispatches(option.items, via, option.spot, conditional=conditional)
@@ -124,14 +136,14 @@ class Reading:
                 self.unseen(option, "the list of agents is made elsewhere", via, spot, conditional=conditional)
         return bool(filled)
 
-    def dispatches(self, items: tuple[Value, ...], via: Via, spot: Spot, *, conditional: bool) -> None:
+    def dispatches(self, items: tuple[Value, ...], via: Via, spot: Spot, *, conditional: bool | None) -> None:
         """The items of a list of agents."""
         # One `RoomAgentDispatch` in a loop stands for several; only later it counts as met.
         met: set[tuple[str, int, int]] = set()
         for item in items:
             several = [option for option in each(item) if not isinstance(option, Lit)]
             for option in several:
-                maybe = conditional or len(list(each(item))) > 1
+                maybe = more(conditional=conditional, also=len(list(each(item))) > 1)
                 table: Value = option
                 where = spot
                 if isinstance(option, Made) and option.callee.name == "RoomAgentDispatch":
@@ -144,7 +156,7 @@ class Reading:
                 self.dispatch(table, via, where, conditional=maybe)
         self.met |= met
 
-    def dispatch(self, table: Value, via: Via, spot: Spot, *, conditional: bool) -> None:
+    def dispatch(self, table: Value, via: Via, spot: Spot, *, conditional: bool | None) -> None:
         """One dispatch, from the properties that it is made with."""
         if table is ABSENT or isinstance(table, Table):
             name = agent_name(table) if isinstance(table, Table) else ABSENT
@@ -154,14 +166,19 @@ class Reading:
         else:
             self.unseen(table, "the dispatch is made elsewhere", via, spot, conditional=conditional)
 
-    def unseen(self, value: Value, why: str, via: Via, spot: Spot, *, conditional: bool) -> None:
+    def unseen(self, value: Value, why: str, via: Via, spot: Spot, *, conditional: bool | None) -> None:
         """A dispatch of which nothing is known but that it is there."""
         what = value if isinstance(value, Unknown) else Unknown(why)
         self.add(spot, via, what, ABSENT, conditional=conditional)
 
-    def add(self, spot: Spot, via: Via, name: Value, deployment: Value, *, conditional: bool) -> None:
+    def add(self, spot: Spot, via: Via, name: Value, deployment: Value, *, conditional: bool | None) -> None:
         """Note a dispatch."""
         self.found.dispatches.append(FoundDispatch(spot, via, name, conditional, deployment))
+
+
+def more(*, conditional: bool | None, also: bool) -> bool | None:
+    """A condition together with another one."""
+    return True if also else conditional
 
 
 def agent_name(table: Table) -> Value:

@@ -222,7 +222,7 @@ def _name(found: FoundWorker, keys: _Keys, around: Surroundings, sdk: Bounds) ->
     typescript = keys is _TYPESCRIPT
     written = entry(table, keys.name) if table is not None else None
     here = written.spot.place if written is not None else None
-    override_known = (1, 4, 11) if typescript else (1, 5, 7)
+    override_known = (1, 4, 11) if typescript else (1, 6, 0)
     override = around.variable(source, "LIVEKIT_AGENT_NAME_OVERRIDE")
     if override.known and sdk.since(*override_known) is not False and override.value != "":
         return _from_environment("LIVEKIT_AGENT_NAME_OVERRIDE", override.value, override.place, override.note), (
@@ -367,7 +367,7 @@ def dispatchers(found: FoundDispatch, around: Surroundings) -> list[Dispatcher]:
             found.spot.place,
             found.via,
             text.value,
-            conditional=found.conditional,
+            conditional=text.value is None if found.conditional is None else found.conditional,
             deployment=deployment,
             note=text.note,
             name_variable=text.variable,

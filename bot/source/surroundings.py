@@ -130,9 +130,12 @@ def _at(place: Place | None) -> str:
 def _owner(source: str) -> str:
     """The folder for which a package file speaks: that of the project, not of the installed package."""
     parts = PurePosixPath(source).parts
-    for inner in ("node_modules", ".venv", "venv", "site-packages"):
-        if inner in parts:
-            return str(PurePosixPath(*parts[: parts.index(inner)])) if parts.index(inner) else "."
+    if "node_modules" in parts:
+        return str(PurePosixPath(*parts[: len(parts) - 1 - parts[::-1].index("node_modules")]))
+    if "site-packages" in parts:
+        # `.venv/lib/python3.11/site-packages`, on Windows `.venv/Lib/site-packages`.
+        at = parts.index("site-packages")
+        return str(PurePosixPath(*parts[: at - (3 if parts[at - 1].startswith("python") else 2)]))
     return str(PurePosixPath(source).parent)
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from bot.source.evaluate import Budget, climb
+from bot.source.evaluate import Budget
 from bot.source.found import Found, FoundToken, FoundWorker
 from bot.source.grammar import parser
-from bot.source.reading import CONFIG_KEYS, Reading, agent_name, why_unseen
+from bot.source.reading import CONFIG_KEYS, Reading, agent_name, more, why_unseen
 from bot.source.text import SourceText, Spot
-from bot.source.typescript_scope import is_conditional, key_text, parameters
+from bot.source.typescript_scope import key_text, parameters
 from bot.source.typescript_values import TypeScriptModule
 from bot.source.values import ABSENT, Either, Entry, Lit, Local, Made, Ref, Table, Unknown, Value, each, field, made_by
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tree_sitter import Node
 
     from bot.livekit.setup import Language, Via
@@ -23,6 +25,18 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs")
 _OPTIONS = ("ServerOptions", "WorkerOptions")
+_MADE = (*_OPTIONS, "AgentServer", "Worker", "AccessToken", "RoomConfiguration", "RoomAgentDispatch")
+_CALLED = (
+    "runApp",
+    "createDispatch",
+    "createRoom",
+    "createSipDispatchRule",
+    "updateSipDispatchRule",
+    "useSession",
+    "fetch",
+    "addGrant",
+    "push",
+)
 _SIP = {
     "dispatch_rule",
     "dispatchRule",
@@ -74,34 +88,62 @@ class _Reading(Reading):
 
     def read(self) -> Found:
         self.begin()
-        for node in self._sound("call_expression"):
+        aliases = list(self._aliases())
+        calls = self._calls("call_expression", self.worth(_CALLED, aliases))
+        made = self._calls("new_expression", self.worth(_MADE, aliases))
+        for node in calls:
             self._worker(node)
-        for node in self._sound("new_expression"):
+        for node in made:
             self._started(node)
-        for node in self._sound("new_expression"):
+        for node in made:
             self._loose_options(node)
-        for node in self._sound("new_expression"):
+        for node in made:
             self._token(node)
-        for node in self._sound("call_expression"):
+        for node in calls:
             self._fill(node)
-        for node in self._sound("assignment_expression"):
+        for node in self.module.nodes("assignment_expression"):
             self._assigned_config(node)
-        for node in self._sound("call_expression"):
+        for node in calls:
             self._dispatching_call(node)
-        for node in self._sound("pair"):
+        for node in self.module.nodes("pair"):
             self._config_property(node)
         for name in ("RoomConfiguration", "RoomAgentDispatch"):
-            for node in self._sound("new_expression"):
+            for node in made:
                 self._loose_dispatch(node, name)
         return self.finish()
+
+    def _calls(self, kind: str, names: set[str]) -> list[Node]:
+        found = [
+            node
+            for name in names
+            for node in self.module.calls_by_name.get(name, [])
+            if node.type == kind and self.module.sound(node)
+        ]
+        return sorted(found, key=lambda node: node.start_byte)
+
+    def _aliases(self) -> Iterator[tuple[str, str]]:
+        """Each name that gets another one: by an import, a destructuring, an assignment or a subclass."""
+        module = self.module
+        for node in module.nodes("import_specifier"):
+            alias = node.child_by_field_name("alias")
+            if alias is not None:
+                yield module.written(node.child_by_field_name("name")), module.written(alias)
+        for node in module.nodes("pair_pattern"):
+            key = key_text(node.child_by_field_name("key"), module.written)
+            yield key or "", module.written(node.child_by_field_name("value"))
+        for node in module.nodes("variable_declarator"):
+            value = node.child_by_field_name("value")
+            if value is not None and value.type in {"identifier", "member_expression"}:
+                yield module.last_name(value), module.written(node.child_by_field_name("name"))
+        for node in module.nodes("class_heritage"):
+            base = module.written(node).removeprefix("extends").strip().rpartition(".")[2]
+            owner = node.parent
+            if owner is not None:
+                yield base.partition("<")[0], module.written(owner.child_by_field_name("name"))
 
     def fields_of(self, made: Made) -> Value:
         """The object that a message of the protocol is made with."""
         return made.args[0] if made.args else ABSENT
-
-    def _sound(self, kind: str) -> list[Node]:
-        module = self.module
-        return [node for node in module.nodes(kind) if module.sound(node)]
 
     # --- workers -----------------------------------------------------------------------------
 
@@ -179,7 +221,8 @@ class _Reading(Reading):
     def _beside(self, node: Node) -> list[Node]:
         """What is made in the same function."""
         function = self.module.function_at(node)
-        return [made for made in self._sound("new_expression") if self.module.function_at(made) == function]
+        made = self.module.calls_by_name.values()
+        return [node for nodes in made for node in nodes if self.module.function_at(node) == function]
 
     def _fill(self, node: Node) -> None:
         """`config.agents.push(…)`."""
@@ -199,10 +242,10 @@ class _Reading(Reading):
         left = node.child_by_field_name("left")
         if left is None or left.type != "member_expression":
             return
-        if self.module.written(left.child_by_field_name("property")) not in CONFIG_KEYS:
+        if self.module.written(left.child_by_field_name("property")) not in CONFIG_KEYS or not self.module.sound(node):
             return
         config = self.module.value(node.child_by_field_name("right"))
-        conditional = is_conditional(node, self.module.written)
+        conditional = self.module.scopes.guard(node)
         if self.config(config, "token", self.module.spot(node), conditional=conditional):
             self.mark(self.module.value(left.child_by_field_name("object")), self._beside(node))
 
@@ -211,8 +254,10 @@ class _Reading(Reading):
         if callee is None:
             return
         module, spot = self.module, self.module.spot(node)
-        conditional = is_conditional(node, module.written)
-        name = module.written(callee.child_by_field_name("property") if callee.type == "member_expression" else callee)
+        name = module.last_name(callee)
+        if name not in _CALLED and callee.type == "member_expression":
+            return
+        conditional = module.scopes.guard(node)
         receiver = callee.child_by_field_name("object") if callee.type == "member_expression" else None
         if receiver is None:
             if name == "useSession" and self._front_end(module.value(callee)):
@@ -256,7 +301,7 @@ class _Reading(Reading):
             "livekit" in target.module.lower() or (not target.module and not self.has_imports)
         )
 
-    def _create_dispatch(self, node: Node, spot: Spot, *, conditional: bool) -> None:
+    def _create_dispatch(self, node: Node, spot: Spot, *, conditional: bool | None) -> None:
         name = self.module.passed(node, 1)
         deployment: Value = ABSENT
         first, third = self.module.passed(node, 0), self.module.passed(node, 2)
@@ -267,33 +312,34 @@ class _Reading(Reading):
         if name is not ABSENT:
             self.add(spot, "create-dispatch", name, deployment, conditional=conditional)
 
-    def _fetch_options(self, given: Value, spot: Spot, *, conditional: bool) -> None:
+    def _fetch_options(self, given: Value, spot: Spot, *, conditional: bool | None) -> None:
         several = [option for option in each(given) if not isinstance(option, Unknown)]
         for option in several:
             if not isinstance(option, Table):
                 continue
             name = agent_name(option)
             if name is not ABSENT:
-                maybe = conditional or len(several) > 1
+                # Without a name the token asks for nobody.
+                maybe = more(conditional=conditional or None, also=len(several) > 1)
                 self.add(spot, "token", name, field(option, "deployment"), conditional=maybe)
 
     def _config_property(self, node: Node) -> None:
         """`roomConfig: {agents: […]}` in any object: a request body, claims, options, a rule in JSON."""
         key = key_text(node.child_by_field_name("key"), self.module.written)
-        if key not in CONFIG_KEYS:
+        if key not in CONFIG_KEYS or not self.module.sound(node):
             return
         config = self.module.value(node.child_by_field_name("value"))
         if not any(isinstance(option, Table | Made) for option in each(config)):
             return
         via: Via = "sip-rule" if _in_rule(node, self.module) else "token"
-        self.config(config, via, self.module.spot(node), conditional=is_conditional(node, self.module.written))
+        self.config(config, via, self.module.spot(node), conditional=self.module.scopes.guard(node))
 
     def _loose_dispatch(self, node: Node, name: str) -> None:
         """A configuration or dispatch that is made here and used where it cannot be followed."""
         for option in made_by(self.module.value(node), name):
             if option.spot.key in self.met or not self.is_livekit(option.callee):
                 continue
-            conditional = is_conditional(node, self.module.written)
+            conditional = self.module.scopes.guard(node)
             if name == "RoomConfiguration":
                 self.config(option, "token", option.spot, conditional=conditional)
             else:
@@ -301,7 +347,7 @@ class _Reading(Reading):
 
 
 def _in_rule(node: Node, module: TypeScriptModule) -> bool:
-    for parent, _ in climb(node):
+    for parent, _ in module.climb(node):
         if parent.type in {"call_expression", "new_expression"}:
             callee = parent.child_by_field_name("function") or parent.child_by_field_name("constructor")
             if "DispatchRule" in module.written(callee):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from bot.source.evaluate import EMPTY, Binding, walk
 from bot.source.typescript_names import TypeScriptNames
-from bot.source.typescript_scope import CLASSES, FUNCTIONS, is_conditional, parameters, string_text
+from bot.source.typescript_scope import CLASSES, FUNCTIONS, parameters, string_text
 from bot.source.values import (
     ABSENT,
     Entry,
@@ -36,16 +37,21 @@ if TYPE_CHECKING:
 class TypeScriptFlow(TypeScriptNames):
     """One file with what happens to its names."""
 
-    def assigned(self, value: Value, binding: Binding, name: str, use: Node, frame: Frame) -> Value:
-        """The value with what is assigned to the name or to its properties elsewhere."""
+    @cached_property
+    def writes(self) -> dict[str, list[tuple[Node, Node, list[str] | None]]]:
+        """The assignments under the name at the root of their left side, with that name and the steps below it."""
+        index: dict[str, list[tuple[Node, Node, list[str] | None]]] = {}
         for node in self.nodes("assignment_expression", "augmented_assignment_expression", "update_expression"):
             left = node.child_by_field_name("left") or node.child_by_field_name("argument")
-            if left is None:
-                continue
-            base, steps = self._target(left)
-            if base is None or self.written(base) != name:
-                continue
-            if self.scopes.find(name, base) is not binding and not _same_binding(self.scopes.find(name, base), binding):
+            base, steps = self._target(left) if left is not None else (None, None)
+            if base is not None:
+                index.setdefault(self.written(base), []).append((node, base, steps))
+        return index
+
+    def assigned(self, value: Value, binding: Binding, name: str, use: Node, frame: Frame) -> Value:
+        """The value with what is assigned to the name or to its properties elsewhere."""
+        for node, base, steps in self.writes.get(name, []):
+            if not _same_binding(self.scopes.find(name, base), binding):
                 continue
             same_function = self.function_at(node) == self.function_at(use)
             if same_function and node.start_byte >= use.start_byte:
@@ -58,7 +64,7 @@ class TypeScriptFlow(TypeScriptNames):
             home = self.function_at(binding.node)
             # Seen from inside another function, what stands beside the definition has been run.
             after = same_function or self.function_at(use) != home
-            sure = after and self.function_at(node) == home and not is_conditional(node, self.written, binding.scope)
+            sure = after and self.function_at(node) == home and not self.scopes.conditional(node, binding.scope)
             value = self._written_to(value, steps, new, node, sure=sure)
         if isinstance(value, Seq):
             value = self._grown(value, binding, name, use, frame)
@@ -66,10 +72,10 @@ class TypeScriptFlow(TypeScriptNames):
 
     def _grown(self, value: Seq, binding: Binding, name: str, use: Node, frame: Frame) -> Seq:
         """A list with what is pushed to it."""
-        for node in self.nodes("call_expression"):
+        for node in self.calls_by_owner.get(name, []):
             callee = node.child_by_field_name("function")
             base = callee.child_by_field_name("object") if callee is not None else None
-            if callee is None or base is None or self.written(base) != name:
+            if callee is None or base is None:
                 continue
             if self.written(callee.child_by_field_name("property")) not in {"push", "unshift"}:
                 continue
@@ -77,7 +83,7 @@ class TypeScriptFlow(TypeScriptNames):
                 continue
             if self.function_at(node) == self.function_at(use) and node.start_byte >= use.start_byte:
                 continue
-            sure = not is_conditional(node, self.written, binding.scope)
+            sure = not self.scopes.conditional(node, binding.scope)
             for argument in parameters(node.child_by_field_name("arguments")):
                 several = argument.type == "spread_element"
                 inner = argument.named_children[0] if several and argument.named_children else argument

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from bot.source.evaluate import Binding, Evaluator, climb, walk
+from bot.source.evaluate import Binding, Evaluator
 from bot.source.typescript_scope import CLASSES, FUNCTIONS, Scopes, key_text, parameters
 from bot.source.values import ABSENT, Entry, Lit, Local, Ref, Seq, Table, Unknown, Value, each, either, fallback
 
@@ -18,35 +19,11 @@ if TYPE_CHECKING:
 class TypeScriptNames(Evaluator):
     """One file in which names are looked up."""
 
+    functions = FUNCTIONS
+
     def __init__(self, text: SourceText, root: Node, load: Load | None, budget: Budget) -> None:
         super().__init__(text, root, load, budget)
-        self.scopes = Scopes(self.written)
-        self._index: dict[str, list[Node]] | None = None
-
-    def nodes(self, *kinds: str) -> list[Node]:
-        """All nodes of these kinds, in the order of the text."""
-        if self._index is None:
-            index: dict[str, list[Node]] = {}
-            for node in walk(self.root):
-                index.setdefault(node.type, []).append(node)
-            self._index = index
-        found = [node for kind in kinds for node in self._index.get(kind, [])]
-        return found if len(kinds) == 1 else sorted(found, key=lambda node: node.start_byte)
-
-    def sound(self, node: Node) -> bool:
-        """Whether the statement of the file in which a node stands was understood without a gap."""
-        if not self.root.has_error:
-            return True
-        top = node
-        for parent, child in climb(node):
-            if parent.type == "ERROR":
-                return False
-            top = child
-        return not top.has_error
-
-    def function_at(self, node: Node) -> int:
-        """The id of the function in which a node stands, or of the module."""
-        return next((up.id for up, _ in climb(node) if up.type in FUNCTIONS), self.root.id)
+        self.scopes = Scopes(self.written, self.climb)
 
     def named(self, name: str, node: Node, frame: Frame) -> Value:
         """What a name stands for at a node."""
@@ -155,7 +132,7 @@ class TypeScriptNames(Evaluator):
             name, method = self.written(own), True
             closed = any(self.written(part) == "private" for part in function.children)
             if name == "constructor":
-                owner = next((up for up, _ in climb(function) if up.type in CLASSES), None)
+                owner = next((up for up, _ in self.climb(function) if up.type in CLASSES), None)
                 name = self.written(owner.child_by_field_name("name")) if owner is not None else ""
                 method, closed = False, owner is not None and not self._exported(name, owner)
         elif own is not None:
@@ -166,22 +143,18 @@ class TypeScriptNames(Evaluator):
             closed = not self._exported(name, parent)
         if not name:
             return [], False
+        kind = "member_expression" if method else "identifier"
         found = []
-        for call in self.nodes("call_expression", "new_expression"):
+        for call in self.calls_by_name.get(name, []):
             callee = call.child_by_field_name("function") or call.child_by_field_name("constructor")
-            if callee is None:
-                continue
-            if method and callee.type == "member_expression":
-                if self.written(callee.child_by_field_name("property")) == name:
-                    found.append(call)
-            elif not method and callee.type == "identifier" and self.written(callee) == name:
+            if callee is not None and callee.type == kind:
                 found.append(call)
-        mentions = sum(self.written(node) == name for node in self.nodes("identifier"))
+        mentions = self.mentions[name]
         # A function that is also handed on by name may be called with anything.
         return found, closed and (method or mentions <= len(found) + 1)
 
     def _exported(self, name: str, node: Node) -> bool:
-        if any(parent.type == "export_statement" for parent, _ in climb(node)):
+        if any(parent.type == "export_statement" for parent, _ in self.climb(node)):
             return True
         if any(self.written(item.child_by_field_name("name")) == name for item in self.nodes("export_specifier")):
             return True
@@ -201,6 +174,35 @@ class TypeScriptNames(Evaluator):
             else:
                 entries.append(Entry(self.written(child), Lit(float(at), self.spot(child)), self.spot(child)))
         return Table(tuple(entries), self.spot(node))
+
+    # --- indexes -----------------------------------------------------------------------------
+
+    @cached_property
+    def calls_by_name(self) -> dict[str, list[Node]]:
+        """The calls and constructions under the last part of what is called."""
+        index: dict[str, list[Node]] = {}
+        for call in self.nodes("call_expression", "new_expression"):
+            callee = call.child_by_field_name("function") or call.child_by_field_name("constructor")
+            if callee is not None:
+                index.setdefault(self.last_name(callee), []).append(call)
+        return index
+
+    @cached_property
+    def calls_by_owner(self) -> dict[str, list[Node]]:
+        """The calls of methods under the name whose method it is: `list` for `list.push(…)`."""
+        index: dict[str, list[Node]] = {}
+        for call in self.nodes("call_expression"):
+            callee = call.child_by_field_name("function")
+            owner = callee.child_by_field_name("object") if callee is not None else None
+            if owner is not None and owner.type == "identifier":
+                index.setdefault(self.written(owner), []).append(call)
+        return index
+
+    def last_name(self, callee: Node) -> str:
+        """The last part of what is called."""
+        if callee.type == "member_expression":
+            return self.written(callee.child_by_field_name("property"))
+        return self.written(callee) if callee.type in {"identifier", "super", "import"} else ""
 
     # --- what the later layers add -------------------------------------------------------------
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.source.evaluate import Binding, climb, walk
+from bot.source.evaluate import Binding, guards_itself, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tree_sitter import Node
+
+    from bot.source.evaluate import Climber
 
     Written = Callable[[Node | None], str]
     Scope = dict[str, Binding]
@@ -43,13 +45,14 @@ _BRANCHES = {
 class Scopes:
     """The names that each block of one file defines, worked out when first asked for."""
 
-    def __init__(self, written: Written) -> None:
+    def __init__(self, written: Written, climb: Climber) -> None:
         self._written = written
+        self._climb = climb
         self._scopes: dict[int, Scope] = {}
 
     def find(self, name: str, node: Node) -> Binding | None:
         """What a name stands for at a node."""
-        for scope, _ in climb(node):
+        for scope, _ in self._climb(node):
             if scope.type in _SCOPES:
                 binding = self.scope(scope).get(name)
                 if binding is not None:
@@ -62,6 +65,36 @@ class Scopes:
         if known is None:
             known = self._scopes[node.id] = dict(self._defined(node))
         return known
+
+    def conditional(self, node: Node, until: Node | None = None, *, own: bool = False) -> bool:
+        """Whether a node is not reached on each run of the function (or of `until`) it stands in."""
+        for parent, child in self._climb(node):
+            if parent.type in FUNCTIONS or (until is not None and parent.id == until.id):
+                return False
+            if parent.type in {"switch_case", "switch_default", "catch_clause"}:
+                return True
+            if parent.type == "binary_expression":
+                right = parent.child_by_field_name("right")
+                operator = self._written(parent.child_by_field_name("operator"))
+                if operator in {"&&", "||", "??"} and right is not None and right.id == child.id:
+                    return True
+            sure = _BRANCHES.get(parent.type)
+            if sure is None:
+                continue
+            condition = parent.child_by_field_name(sure)
+            if condition is not None and condition.id == child.id:
+                continue
+            # `if (run as a program)` is no condition of what the program does.
+            asked = self._written(condition)
+            if not _main_guard(asked) and not (own and guards_itself(asked, self._written(node))):
+                return True
+        return False
+
+    def guard(self, node: Node) -> bool | None:
+        """Whether a node is conditional; None when the only condition is that the agent's name is there."""
+        if self.conditional(node, own=True):
+            return True
+        return None if self.conditional(node) else False
 
     def _defined(self, node: Node) -> Iterator[tuple[str, Binding]]:
         if node.type in FUNCTIONS:
@@ -253,30 +286,6 @@ def key_text(node: Node | None, written: Written) -> str | None:
         inner = node.named_children if node is not None else []
         return string_text(inner[0], written) if len(inner) == 1 and inner[0].type == "string" else None
     return string_text(node, written)
-
-
-def is_conditional(node: Node, written: Written, until: Node | None = None) -> bool:
-    """Whether a node is not reached on each run of the function (or of `until`) it stands in."""
-    for parent, child in climb(node):
-        if parent.type in FUNCTIONS or (until is not None and parent.id == until.id):
-            return False
-        if parent.type in {"switch_case", "switch_default", "catch_clause"}:
-            return True
-        if parent.type == "binary_expression":
-            right = parent.child_by_field_name("right")
-            operator = written(parent.child_by_field_name("operator"))
-            if operator in {"&&", "||", "??"} and right is not None and right.id == child.id:
-                return True
-        sure = _BRANCHES.get(parent.type)
-        if sure is None:
-            continue
-        condition = parent.child_by_field_name(sure)
-        if condition is not None and condition.id == child.id:
-            continue
-        # `if (run as a program)` is no condition of what the program does.
-        if not _main_guard(written(condition)):
-            return True
-    return False
 
 
 def _main_guard(condition: str) -> bool:

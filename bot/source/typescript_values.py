@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bot.source.evaluate import EMPTY, Binding, climb, walk
+from bot.source.evaluate import EMPTY, Binding, guards_itself, walk
 from bot.source.typescript_calls import called, constructed
 from bot.source.typescript_flow import TypeScriptFlow
 from bot.source.typescript_scope import (
@@ -188,6 +188,9 @@ class TypeScriptModule(TypeScriptFlow):
         first = self.value(yes, frame)
         if self.written(condition) == self.written(yes):
             return fallback(first, self.value(no, frame), loose=True)
+        nothing = no is not None and no.type in {"undefined", "null"}
+        if nothing and isinstance(first, Table) and guards_itself(self.written(condition), self.written(yes)):
+            return first  # without a name there is nothing to ask for
         return either([first, self.value(no, frame)])
 
     def _on_unary_expression(self, node: Node, frame: Frame) -> Value:
@@ -211,7 +214,7 @@ class TypeScriptModule(TypeScriptFlow):
         return Ref("", ("import.meta",), self.spot(node))
 
     def _on_this(self, node: Node, _: Frame) -> Value:
-        for parent, _child in climb(node):
+        for parent, _child in self.climb(node):
             if parent.type in CLASSES:
                 return Local("instance", self, parent, self.spot(parent))
             if parent.type in {"function_declaration", "function_expression"}:

@@ -43,7 +43,7 @@ _PIPFILE = re.compile(rb'"' + _PY_NAMES.encode() + rb'":\s*\{[^{}]*?"version":\s
 _REQUIREMENT = re.compile(
     rb"""(?m)(?:^|["'])\s*"""
     + _PY_NAMES.encode()
-    + rb"""\s*(?:\[[^\]\n]*\])?\s*((?:[=<>~!]=?=?\s*[0-9][^"'#;\n\\]*)?)"""
+    + rb"""(?![\w.-]|\s*=\s*["{\[])\s*(?:\[[^\]\n]*\])?\s*((?:[=<>~!]=?=?\s*[0-9][^"'#;\n\\]*)?)"""
 )
 _POETRY = re.compile(rb"(?m)^" + _PY_NAMES.encode() + rb"""\s*=\s*(?:"([^"]*)"|\{[^}\n]*version\s*=\s*"([^"]*)")""")
 
