@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,5 +31,10 @@ def diagnose(question: Question) -> Iterator[Diagnosis]:
     Raises UsageError and Unreachable for what cannot be read.
     """
     with ExitStack() as opened:
+        if (
+            gc.isenabled()
+        ):  # fifty thousand rooms are many values and no cycles: collecting would take a third of the time
+            gc.disable()
+            opened.callback(gc.enable)
         seen = look(question, opened)
         yield Diagnosis(seen, judge(seen.seen))

@@ -164,7 +164,7 @@ def _made(value: str, least: int) -> bool:
 
 _BEARER = re.compile(rf"{_FREE}bearer(?:[ \t]{{1,8}}|%20|\+)(?P<secret>(?:{_M}|[A-Za-z0-9._~+/=-])++)", re.IGNORECASE)
 _AUTHORIZATION = re.compile(
-    rf"""authorization\\{{0,7}}["'`]?\]?[ \t]{{0,8}}(?:[:=,]|=>|%3A)[ \t]{{0,8}}\\{{0,7}}["'`\[]?\\{{0,7}}["'`]?
+    rf"""authorization(?:\\{{0,7}}["'`],|\\{{0,7}}["'`]?\]?[ \t]{{0,8}}(?:[:=]|=>|%3A))[ \t]{{0,8}}\\{{0,7}}["'`\[]?\\{{0,7}}["'`]?
          (?:(?P<scheme>[A-Za-z][A-Za-z0-9-]{{1,24}})(?:[ \t]{{1,8}}|%20))?
          (?P<secret>(?:{_M}|[^\s"'`,;\\<>{{}}\[\]])++)""",
     re.IGNORECASE | re.VERBOSE,
@@ -191,7 +191,8 @@ def _authorizations(line: _Line) -> Iterator[_Span]:
         value, scheme = match["secret"], (match["scheme"] or "").lower()
         if _points(value):
             continue
-        if _made(value, 6) or len(value) >= 16 or (scheme in {"bearer", "basic"} and value not in _PLAIN):
+        known_scheme = scheme in {"bearer", "basic"} and value.lower() not in _PLAIN
+        if known_scheme or ((_made(value, 6) or len(value) >= 16) and not _EXPRESSION.match(value)):
             yield _Span(*match.span("secret"))
 
 
@@ -217,15 +218,16 @@ _NAME_END = re.compile(
     r"""(?P<word>secret|token|pass(?:word|wd|phrase|code)?|pwd|credential|key)
         (?P<suffix>[_-]?(?:base64|b64|base|value|raw|old|new|prod|production|dev|test|staging|hash|[0-9]{1,2}))?
         (?P<close>\\{0,7}["'`])?\]?[?!]?
-        (?P<sep> (?P<left>[ \t]{0,8})
+        (?: (?P<left>[ \t]{0,8})
             (?: :[ \t]{0,4}(?:str(?:ing)?|bytes|any)(?:[ \t]{0,4}\|[ \t]{0,4}(?:None|null|undefined))?[ \t]{0,4}=(?!=)
               | (?P<sign>=>|:=|:-|={1,3}|:(?![:?]|//)|%3D|\?\?=?|\|\|=?|,) )
-            (?P<right>[ \t]{0,8})
+            (?P<right>[ \t]{0,64})
           | (?P<blank>[ \t]{1,8}) )""",
     re.IGNORECASE | re.VERBOSE,
 )
 _LINE_START = re.compile(r"""(?:[^|]{0,60}\|)?[\s+>*#-]*+(?:(?:export|set|ENV|ARG)[ \t]+)?(?:\\{0,7}["'`])?""")
 _WITH_BLANK = re.compile(r"(?:^|\s)(?:--[\w.-]*|(?:ENV|ARG)\s+\w*)$")
+_GETTER = re.compile(r"(?:get|getenv|env|ENV|setdefault|pop)\($")
 _OPENING = re.compile(r"""(?:(?:SecretStr|Buffer\.from|atob)\()?[bBrRuUfF]{0,2}(?P<quote>\\{0,7}["'`])""")
 _QUOTED = {
     '"': re.compile(r'(?:[^"\\]|\\.)*+'),
@@ -245,6 +247,7 @@ _CODE = re.compile(
       | (?:new|await|async|typeof|function|lambda|return|raise|throw)[ \t(]""",
     re.VERBOSE,
 )
+_EXPRESSION = re.compile(rf"!|{_CODE.pattern}", re.VERBOSE)
 _CODE_TO_END = re.compile(r"(?:[A-Za-z_$.?!]++|.*[()\[\]{},;>])[ \t\r]*$")
 _NO_SCALAR = re.compile(r"[{(<&|>*!]|-(?:[\s-]|$)")  # no bare value of YAML begins so
 _WORD = re.compile(
@@ -258,6 +261,8 @@ _PLAIN = _words(
     "with please your expected cannot could set too option flag argument or and header"
 )
 _VARIABLES = _words("token secret password passwd jwt key apikey apisecret api_secret api_key credential pwd")
+# `eos_token`, `nextToken`: pieces of text and places in a list.
+_TOKENS_OF_TEXT = re.compile(r"(?:^|[_-])(?:input|output|next|last|first|prev|page|eos|bos|pad|stop|unk|num|max|new)$")
 _KINDS_OF_KEY = re.compile(
     r"(?:secret|private|access|signing|encryption|master|account|auth|session|shared|service)[_-]?$", re.IGNORECASE
 )
@@ -313,36 +318,50 @@ def _setting(text: str, at: int) -> _Setting | None:
     sign = end["sign"] or (":" if not end["blank"] else "")
     if end["blank"] and not _WITH_BLANK.search(before[-24:] + path):
         return None
-    if sign == "," and not (opened_by and end["close"] and before.removesuffix(opened_by).endswith("(")):
-        return None
-    if before.endswith("/") and sign == ":":  # a path and a mode: `./secret:/run/secret`
-        return None
+    if sign == "," and not (opened_by and end["close"] and _GETTER.search(before.removesuffix(opened_by)[-16:])):
+        return None  # `getenv("API_SECRET", "value")`, but not a list of names
+    if not end["close"] and _closes(text, end.end(), opened_by):
+        return None  # `log("token: " + token)`
+    plain = end["word"].lower() in {"token", "secret", "credential"} and sign == ":" and not path
+    if sign == ":" and (before.endswith(("/", ":") if plain else "/") or path.startswith("$")):
+        return None  # paths and a name of Amazon: `./secret:/run/secret`, `$PWD:/srv`, `arn:…:secret:x`
     least = _least(end["word"], prefix, owner)
     if least is None or before.endswith(("Unexpected ", "unexpected ")):
         return None
     start = at - len(path)
     starts_line = start <= 96 and _LINE_START.fullmatch(text[:start]) is not None
-    plain = end["word"].lower() in {"token", "secret", "credential"} and sign == ":" and not path
+    name = prefix + end["word"] + (end["suffix"] or "")
+    tight = sign[:1] == "=" and sign != "=>" and not end["left"] and not end["right"]
+    compared = sign in {"==", "==="} and not (tight and name == name.upper())
     return _Setting(
-        name=prefix + end["word"] + (end["suffix"] or ""),
+        name=name,
         at=end.end(),
         sign=sign,
         opened=opened_by,
         closed=end["close"] is not None,
-        tight=sign[:1] == "=" and sign != "=>" and not end["left"] and not end["right"],
+        tight=tight,
         starts_line=starts_line,
-        least=least,
+        least=max(least, 6) if compared else least,
         weak=(plain and not end["close"] and not starts_line) or (end["word"].lower() == "pass" and not prefix),
     )
 
 
+def _closes(text: str, at: int, opened: str) -> bool:
+    """Whether the quote at `at` ends the text in which the name stands, so that no value follows."""
+    quote_ = text[at : at + 1]
+    if not quote_ or quote_ not in "\"'`":
+        return False
+    odd = text.count(quote_, 0, at) % 2 == 1
+    return opened == quote_ or (odd and (text[at + 1 : at + 2].isspace() or text[at + 1 : at + 2] in ",;)+"))
+
+
 def _least(word: str, prefix: str, owner: str) -> int | None:
     """How long a value must at least be, and look made, to be secret; None if the name is not that of a secret."""
-    kind = prefix.lower().rstrip("_-")
+    kind = prefix.lower().strip("_-")
     if word.lower() == "pass":
-        return 0 if kind != prefix.lower() or not prefix or (word[0] == "P" and prefix[-1].islower()) else None
+        return 0 if not prefix or prefix[-1] in "_-" or (word[0] == "P" and prefix[-1].islower()) else None
     if word.lower() != "key":
-        return 0
+        return None if word.lower() == "token" and _TOKENS_OF_TEXT.search(kind) else 0
     if kind.endswith("api"):  # a key of LiveKit is a name, unless it is as long as a provider's key
         if "livekit" in f"{owner}.{kind}".lower() or kind == "lk_api":
             return None
@@ -389,7 +408,8 @@ def _keeps(value: str, setting: _Setting) -> bool:
     if _points(value) or (setting.least and not _made(value, setting.least)):
         return True
     directory = setting.name.lower() in {"pwd", "oldpwd"} and re.match(r"[/~.]|[A-Za-z]:\\", value)
-    return bool(directory) or (value.isdigit() and len(value) <= 9 and setting.name.lower().endswith("token"))
+    few = 9 if setting.name.lower().endswith("token") else 3
+    return bool(directory) or (value.isdigit() and len(value) <= few)
 
 
 def _bare(text: str, setting: _Setting) -> _Span | None:
@@ -404,7 +424,7 @@ def _bare(text: str, setting: _Setting) -> _Span | None:
     elif _NO_SCALAR.match(head) or _is_code(text, setting, fills_line=fills_line) or _is_prose(head, setting):
         return None
     else:
-        pattern = _TO_COMMENT if fills_line and ": " not in text[start:] else _TO_SIGN
+        pattern = _TO_COMMENT if fills_line and text.find(": ", start) < 0 else _TO_SIGN
     least = max(setting.least, 6 if setting.weak else 0)
     if least and not _made(_trimmed(_run(pattern, text, start, start + 256)), least):
         return None  # before the whole value is looked at, so that many such names cost no more than one
@@ -447,8 +467,10 @@ def _is_prose(head: str, setting: _Setting) -> bool:
     rest = head[match.end("word") :]
     if rest and not after and not rest[0].isspace() and rest[0] not in "\"'`}]":
         return False  # the word is only the beginning of a value
-    if word.lower() in _PLAIN or word == setting.name or after == ":":
+    if word.lower() in _PLAIN or word == setting.name.strip("_") or after == ":":
         return True
+    if setting.closed and setting.sign == ":" and not setting.starts_line:
+        return True  # JSON has no bare words: this is code
     if word.lower() in _VARIABLES:
         return bool(setting.sign) and setting.name != setting.name.upper()
     named = setting.name.lower() in {"token", "secret", "credential"}
@@ -529,7 +551,7 @@ def _in_block(line: str, block: _Block) -> Iterator[_Span]:
     if not pair or not (pair["key"] == "value" if block.kind == "value" else _deeper(line, block)):
         return
     for group in ("double", "single", "bare"):
-        if pair[group] and not _points(pair[group]):
+        if pair[group] and pair[group] != pair["key"] and not _points(pair[group]):
             yield _Span(*pair.span(group))
 
 
@@ -613,7 +635,7 @@ class _Known:
         A secret of several lines is looked for line by line, and as a whole where it is encoded. A secret of digits
         alone is looked for as a number: not inside of a longer one.
         """
-        wanted = {part.strip() for secret in secrets for part in (secret, *secret.split("\n"))}
+        wanted = {part.strip(" \t\r\n") for secret in secrets for part in (secret, *secret.split("\n"))}
         forms: dict[str, str] = {}
         for secret in wanted:
             if len(secret) < _SHORTEST or secret.lower() in _COMMON:
@@ -782,7 +804,7 @@ class Stream:
             if whole.startswith(left) and left + _redact_line(piece[at:], None, self._known)[0] == whole:
                 return left, at
         self._dropping = True
-        return whole if whole.endswith(MASK) else whole + MASK, len(piece)
+        return whole if _MASK_AT_END.search(whole[-24:]) else whole + MASK, len(piece)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,11 +65,15 @@ class LogFile:
         if carry:
             yield [carry]
 
+    def size(self) -> int:
+        """Bytes in all."""
+        return self._file.seek(0, 2)
+
     def close(self) -> None:
         """Give the file back."""
         self._file.close()
 
-    def line_at(self, offset: int, limit: int = 65536) -> bytes:
+    def line_at(self, offset: int, limit: int = 4096) -> bytes:
         """The line that begins at this byte."""
         self._file.seek(offset)
         return self._file.read(limit).split(b"\n", 1)[0]

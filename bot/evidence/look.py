@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from bot.evidence.files import Kind, LogFile
     from bot.livekit.seen import Cite, Endpoint, Token
 
+_LARGE: Final = 64 << 20  # bytes; beyond it only the rooms that were asked for are read in full
 _TEXT: Final = 600  # characters of a cited line that are shown
 
 
@@ -71,7 +73,7 @@ def shown(line: bytes) -> str:
     from bot.livekit.forms import clean
 
     text = redact(clean(line).decode("utf-8", "replace").replace("\t", "  "))
-    return text if len(text) <= _TEXT else text[: _TEXT - 20] + f"… ({len(text)} chars)"
+    return text if len(text) <= _TEXT else text[: _TEXT - 1] + "…"
 
 
 def look(question: Question, opened: ExitStack) -> Look:
@@ -105,11 +107,11 @@ def look(question: Question, opened: ExitStack) -> Look:
             sources.append(_told(path, kind, setups[-1]))
     if not sources and not logs:
         raise Unreachable("nothing was given to look at")
-    story, read, since, until = _read(logs, question)
+    story, read, since, until, partial = _read(logs, question)
     sources = [*_logs_told(logs, read), *sources]
     seen = Seen(
         story=story, logs=tuple(read), setup=_merged(setups), tokens=tuple(tokens), endpoints=tuple(endpoints),
-        rooms=tuple(dict.fromkeys(question.rooms)), since=since, until=until,
+        rooms=tuple(dict.fromkeys(question.rooms)), since=since, until=until, partial=partial,
     )  # fmt: skip
     return Look(seen, tuple(logs), tuple(sources))
 
@@ -157,7 +159,7 @@ def _told(path: str, kind: Kind, setup: Setup) -> Source:
     )
 
 
-def _read(logs: list[LogFile], question: Question) -> tuple[Story, list[LogSource], float | None, float | None]:
+def _read(logs: list[LogFile], question: Question) -> tuple[Story, list[LogSource], float | None, float | None, bool]:
     story = Story()
     read: list[LogSource] = []
     until = None
@@ -169,9 +171,12 @@ def _read(logs: list[LogFile], question: Question) -> tuple[Story, list[LogSourc
                 pass
             tallies.append(tally)
         until = _moment(question.until, tallies, "--until")
+    only: tuple[bytes, ...] = ()
+    if question.rooms and sum(log.size() for log in logs) > _LARGE:
+        only = tuple(json.dumps(name, ensure_ascii=False)[1:-1].encode() for name in question.rooms)
     for index, log in enumerate(logs):
         tally = Tally()
-        for record, line, offset in records(log.blocks(), tally):
+        for record, line, offset in records(log.blocks(), tally, only):
             if until is None or record.at is None or record.at <= until:
                 story.feed(record, index, line, offset)
         if until is not None and tally.last is not None:
@@ -188,7 +193,7 @@ def _read(logs: list[LogFile], question: Question) -> tuple[Story, list[LogSourc
     since = _moment(question.since, [r.tally for r in read], "--since") if question.since is not None else None
     if since is not None and until is not None and since > until:
         raise UsageError("--since is later than --until")
-    return story, read, since, until
+    return story, read, since, until, bool(only)
 
 
 _SUBJECTS: Final = (b"agent", b"worker", b"dispatch", b"participant", b"room", b"token", b"job")

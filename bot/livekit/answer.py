@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, overload
 
 from bot.livekit import rest
+from bot.livekit.assigned import came
 from bot.livekit.causes import Judge
 from bot.livekit.remedies import REMEDY, RUNBOOK
 from bot.livekit.seen import Verdict, Verdicts
@@ -26,34 +28,91 @@ def judge(seen: Seen) -> Verdicts:
     every = [r for r in seen.story.rooms.values() if _in_window(r, seen) and (r.name or r.id)]
     rooms = [r for r in every if not seen.rooms or r.name in seen.rooms or r.id in seen.rooms]
     rooms.sort(key=lambda r: (r.birth if r.birth is not None else r.first) or 0.0, reverse=bool(seen.rooms))
-    rows = [_levelled(judge_.room(room), quiet) for room in rooms]
-    if seen.rooms:
-        rows = [
-            replace(row, story=timeline(seen.story, room, [r for r, _ in judge_.refused_in.get(id(room), ())]))
-            for row, room in zip(rows, rooms, strict=True)
-        ]
-    rows += [
+    rows = Rows()
+    for room in rooms:
+        row = _levelled(judge_.room(room), quiet)
+        if seen.rooms:
+            refusals = [r for r, _ in judge_.refused_in.get(id(room), ())]
+            row = replace(row, story=timeline(seen.story, room, refusals))
+        rows.add(row, room)
+    for row in _without_a_log(judge_, rows):
+        rows.add(row, None)
+    if not rows:
+        rows.add(_nothing(quiet), None)
+    compared: Iterable[Verdict] = rows
+    if len(rooms) < len(every) <= _COMPARED and not seen.partial:  # what became of the others says why it varies
+        compared = [judge_.room(room) for room in every]
+    return Verdicts(rows, tuple(_notes(judge_, rows, compared)))
+
+
+def _without_a_log(judge_: Judge, rows: Rows) -> list[Verdict]:
+    """Rows of rooms that no server's log shows, and rows without a room."""
+    seen = judge_.seen
+    out = [
         r
         for r in rest.jobs_of_workers(judge_)
         if not seen.rooms or r.room is None or r.room in seen.rooms or r.room_id in seen.rooms
     ]
     asked = dict.fromkeys([*seen.rooms, *(t.room for t in seen.tokens if t.room and not seen.rooms)])
-    have = {r.room for r in rows} | {r.room_id for r in rows}
-    rows += [rest.unborn(judge_, name) for name in asked if name not in have]
-    rows += rest.refusals(judge_)
-    rows += rest.silent(judge_)
-    rows += rest.project(judge_)
-    rows += rest.workers(judge_, rows)
-    if not rows:
-        rows.append(_nothing(quiet))
-    rows = [replace(row, fix=REMEDY.get(row.cause or "", "")) for row in rows]
-    compared = rows
-    if len(rooms) < len(every) <= _COMPARED:  # what became of the others says why it varies
-        compared = [judge_.room(room) for room in every]
-    return Verdicts(tuple(rows), tuple(_notes(judge_, rows, compared)))
+    if asked:
+        have = {key for r in [*rows, *out] for key in (r.room, r.room_id)}
+        out += [rest.unborn(judge_, name) for name in asked if name not in have]
+    out += rest.refusals(judge_)
+    out += rest.silent(judge_)
+    out += rest.project(judge_)
+    if not rows.causes and not any(r.verdict == "cause" for r in out):
+        out += rest.workers(judge_)
+    return out
+
+
+class _Came:
+    """A room that got its agent, with the little that its row needs: nearly all rooms of a large log are such."""
+
+    __slots__ = ("active", "agent", "given", "room", "summary")
+
+    def __init__(self, row: Verdict, room: Room) -> None:
+        self.room, self.agent, self.summary = room, row.agent, row.summary
+        self.given, self.active = row.evidence[0].mark, row.evidence[1].mark
+
+    def row(self) -> Verdict:
+        return came(self.room, self.agent or "", self.summary, self.given, self.active)
+
+
+class Rows(Sequence[Verdict]):
+    """The answer's rows in order; those of healthy rooms are kept small and made anew when they are read."""
+
+    def __init__(self) -> None:
+        self._rows: list[Verdict | _Came] = []
+        self.causes = 0
+
+    def add(self, row: Verdict, room: Room | None) -> None:
+        """Append a row."""
+        self.causes += row.verdict == "cause"
+        plain = room is not None and row.verdict == "healthy" and len(row.evidence) == 2 and not row.story
+        self._rows.append(_Came(row, room) if plain and room is not None else row)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Verdict: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Verdict]: ...
+
+    def __getitem__(self, index: int | slice) -> Verdict | list[Verdict]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        row = self._rows[index]
+        return row.row() if isinstance(row, _Came) else row
 
 
 _COMPARED: Final = 2000  # rooms; beyond that only those that were asked for are judged
+
+
+def remedy_for(cause: str | None) -> str | None:
+    """What to do about this cause, in a sentence or two."""
+    return REMEDY.get(cause or "")
 
 
 def runbook_for(cause: str | None) -> str | None:
@@ -84,18 +143,15 @@ def _nothing(quiet: Missing | None) -> Verdict:
     return Verdict(None, None, "inconclusive", None, 0.0, text, (), (lack,))
 
 
-def _notes(judge_: Judge, rows: list[Verdict], compared: list[Verdict]) -> list[str]:
+def _notes(judge_: Judge, rows: Iterable[Verdict], compared: Iterable[Verdict]) -> list[str]:
     notes: list[str] = []
-    noise = [
-        (room, name, kind)
-        for room in judge_.story.rooms.values()
-        for (name, kind) in room.silent
-        if not judge_.counts(name, kind, room.birth)
-    ]
-    loose = [r for r, _ in judge_.story.silent if not judge_.counts(r.name, r.type, r.at)]
-    kinds = sorted({kind for _, _, kind in noise} | {r.type for r in loose if r.type})
+    noise: Counter[str] = Counter()
+    for room in judge_.story.rooms.values():
+        noise.update({kind for name, kind, _at, _mark in room.silent if not judge_.counts(name, kind, room.birth)})
+    loose = [r for r in judge_.story.silent if not judge_.counts(r.name, r.type, r.at)]
+    kinds = sorted({*noise, *(r.type for r in loose if r.type)})
     if kinds:
-        total = len(noise) + len(loose)
+        total = max([*noise.values(), len(loose)])
         notes.append(
             f"`not dispatching agent …` with job type {' or '.join(kinds)} ({total} room{'s' if total != 1 else ''}) decides nothing: the server tries all three job types for "
             "every dispatch and prints this for each type that the worker did not register for, in healthy rooms too. What decides is the line of the worker's own type "
@@ -120,7 +176,7 @@ def _notes(judge_: Judge, rows: list[Verdict], compared: list[Verdict]) -> list[
     return notes
 
 
-def _served(rows: list[Verdict]) -> list[str]:
+def _served(rows: Iterable[Verdict]) -> list[str]:
     """Where some rooms of an agent were served and others not: how many of each, and why that varies."""
     served: Counter[str] = Counter()
     failed: dict[str, Counter[str]] = {}

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from bot.livekit.pool import Pool
     from bot.livekit.story import Job, Join, Room, Said, WorkerLog
 
+_GIVEN = "the job is given to a worker"
+_ACTIVE = "its agent is active in the room"
 _INIT_TIMEOUT = ("timed out", "timeout", "TimeoutError", "taking too much time")
+
+
+def came(room: Room, agent: str, summary: str, given: int, active: int) -> Verdict:
+    """The row of a room whose agent is active: the marks of its assignment and of the agent's `participant active`."""
+    at = room.birth if room.birth is not None else room.first
+    evidence = (Cite(_GIVEN, given), Cite(_ACTIVE, active))
+    return Verdict(room.name or None, room.id or None, "healthy", None, 0.95, summary, evidence, (), agent, at)
 
 
 class Assigned:
@@ -22,6 +31,7 @@ class Assigned:
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.story = pool.story
+        self._there: dict[str, str] = {}  # one sentence per agent, however many rooms
         self.limit = max([JOB_MATURE, *(w.init_timeout for w in pool.seen.setup.workers if w.init_timeout is not None)])
 
     def judge(self, judge: Judge, room: Room, jobs: list[Job], name: str) -> Verdict:
@@ -47,13 +57,15 @@ class Assigned:
         return next((j for j in own if j.active_mark >= 0), own[0] if own else None)
 
     def _came(self, judge: Judge, room: Room, job: Job, session: Join, name: str) -> Verdict:
-        mine = Cite("the job is given to a worker", job.mark)
-        there = Cite("its agent is active in the room", session.active_mark)
+        mine = Cite(_GIVEN, job.mark)
+        there = Cite(_ACTIVE, session.active_mark)
         stranger = self._stranger(job)
         if stranger:
             text = f"An agent is in the room, but the job went to worker {job.worker}, which is none of those whose log is at hand."
             return judge.verdict(room, "competing-worker", 0.75, text, [*stranger, mine, there], agent=name)
-        text = f"Agent {quote(name) if name else 'of automatic dispatch'} is active in the room."
+        text = self._there.setdefault(
+            name, f"Agent {quote(name) if name else 'of automatic dispatch'} is active in the room."
+        )
         if session.reason in {"DUPLICATE_IDENTITY", "PARTICIPANT_REMOVED"} and session.left is not None:
             text += f" It was taken out of it later ({session.reason})."
         elif (
@@ -63,18 +75,7 @@ class Assigned:
             and abs(job.ended[0] - session.active) < 1.0
         ):
             text += " Its job ended in the same moment: it is shutting down."
-        return Verdict(
-            room.name or None,
-            room.id or None,
-            "healthy",
-            None,
-            0.95,
-            text,
-            (mine, there),
-            (),
-            name,
-            room.birth if room.birth is not None else room.first,
-        )
+        return came(room, name, text, job.mark, session.active_mark)
 
     def _stranger(self, job: Job) -> list[Cite]:
         """Lines that show that this job's worker is not one of ours, while ours was there to take it."""

@@ -58,10 +58,12 @@ class Judge:
 
     def _api_rooms(self) -> None:
         """Give each API call its room; a call for a room that no other line shows makes one."""
+        self.calls: dict[int, list[tuple[float | None, str, Asked | None, Cite]]] = {}
+        if not (self.story.api or self.story.selected or any(t.calls for t in self.seen.tokens)):
+            return
         by_name: dict[str, list[Room]] = {}
         for known_room in self.story.rooms.values():
             by_name.setdefault(known_room.name, []).append(known_room)
-        self.calls: dict[int, list[tuple[float | None, str, Asked | None, Cite]]] = {}
         calls = [
             (
                 at,
@@ -174,7 +176,7 @@ class Judge:
             for name in dict.fromkeys(job.name for job in room.jobs):
                 if not any(w.name == name for w in out):
                     out.append(Want(name, "", start, "seen", None))
-            for silent_name, kind in room.silent:
+            for silent_name, kind, _at, _mark in room.silent:
                 wanted = silent_name is not None and self.counts(silent_name, kind, start)
                 if wanted and not any(w.name == silent_name for w in out):
                     out.append(Want(silent_name or "", "", start, "seen", None))
@@ -710,13 +712,13 @@ class Judge:
     def _silent(self, room: Room, want: Want) -> Verdict | None:
         """`not dispatching …` of the worker's own type: no worker of that name was known when the room was born."""
         found = [
-            (k, v)
-            for k, v in room.silent.items()
-            if k[0] in {want.name, None} and self.counts(want.name, k[1], want.at)
+            (kind, mark)
+            for name, kind, _at, mark in room.silent
+            if name in {want.name, None} and self.counts(want.name, kind, want.at)
         ]
         if not found:
             return None
-        (_name, kind), (_at, mark, _stream) = found[0]
+        kind, mark = found[0]
         line = Cite(f"no worker for {quote(want.name)} was known ({kind or 'job type not shown'})", mark)
         return self.nobody(room, want, line)
 
@@ -1143,7 +1145,7 @@ class Judge:
         ]
         noise = [
             Cite("decides nothing by itself", mark)
-            for (_n, kind), (_at, mark, _s) in room.silent.items()
+            for _name, kind, _at, mark in room.silent
             if kind in {"JT_PARTICIPANT", "JT_PUBLISHER"}
         ][:1]
         return self.open(

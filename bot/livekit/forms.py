@@ -91,31 +91,29 @@ _seconds: dict[bytes, int] = {}
 
 def epoch(stamp: bytes) -> tuple[float, int | None] | None:
     """Epoch seconds and offset in minutes (None: no zone written, read as UTC) of an ISO 8601 time."""
+    try:
+        return _epoch(stamp)
+    except ValueError:
+        return None
+
+
+def _epoch(stamp: bytes) -> tuple[float, int | None] | None:
     base = stamp[:19]
     whole = _seconds.get(base)
+    if whole is not None and len(stamp) == 24 and stamp[19] == 46 and stamp[23] == 90:  # the server's own form
+        return whole + int(stamp[20:23]) / 1000, 0
     if whole is None:
-        try:
-            parts = (
-                int(base[0:4]),
-                int(base[5:7]),
-                int(base[8:10]),
-                int(base[11:13]),
-                int(base[14:16]),
-                int(base[17:19]),
-            )
-            if not (
-                1 <= parts[1] <= 12 and 1 <= parts[2] <= 31 and parts[3] < 24 and parts[4] < 60 and parts[0] > 1969
-            ):
-                return None
-            whole = calendar.timegm((*parts, 0, 0, 0))
-        except ValueError:
+        year, month, day = int(base[0:4]), int(base[5:7]), int(base[8:10])
+        hour, minute, second = int(base[11:13]), int(base[14:16]), int(base[17:19])
+        if not (year > 1969 and 1 <= month <= 12 and 1 <= day <= 31 and 0 <= hour < 24 and 0 <= minute < 60):
             return None
+        whole = calendar.timegm((year, month, day, hour, minute, second, 0, 0, 0))
         if len(_seconds) > 4096:
             _seconds.clear()
         _seconds[base] = whole
     rest = stamp[19:]
-    if rest.endswith(b"Z") and rest[:1] in b".Z":  # the server's own form, nearly every line
-        return (whole + float(b"0" + rest[:-1]) if len(rest) > 1 else float(whole)), 0
+    if rest == b"Z":
+        return float(whole), 0
     fraction = 0.0
     if rest[:1] in (b".", b","):
         end = 1

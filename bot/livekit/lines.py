@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _CONTINUED_LINES: Final = 80
 _CONTINUED_BYTES: Final = 1 << 16
 _WRAPPED_LINES: Final = 8
+_COLUMNS: Final = 160  # bytes in which time, level, logger, caller and message usually end; the rest is long
 
 
 class Tally(msgspec.Struct):
@@ -250,6 +251,12 @@ def _is_pair(text: bytes) -> bool:
 
 
 _LONG: Final = frozenset({"participant-active", "track-published", "participant-closing", "participant-removed"})
+#: What only the room itself needs; other rooms' births and jobs say which refusal belongs to whom.
+_OWN: Final = frozenset({*_LONG, "not-dispatching", "room-closing", "room-closed"})
+_QUICK: Final = {
+    **SERVER,
+    **{message + b"\r": kind for message, kind in SERVER.items()},
+}  # CR LF ends a line without fields
 _ALWAYS_OPEN: Final = frozenset({"pretty", "open", "wrapped"})
 _FIELDLESS: Final = frozenset(
     {"single-node", "w-starting", "w-draining", "w-cloud-load", "w-initialized", "w-initializing"}
@@ -270,49 +277,51 @@ def _continues(record: Record) -> bool:
     return not record.fields
 
 
-def records(blocks: Iterable[list[bytes]], tally: Tally) -> Iterator[tuple[Record, int, int]]:
-    """Every record with its line (from 1) and byte offset; `tally` fills up as the lines go by."""
+def records(
+    blocks: Iterable[list[bytes]], tally: Tally, only: tuple[bytes, ...] = ()
+) -> Iterator[tuple[Record, int, int]]:
+    """Every record with its line (from 1) and byte offset; `tally` fills up as the lines go by.
+
+    `only` are names and ids of rooms: of all other rooms just births and jobs are given, which a large log is read
+    faster by. It decides nothing about the rooms that are named.
+    """
     number = offset = 0  # of the block's first line
     waiting: dict[str, _Open] = {}
-    server = SERVER.get
+    server = _QUICK.get
     loggers: set[bytes] = set()
     informed = False
     for block in blocks:
-        done = 0  # index in the block up to which `here` counts
+        done = slow = 0  # lines of the block that `here` counts; lines in other forms
         here = offset
-        index = -1
-        plain = 0
-        for line in block:
-            index += 1
-            if not waiting:
-                # The server's console layout, TABs kept, with or without another program's prefix.
+        for index, line in enumerate(block):
+            # The server's console layout, TABs kept, with or without another program's prefix.
+            column = line[:_COLUMNS].split(b"\t", 5)
+            if len(column) < 6 and len(line) > _COLUMNS:
                 column = line.split(b"\t", 5)
-                if len(column) > 4 and (column[2] in loggers or _is_logger(column[2], loggers)):
-                    plain += 1
-                    kind = server(column[4])
-                    if kind is None:
-                        if not informed:
-                            informed = _note_level(column, tally)
-                        if column[4][-1:] != b"\r":
-                            continue
-                        kind = server(column[4][:-1])
-                        if kind is None:
-                            continue
-                    record = _quick(kind, column)
-                    if record is not None:
-                        here += sum(map(len, block[done:index])) + index - done
-                        done = index
-                        tally.saw(record.at, record.zone)
-                        tally.levels.add(record.level)
-                        tally.server_hits += 1
-                        yield record, number + index + 1, here
-                        continue
+            if len(column) > 4 and not waiting and (column[2] in loggers or _is_logger(column[2], loggers)):
+                kind = server(column[4])
+                if kind is None:
+                    if not informed:
+                        informed = _note_level(column, tally)
+                    continue
+                if only and kind in _OWN and not any(name in line for name in only):
+                    continue
+                if len(line) > _COLUMNS:
+                    column = line.split(b"\t", 5)
+                record = _quick(kind, column)
+                if record is not None:
+                    here += sum(map(len, block[done:index])) + index - done
+                    done = index
+                    tally.server_hits += 1
+                    yield record, number + index + 1, here
+                    continue
+            slow += 1
             here += sum(map(len, block[done:index])) + index - done
             done = index
             yield from _slowly(line, number + index + 1, here, waiting, tally)
-        if plain:
+        if slow < len(block):
             _note_times(block, tally)
-            tally.server_lines += plain
+            tally.server_lines += len(block) - slow
         number += len(block)
         offset += sum(map(len, block)) + len(block)
     for opened in waiting.values():
@@ -381,6 +390,7 @@ def _note_times(block: list[bytes], tally: Tally) -> None:
                 own = epoch(_own_stamp(column[0]))
                 if own:
                     tally.saw(*own)
+                    tally.levels.add(column[1].decode("utf-8", "replace").lower())
                     break
 
 

@@ -59,9 +59,9 @@ def refusals(judge: Judge) -> list[Verdict]:
             continue
         verdict = judge.refusal(refused, nowhere, None) if refused.kind == "request-failed" else None
         if refused.kind != "request-failed":
-            nowhere.refused = [refused]
+            nowhere.refused = (refused,)
             verdict = judge.warned(nowhere, Want(refused.name or "", "", refused.at, "seen", None))
-            nowhere.refused = []
+            nowhere.refused = ()
         if verdict is None or verdict.verdict != "cause":
             continue
         key = (verdict.cause or "", refused.name or "")
@@ -105,7 +105,7 @@ def silent(judge: Judge) -> list[Verdict]:
     rows: list[Verdict] = []
     done: set[str | None] = set()
     nowhere = Room("", "", len(judge.pool.group))
-    for refused, _ in judge.story.silent:
+    for refused in judge.story.silent:
         if refused.name in done or not judge.counts(refused.name, refused.type, refused.at):
             continue
         done.add(refused.name)
@@ -114,10 +114,8 @@ def silent(judge: Judge) -> list[Verdict]:
     return rows
 
 
-def workers(judge: Judge, rows: list[Verdict]) -> list[Verdict]:
-    """A worker that cannot register, when no room's verdict says so already."""
-    if any(r.verdict == "cause" for r in rows):
-        return []
+def workers(judge: Judge) -> list[Verdict]:
+    """A worker that cannot register; asked when no room's verdict says so already."""
     story = judge.story
     nowhere = Room("", "", len(judge.pool.group))
     out: list[Verdict] = []

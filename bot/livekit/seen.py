@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from bot.livekit.setup import Setup
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bot.livekit.lines import Tally
     from bot.livekit.setup import Place
     from bot.livekit.story import Asked, Story
@@ -73,6 +75,7 @@ class Seen:
     rooms: tuple[str, ...] = ()  # names or ids that were asked for
     since: float | None = None
     until: float | None = None
+    partial: bool = False  # of rooms that were not asked for, only births and jobs were read
 
     @property
     def has_server_log(self) -> bool:
@@ -112,7 +115,6 @@ class Verdict:
     agent: str | None = None
     at: float | None = None
     judged_from: float | None = None  # a pending room: from when on it can be judged
-    fix: str = ""
     story: tuple[tuple[float, str], ...] = ()  # (epoch seconds, sentence); only of rooms that were asked for
 
 
@@ -120,7 +122,7 @@ class Verdict:
 class Verdicts:
     """The answer: a verdict per room, newest first where one room was asked for, and notes on the whole."""
 
-    rows: tuple[Verdict, ...]
+    rows: Sequence[Verdict]
     notes: tuple[str, ...] = ()
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 
     from bot.livekit.forms import Record
 
+Silent = tuple[str | None, str, float | None, int]  # name, job type, time and mark of a first `not dispatching` line
 Asked = tuple[tuple[str, str], ...]  # (agent name, deployment) of each dispatch that is asked for
 _JOINS_KEPT: Final = 40
 _KEPT: Final = 400
@@ -70,10 +72,9 @@ class Job:
 
     def __init__(self, at: float | None, fields: dict[str, Any], mark: int) -> None:
         self.at, self.mark = at, mark
-        self.id, self.name, self.type, self.worker = (
-            text(fields, k) for k in ("jobID", "agentName", "jobType", "workerID")
-        )
-        self.deployment = text(fields, "deployment")
+        self.id = text(fields, "jobID")
+        self.name, self.type = intern(text(fields, "agentName")), intern(text(fields, "jobType"))
+        self.worker, self.deployment = intern(text(fields, "workerID")), intern(text(fields, "deployment"))
         self.ended: tuple[float | None, int] | None = None
         self.status = self.error = ""
 
@@ -85,10 +86,9 @@ class Refused:
 
     def __init__(self, kind: str, at: float | None, fields: dict[str, Any], mark: int, stream: int) -> None:
         self.kind, self.at, self.mark, self.stream = kind, at, mark, stream
-        self.error = text(fields, "error")
-        self.type = job_type(text(fields, "jobType"))
-        self.name = fields["agentName"] if isinstance(fields.get("agentName"), str) else None
-        self.worker, self.job = text(fields, "workerID"), text(fields, "jobID")
+        self.error, self.type = intern(text(fields, "error")), intern(job_type(text(fields, "jobType")))
+        self.name = intern(fields["agentName"]) if isinstance(fields.get("agentName"), str) else None
+        self.worker, self.job = intern(text(fields, "workerID")), text(fields, "jobID")
 
 
 class Room:
@@ -105,10 +105,10 @@ class Room:
         self.birth_mark = -1
         self.seen_born = False
         self.asked_api: Asked | None = None
-        self.joins: list[Join] = []
-        self.jobs: list[Job] = []
-        self.refused: list[Refused] = []
-        self.silent: dict[tuple[str | None, str], tuple[float | None, int, int]] = {}
+        self.joins: tuple[Join, ...] = ()  # tuples: fifty thousand rooms have two or three of each
+        self.jobs: tuple[Job, ...] = ()
+        self.refused: tuple[Refused, ...] = ()
+        self.silent: tuple[Silent, ...] = ()
         self.published: tuple[float | None, int] | None = None
         self.closed: tuple[float | None, int] | None = None
 
@@ -230,7 +230,7 @@ class Story:
         self.rooms: dict[str, Room] = {}
         self.workers: dict[str, Worker] = {}
         self.refusals: list[Refused] = []
-        self.silent: list[tuple[Refused, str]] = []
+        self.silent: list[Refused] = []  # `not dispatching` lines that name no room
         self.gone: list[tuple[float | None, str | None, str, int, int]] = []  # last worker deregistered
         self.anonymous: list[Worker] = []  # registrations without a worker id (excerpts)
         self.api: list[
@@ -336,13 +336,15 @@ class Story:
 
     def on_silent(self, r: Record, mark: int, stream: int) -> None:
         f = r.fields
-        refused = Refused("not-dispatching", r.at, f, mark, stream)
         if not (f.get("roomID") or f.get("room")):
             if len(self.silent) < 20000:
-                self.silent.append((refused, ""))
+                self.silent.append(Refused("not-dispatching", r.at, f, mark, stream))
             return
         room = self.room_of(f, stream, r.at, mark)
-        room.silent.setdefault((refused.name, refused.type), (r.at, mark, stream))
+        name = intern(f["agentName"]) if isinstance(f.get("agentName"), str) else None
+        kind = intern(job_type(text(f, "jobType")))
+        if len(room.silent) < _JOINS_KEPT and not any(s[0] == name and s[1] == kind for s in room.silent):
+            room.silent = (*room.silent, (name, kind, r.at, mark))
 
     def on_request_failed(self, r: Record, mark: int, stream: int) -> None:
         if r.fields.get("jobID") or len(self.refusals) >= 500_000:
@@ -365,7 +367,7 @@ class Story:
             return
         room = self.room_of(f, stream, r.at, mark)
         if len(room.jobs) < _JOINS_KEPT:
-            room.jobs.append(job)
+            room.jobs = (*room.jobs, job)
             if job.id:
                 self._jobs[job.id] = job
 
@@ -374,7 +376,7 @@ class Story:
         if r.fields.get("roomID") or r.fields.get("room"):
             room = self.room_of(r.fields, stream, r.at, mark)
             if len(room.refused) < _JOINS_KEPT:
-                room.refused.append(refused)
+                room.refused = (*room.refused, refused)
         else:
             self.refusals.append(refused)
 
@@ -411,9 +413,8 @@ class Story:
             room.seen_born = True
             if room.birth is None or (r.at is not None and r.at < room.birth):
                 room.birth, room.birth_mark = r.at, mark
-        if len(room.joins) >= _JOINS_KEPT:
-            del room.joins[3]
-        room.joins.append(join)
+        kept = room.joins if len(room.joins) < _JOINS_KEPT else (*room.joins[:3], *room.joins[4:])
+        room.joins = (*kept, join)
 
     def _join_of(self, room: Room, who: str) -> Join | None:
         return next((j for j in reversed(room.joins) if j.who == who), None)
@@ -424,7 +425,7 @@ class Story:
         join = self._join_of(room, who)
         if join is None:
             join = Join(r.at, who, mark, agent=who.startswith("agent-AJ_") or _kind(r.fields) == "AGENT")
-            room.joins.append(join)
+            room.joins = (*room.joins, join)
         if join.active_mark < 0:
             join.active, join.active_mark = r.at, mark
 
@@ -434,11 +435,11 @@ class Story:
         join = next((j for j in reversed(room.joins) if j.who == who and j.left is None and j.removed < 0), None)
         if join is None and len(room.joins) < _JOINS_KEPT:
             join = Join(None, who, mark, agent=who.startswith("agent-AJ_"))
-            room.joins.append(join)
+            room.joins = (*room.joins, join)
         if join is not None:
             join.left, join.reason, join.removed = (
                 r.at,
-                text(r.fields, "reason"),
+                intern(text(r.fields, "reason")),
                 mark if r.kind == "participant-removed" else join.removed,
             )
 
@@ -600,8 +601,10 @@ class Story:
             if job is not None and job.ended is None:
                 job.ended, job.status, job.error = (at, mark), status, error
         for room in self.rooms.values():
-            room.joins.sort(key=lambda j: (j.at is not None, j.at or 0.0))
-            room.jobs.sort(key=lambda j: (j.at is not None, j.at or 0.0))
+            if len(room.joins) > 1:
+                room.joins = tuple(sorted(room.joins, key=lambda j: (j.at is not None, j.at or 0.0)))
+            if len(room.jobs) > 1:
+                room.jobs = tuple(sorted(room.jobs, key=lambda j: (j.at is not None, j.at or 0.0)))
         self._jobs, self._ended = {}, {}
 
 

@@ -26,7 +26,7 @@ def timeline(story: Story, room: Room, refusals: Iterable[Refused]) -> tuple[Eve
 
 def _workers(story: Story, room: Room) -> list[Event]:
     """Workers that this room could have had, or all where they are few."""
-    names = {job.name for job in room.jobs} | {n for (n, _kind) in room.silent if n}
+    names = {job.name for job in room.jobs} | {name for name, _kind, _at, _mark in room.silent if name}
     names |= {n for j in room.joins for n, _ in j.asked or ()}
     few = len(story.workers) < 4
     out: list[Event] = []
@@ -60,7 +60,7 @@ def _dispatch(room: Room, refusals: Iterable[Refused]) -> list[Event]:
     out += [(job.at, f"job {job.id} is assigned to worker {job.worker}") for job in room.jobs if job.at is not None]
     out += [
         (at, f"no worker for {quote(name or '')} of type {kind}")
-        for (name, kind), (at, _mark, _stream) in room.silent.items()
+        for name, kind, at, _mark in room.silent
         if at is not None
     ]
     out += [(r.at, f"worker {r.worker or '?'} is asked: {r.error}") for r in room.refused if r.at is not None]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from functools import lru_cache
 
 
+@lru_cache(maxsize=4096)
 def quote(name: str) -> str:
     """A name in quotes, with everything invisible in it made visible; automatic dispatch has no name."""
     if not name:
         return "automatic dispatch (no name)"
+    if name.isascii() and name.isprintable() and '"' not in name and "\\" not in name:
+        return f'"{name}"'
     shown = json.dumps(name, ensure_ascii=False)
     return "".join(
         c if (c.isprintable() and unicodedata.category(c) != "Zs") or c == " " else f"\\u{ord(c):04x}" for c in shown

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from bot.livekit.answer import runbook_for
+from bot.livekit.answer import remedy_for, runbook_for
 from bot.report.times import stamp
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def row_of(diagnosis: Diagnosis, verdict: Verdict, zone: int) -> Row:
     return Row(
         verdict.room, verdict.room_id, verdict.verdict, verdict.cause, verdict.confidence, verdict.summary,
         [evidence_of(diagnosis, cite) for cite in distinct(verdict.evidence)], [Lack(m.source, m.would_settle) for m in verdict.missing],
-        runbook_for(verdict.cause), verdict.agent, stamp(verdict.at, zone) or None, stamp(verdict.judged_from, zone) or None, verdict.fix or None,
+        runbook_for(verdict.cause), verdict.agent, stamp(verdict.at, zone) or None, stamp(verdict.judged_from, zone) or None, remedy_for(verdict.cause),
         [Event(stamp(at, zone), what) for at, what in verdict.story],
     )  # fmt: skip
 

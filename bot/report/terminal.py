@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from bot.livekit.answer import runbook_for
+from bot.livekit.answer import remedy_for, runbook_for
 from bot.livekit.words import quote
 from bot.report.document import distinct, evidence_of, zone_of
 from bot.report.times import stamp
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _WORD = {"cause": "CAUSE FOUND", "healthy": "HEALTHY", "inconclusive": "INCONCLUSIVE"}
 _COLOUR = {"cause": "\x1b[31;1m", "healthy": "\x1b[32;1m", "inconclusive": "\x1b[33;1m"}
 _MOST_ROWS = 20
+_MOST_HEALTHY = 3
 
 
 def lines(diagnosis: Diagnosis, *, utc: bool = False, colour: bool = False, width: int = 100) -> Iterator[str]:
@@ -26,20 +27,28 @@ def lines(diagnosis: Diagnosis, *, utc: bool = False, colour: bool = False, widt
     zone = 0 if utc else zone_of(diagnosis)
     rows = diagnosis.verdicts.rows
     asked = bool(diagnosis.look.seen.rooms)
-    shown = [r for r in rows if r.verdict == "cause"] + [r for r in rows if r.verdict == "inconclusive"]
-    healthy = [r for r in rows if r.verdict == "healthy"]
+    causes, open_, healthy, fine = [], [], [], 0
+    for row in rows:
+        if row.verdict == "healthy":
+            fine += 1
+            if len(healthy) < _MOST_HEALTHY:
+                healthy.append(row)
+        elif row.verdict == "cause":
+            causes.append(row)
+        else:
+            open_.append(row)
+    shown = [*causes, *open_]
     if asked or not shown:
-        shown += healthy[:3]
-        healthy = healthy[3:]
+        shown += healthy
+        fine -= len(healthy)
     for row in shown[:_MOST_ROWS]:
         yield from _row(diagnosis, row, zone, colour=colour, width=width)
         yield ""
     if len(shown) > _MOST_ROWS:
         rest = shown[_MOST_ROWS:]
         yield f"{len(rest)} more rooms like these are left out here; --room NAME shows one, --json all."
-    if healthy:
-        other = "other " if shown else ""
-        yield f"{len(healthy)} {other}room{'s' if len(healthy) != 1 else ''} healthy: the agent came."
+    if fine:
+        yield f"{fine} {'other ' if shown else ''}room{'s' if fine != 1 else ''} healthy: the agent came."
     for note in diagnosis.verdicts.notes:
         yield from _wrapped(note, width, "Note: ", "      ")
     yield from _looked_at(diagnosis, zone, width)
@@ -72,9 +81,10 @@ def _row(diagnosis: Diagnosis, row: Verdict, zone: int, *, colour: bool, width: 
         yield "  What would settle it" if row.verdict != "cause" else "  What could not be excluded"
         for m in row.missing:
             yield from _wrapped(f"{m.source}: {m.would_settle}", width, "    - ", "      ")
-    if row.fix:
+    fix = remedy_for(row.cause)
+    if fix:
         yield "  What to do"
-        yield from _wrapped(row.fix, width, "    ", "    ")
+        yield from _wrapped(fix, width, "    ", "    ")
         if runbook_for(row.cause):
             yield f"    Runbook: {runbook_for(row.cause)}"
 
