@@ -20,8 +20,6 @@ from bot.source.text import SourceText, source_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from yaml import Node
-
     from bot.livekit.setup import SdkVersion
     from bot.source.found import Found, FoundDispatch
 
@@ -71,7 +69,7 @@ def read_livekit_config(path: Path) -> ServerSetup:
     if isinstance(documents, Unread):
         at = f":{documents.line}" if documents.line else ""
         raise UsageError(f"{path}{at} {documents.why}: the YAML configuration of a LiveKit server was expected")
-    found = config.read_server(text, documents) if isinstance(text, SourceText) else None
+    found = config.read_server(documents)
     if found is None:
         raise UsageError(f"{path} holds no settings: the YAML configuration of a LiveKit server was expected")
     return found
@@ -294,11 +292,11 @@ class _Project:
                 if text is not None and isinstance(documents, Unread) and (named or self.files.single):
                     self.unread.append(documents)
                 continue
-            if config.is_server_config(text, documents):
-                server = config.read_server(text, documents)
+            if config.is_server_config(documents):
+                server = config.read_server(documents)
                 self.servers.extend([server] if server is not None else [])
-            elif config.is_compose(text, documents):
-                self._compose(path, text, documents, by_path, images, services)
+            elif config.is_compose(documents):
+                self._compose(path, documents, by_path, images, services)
         folders = {service.folder for service in services.values()}
         alone = [Service("Dockerfile", folder, found) for folder, found in images.items() if folder not in folders]
         return [*services.values(), *(service for service in alone if service.settings)]
@@ -306,8 +304,7 @@ class _Project:
     def _compose(
         self,
         path: str,
-        text: SourceText,
-        documents: list[Node],
+        documents: config.Documents,
         by_path: Mapping[str, tuple[Setting, ...]],
         images: Mapping[str, tuple[Setting, ...]],
         services: dict[tuple[str, str], Service],
@@ -319,7 +316,7 @@ class _Project:
             if name == normal(PurePosixPath(folder) / ".env")
             for setting in found
         }
-        compose = config.read_compose(text, documents, known)
+        compose = config.read_compose(documents, known)
         self.servers.extend(compose.servers)
         for index, service in enumerate(compose.services):
             files = [normal(PurePosixPath(name)) for at, name in compose.env_files if at == index]

@@ -43,6 +43,14 @@ _SURE_KEYS = {"rtc", "keys", "key_file", "bind_addresses"}
 
 
 @dataclass(frozen=True, slots=True)
+class Documents:
+    """The documents of one YAML file as nodes that know their lines."""
+
+    text: SourceText
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Compose:
     """What a compose file says; `env_files` pairs a service's index with the paths it names."""
 
@@ -101,7 +109,7 @@ def may_matter(raw: bytes) -> bool:
     return len(raw) <= MAX_SIZE and _MAY_MATTER.search(raw.removeprefix(b"\xef\xbb\xbf")) is not None
 
 
-def parse(text: SourceText) -> list[Node] | Unread:
+def parse(text: SourceText) -> Documents | Unread:
     """The documents of a YAML text as nodes, or why it cannot be read."""
     import yaml
 
@@ -121,27 +129,29 @@ def parse(text: SourceText) -> list[Node] | Unread:
         return Unread(text.source, line, f"is not valid YAML: {error.problem or error.context or 'unreadable'}")
     except (yaml.YAMLError, ValueError, RecursionError):
         return Unread(text.source, 0, "is not valid YAML")
-    return documents
+    return Documents(text, tuple(documents))
 
 
-def is_server_config(text: SourceText, documents: list[Node]) -> bool:
+def is_server_config(documents: Documents) -> bool:
     """Whether a YAML file looks like the configuration of a LiveKit server."""
-    doc = _Doc(text)
-    for node in documents:
+    doc = _Doc(documents.text)
+    for node in documents.nodes:
         keys = {key for key, _, _ in doc.items(node)}
         # The configurations of egress, ingress and SIP have an `api_key` and no `keys`.
         if keys & {"services", "apiVersion", "api_key", "ws_url"}:
             continue
-        named = "livekit" in PurePosixPath(text.source).name.lower() and bool(keys & (_SERVER_KEYS | {"port"}))
+        named = "livekit" in PurePosixPath(documents.text.source).name.lower() and bool(
+            keys & (_SERVER_KEYS | {"port"})
+        )
         if named or (keys & _SURE_KEYS and len(keys & (_SERVER_KEYS | {"port"})) > 1):
             return True
     return False
 
 
-def read_server(text: SourceText, documents: list[Node]) -> ServerSetup | None:
+def read_server(documents: Documents) -> ServerSetup | None:
     """The configuration of a LiveKit server, or None when there is no mapping at all."""
-    doc = _Doc(text)
-    for node in documents:
+    doc = _Doc(documents.text)
+    for node in documents.nodes:
         inner = doc.get(node, "livekit")
         # A Helm chart keeps the server's configuration one level down.
         root = inner if inner is not None and doc.get(inner, "rtc") is not None else node
@@ -185,20 +195,20 @@ def _presets(doc: _Doc, root: Node) -> Iterator[Dispatcher]:
                 )
 
 
-def is_compose(text: SourceText, documents: list[Node]) -> bool:
+def is_compose(documents: Documents) -> bool:
     """Whether a YAML file looks like a compose file."""
-    doc = _Doc(text)
-    return any(any(True for _ in doc.items(doc.get(node, "services"))) for node in documents)
+    doc = _Doc(documents.text)
+    return any(any(True for _ in doc.items(doc.get(node, "services"))) for node in documents.nodes)
 
 
-def read_compose(text: SourceText, documents: list[Node], known: Mapping[str, str | None]) -> Compose:
+def read_compose(documents: Documents, known: Mapping[str, str | None]) -> Compose:
     """The services of a compose file; `known` is what the `.env` beside it sets."""
-    doc = _Doc(text)
-    folder = PurePosixPath(text.source).parent
+    doc = _Doc(documents.text)
+    folder = PurePosixPath(documents.text.source).parent
     services: list[Service] = []
     env_files: list[tuple[int, str]] = []
     servers: list[ServerSetup] = []
-    for node in documents:
+    for node in documents.nodes:
         for name, _, service in doc.items(doc.get(node, "services")):
             # A service's own setting takes the place of one that is merged in.
             own = {setting.name: setting for setting in _environment(doc, doc.get(service, "environment"), known)}
@@ -271,10 +281,10 @@ def _embedded(doc: _Doc, holder: Node | None) -> Iterator[ServerSetup]:
                 continue
             inner = SourceText(doc.text.source, str(body.value).encode())
             documents = parse(inner)
-            if isinstance(documents, Unread) or not documents or not is_server_config(inner, documents):
+            if isinstance(documents, Unread) or not is_server_config(documents):
                 continue
             outer = _Doc(doc.text, body.start_mark.line + (1 if body.style in {"|", ">"} else 0))
-            yield _server(outer, documents[0])
+            yield _server(outer, documents.nodes[0])
 
 
 def _scalar(node: Node | None) -> str | None:
