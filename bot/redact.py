@@ -2,8 +2,8 @@ r"""Keep secrets out of every text, where text enters.
 
 Text is read line by line, since a line is what a log, a setting and a paste have in common. On a line every finder
 names the parts it holds for secret; parts that overlap become one mask, and the finders look again until nothing
-changes: so redacting twice is redacting once. Only two things reach over lines, private keys and the lists of keys
-and values in YAML; they are remembered as a `_Block`.
+changes: so redacting twice is redacting once. Only private keys and what YAML spreads over lines reach further; they
+are remembered as a `_Block`.
 
 Every pattern is linear by construction: a finder starts only at a literal found with `str.find`, what it tries there
 is bounded or possessive (`*+`, `++`), and what it has masked it does not look at again.
@@ -499,6 +499,9 @@ _LIST_OPENS = re.compile(
 _ENTRY_OPENS = re.compile(
     _MARGIN + r"""[ \t+-]*+["']?name["']?[ \t]*+:[ \t]*+["']?(?P<name>[A-Za-z0-9_.-]{1,128})["']?[ \t]*+,?[ \t\r]*+$"""
 )
+_SCALAR_OPENS = re.compile(
+    _MARGIN + r"""[ \t+-]*+["']?(?P<name>[A-Za-z0-9_.-]{1,128})["']?[ \t]*+:[ \t]*+[|>][0-9+-]{0,2}[ \t\r]*+$"""
+)
 _KEY_OPENS = re.compile(r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----(?:\\n)?[\s\"'`+]*+$")
 _BLOCK_PAIR = re.compile(
     rf"""[ \t+-]*+["']?(?P<key>[A-Za-z0-9_.-]{{1,128}}+)["']?[ \t]*+:[ \t]++
@@ -517,12 +520,13 @@ _KEY_LINE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """What the lines before make of a line: a list of keys, the value of a named entry, the inside of a private key.
+    """What the lines before make of a line: a list of keys, the value of a named entry (`name: X`, `value: …`), the lines of a
+    YAML text, the inside of a private key.
 
-    Lines of a list are blank from `margin` to `column`.
+    Lines of a list or a text are blank from `margin` to `column`.
     """
 
-    kind: Literal["keys", "value", "private key"]
+    kind: Literal["keys", "value", "text", "private key"]
     margin: int = 0
     column: int = 0
 
@@ -547,6 +551,11 @@ def _in_block(line: str, block: _Block) -> Iterator[_Span]:
         if inner := _KEY_LINE.match(line):
             yield _Span(*inner.span("secret"), "private key")
         return
+    if block.kind == "text":
+        start = len(line) - len(line[block.margin :].lstrip())
+        if block.column < start < len(line):
+            yield _Span(start, len(line.rstrip()))
+        return
     pair = _BLOCK_PAIR.match(line, min(block.margin, len(line)))
     if not pair or not (pair["key"] == "value" if block.kind == "value" else _deeper(line, block)):
         return
@@ -563,6 +572,8 @@ def _next_block(line: str, block: _Block | None) -> _Block | None:
         return _Block("keys", max(0, opening.end("margin")), opening.start("name"))
     if opening := _ENTRY_OPENS.match(line):
         return _Block("value", max(0, opening.end("margin"))) if _names_secret(opening["name"]) else None
+    if (opening := _SCALAR_OPENS.match(line)) and _names_secret(opening["name"]):
+        return _Block("text", max(0, opening.end("margin")), opening.start("name"))
     if block is None or block.kind == "value":
         return None
     lasts = _KEY_LINE.match(line) is not None if block.kind == "private key" else _deeper(line, block)

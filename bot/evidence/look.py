@@ -15,7 +15,7 @@ from bot.livekit.lines import Tally, records
 from bot.livekit.seen import LogSource, Seen
 from bot.livekit.setup import Setup
 from bot.livekit.story import Story
-from bot.redact import redact
+from bot.redact import Redactor, redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bot.livekit.seen import Cite, Endpoint, Token
 
 _LARGE: Final = 64 << 20  # bytes; beyond it only the rooms that were asked for are read in full
+_SHORT: Final = 2000  # lines up to which standard input is taken for a paste
 _TEXT: Final = 600  # characters of a cited line that are shown
 
 
@@ -49,6 +50,7 @@ class Source:
     first: float | None
     last: float | None
     note: str
+    taken: tuple[int, ...] = ()  # of an excerpt: the lines that became evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +60,22 @@ class Look:
     seen: Seen
     logs: tuple[LogFile, ...]
     sources: tuple[Source, ...]
+    redactor: Redactor
 
     def quote(self, cite: Cite) -> tuple[str, int, str]:
         """Source, line and redacted text of what decided."""
         if cite.place is not None:
-            return cite.place.source, cite.place.line, cite.place.text
+            return cite.place.source, cite.place.line, self.redactor.text(cite.place.text)
         source, line, offset = self.seen.story.ledger.where(cite.mark)
         log = self.logs[source]
-        return log.name, line, shown(log.line_at(offset))
+        return log.name, line, shown(log.line_at(offset), self.redactor)
 
 
-def shown(line: bytes) -> str:
+def shown(line: bytes, redactor: Redactor) -> str:
     """A log line as it may be shown: no colours, secrets redacted, not longer than anyone reads."""
     from bot.livekit.forms import clean
 
-    text = redact(clean(line).decode("utf-8", "replace").replace("\t", "  "))
+    text = redactor.text(clean(line).decode("utf-8", "replace").replace("\t", "  "))
     return text if len(text) <= _TEXT else text[: _TEXT - 1] + "…"
 
 
@@ -85,6 +88,7 @@ def look(question: Question, opened: ExitStack) -> Look:
     tokens: list[Token] = []
     endpoints: list[Endpoint] = []
     setups: list[Setup] = []
+    secrets: frozenset[str] = frozenset()
     sources: list[Source] = []
     for hint, path in dict.fromkeys(question.given):
         if path == "-":
@@ -104,6 +108,9 @@ def look(question: Question, opened: ExitStack) -> Look:
             sources.append(Source(path, "worker endpoint", 0, 1, None, None, ""))
         else:
             setups.append(_setup(path, kind))
+            from bot.evidence.secrets import secrets_of  # with the readers of source: only where there is any
+
+            secrets |= secrets_of(path)
             sources.append(_told(path, kind, setups[-1]))
     if not sources and not logs:
         raise Unreachable("nothing was given to look at")
@@ -113,7 +120,7 @@ def look(question: Question, opened: ExitStack) -> Look:
         story=story, logs=tuple(read), setup=_merged(setups), tokens=tuple(tokens), endpoints=tuple(endpoints),
         rooms=tuple(dict.fromkeys(question.rooms)), since=since, until=until, partial=partial,
     )  # fmt: skip
-    return Look(seen, tuple(logs), tuple(sources))
+    return Look(seen, tuple(logs), tuple(sources), Redactor.of(secrets))
 
 
 def _opened(path: str, opened: ExitStack) -> LogFile:
@@ -261,7 +268,31 @@ def _logs_told(logs: Sequence[LogFile], read: Sequence[LogSource]) -> list[Sourc
         t = source.tally
         ours, theirs = t.server_hits + t.server_lines, t.worker_hits
         kind = "server and agent log" if ours and theirs else "server log" if ours else "agent log" if theirs else "log"
-        if t.forms & {"excerpt", "open"}:
+        note = source.note
+        if t.forms & {"excerpt", "open"} or (
+            t.lines < _SHORT and (log.name == "-" or log.name.endswith((".md", ".txt")))
+        ):
             kind = "excerpt"
-        out.append(Source(log.name, kind, t.lines, t.server_hits + theirs, t.first, t.last, source.note))
+            note = "; ".join(part for part in (note, _excerpt(t)) if part)
+        taken = tuple(t.taken) if kind == "excerpt" else ()
+        out.append(Source(log.name, kind, t.lines, t.server_hits + theirs, t.first, t.last, note, taken))
     return out
+
+
+def _excerpt(t: Tally) -> str:
+    """Which lines of pasted text were taken as evidence, and what they lack."""
+    if not t.taken:
+        return "no line of it was taken as evidence: prose is not"
+    more = " and more" if t.server_hits + t.worker_hits > len(t.taken) else ""
+    lacks = [
+        what
+        for what, there in (
+            ("times", t.dated),
+            ("room names", t.roomed),
+            ("the agent's own log", t.worker_hits),
+            ("the server's log", t.server_hits),
+        )
+        if not there
+    ]
+    taken = f"taken as evidence: line{'s' if len(t.taken) > 1 else ''} {', '.join(map(str, t.taken))}{more}"
+    return taken + (f"; lacks {', '.join(lacks)}" if lacks else "")

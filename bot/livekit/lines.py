@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _CONTINUED_LINES: Final = 80
+TAKEN: Final = 60
 _CONTINUED_BYTES: Final = 1 << 16
 _WRAPPED_LINES: Final = 8
 _COLUMNS: Final = 160  # bytes in which time, level, logger, caller and message usually end; the rest is long
@@ -27,11 +28,21 @@ class Tally(msgspec.Struct):
     server_hits: int = 0
     worker_hits: int = 0
     traces: int = 0
+    taken: list[int] = msgspec.field(default_factory=list)  # the first lines that became evidence
+    dated: int = 0
+    roomed: int = 0
     first: float | None = None
     last: float | None = None
     zone: int | None = None
     levels: set[str] = msgspec.field(default_factory=set)
     forms: set[str] = msgspec.field(default_factory=set)
+
+    def took(self, record: Record, line: int) -> None:
+        """Count what a short source has and lacks; of a long one only the beginning matters for that."""
+        if len(self.taken) < TAKEN:
+            self.taken.append(line)
+            self.dated += record.at is not None
+            self.roomed += bool(record.fields.get("room") or record.fields.get("roomID"))
 
     def saw(self, at: float | None, zone: int | None) -> None:
         """Widen the source's time span by a record's time."""
@@ -313,6 +324,8 @@ def records(
                     here += sum(map(len, block[done:index])) + index - done
                     done = index
                     tally.server_hits += 1
+                    if len(tally.taken) < TAKEN:
+                        tally.took(record, number + index + 1)
                     yield record, number + index + 1, here
                     continue
             slow += 1
@@ -408,6 +421,7 @@ def _counted(record: Record, number: int, here: int, tally: Tally) -> Iterator[t
         tally.server_hits += 1
         tally.levels.add(record.level)
     tally.forms.add(record.form)
+    tally.took(record, number)
     tally.saw(record.at, record.zone)
     yield record, number, here
 

@@ -6,6 +6,8 @@ from array import array
 from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
+from bot.redact import redact
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -159,7 +161,7 @@ class Said:
         self.job = text(f, "jobId") or text(f, "job_id") or text(f, "jobID") or text(inner, "id")
         self.room_id = text(f, "room_id") or text(f, "roomID") or text(in_job, "sid")
         self.room_name = (room if isinstance(room, str) else "") or text(f, "room_name") or text(in_job, "name")
-        self.detail = error_of(record)
+        self.detail = redact(error_of(record))
 
 
 class WorkerLog:

@@ -95,6 +95,7 @@ class SourceRow(msgspec.Struct, frozen=True):
     first: str | None
     last: str | None
     note: str
+    taken: list[int]
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -137,11 +138,12 @@ def zone_of(diagnosis: Diagnosis) -> int:
 
 def row_of(diagnosis: Diagnosis, verdict: Verdict, zone: int) -> Row:
     """A verdict with the texts of its evidence."""
+    plain = diagnosis.look.redactor.text
     return Row(
-        verdict.room, verdict.room_id, verdict.verdict, verdict.cause, verdict.confidence, verdict.summary,
+        verdict.room, verdict.room_id, verdict.verdict, verdict.cause, verdict.confidence, plain(verdict.summary),
         [evidence_of(diagnosis, cite) for cite in distinct(verdict.evidence)], [Lack(m.source, m.would_settle) for m in verdict.missing],
         runbook_for(verdict.cause), verdict.agent, stamp(verdict.at, zone) or None, stamp(verdict.judged_from, zone) or None, remedy_for(verdict.cause),
-        [Event(stamp(at, zone), what) for at, what in verdict.story],
+        [Event(stamp(at, zone), plain(what)) for at, what in verdict.story],
     )  # fmt: skip
 
 
@@ -156,7 +158,7 @@ def distinct(cites: tuple[Cite, ...]) -> list[Cite]:
 def evidence_of(diagnosis: Diagnosis, cite: Cite) -> Evidence:
     """A cited line as it may be shown."""
     source, line, text = diagnosis.look.quote(cite)
-    return Evidence(source, line, text, cite.says)
+    return Evidence(source, line, text, diagnosis.look.redactor.text(cite.says))
 
 
 def workers(diagnosis: Diagnosis, zone: int) -> Iterator[WorkerRow]:
@@ -225,6 +227,5 @@ def dispatchers(diagnosis: Diagnosis) -> Iterator[DispatcherRow]:
 def sources(diagnosis: Diagnosis, zone: int) -> Iterator[SourceRow]:
     """Everything that was read."""
     for s in diagnosis.look.sources:
-        yield SourceRow(
-            s.name, s.kind, s.lines, s.records, stamp(s.first, zone) or None, stamp(s.last, zone) or None, s.note
-        )
+        first, last = stamp(s.first, zone) or None, stamp(s.last, zone) or None
+        yield SourceRow(s.name, s.kind, s.lines, s.records, first, last, s.note, list(s.taken))

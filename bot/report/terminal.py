@@ -23,11 +23,19 @@ _MOST_HEALTHY = 3
 
 
 def lines(diagnosis: Diagnosis, *, utc: bool = False, colour: bool = False, width: int = 100) -> Iterator[str]:
-    """The answer line by line."""
+    """The answer line by line, without a secret in any of them."""
+    for line in _lines(diagnosis, utc=utc, colour=colour, width=width):
+        yield diagnosis.look.redactor.text(line)
+
+
+def _lines(diagnosis: Diagnosis, *, utc: bool, colour: bool, width: int) -> Iterator[str]:
     zone = 0 if utc else zone_of(diagnosis)
     rows = diagnosis.verdicts.rows
     asked = bool(diagnosis.look.seen.rooms)
-    causes, open_, healthy, fine = [], [], [], 0
+    causes: list[Verdict] = []
+    open_: list[Verdict] = []
+    healthy: list[Verdict] = []
+    fine = 0
     for row in rows:
         if row.verdict == "healthy":
             fine += 1

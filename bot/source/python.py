@@ -9,7 +9,7 @@ from bot.source.found import Found, FoundToken, FoundWorker
 from bot.source.grammar import parser
 from bot.source.python_calls import arguments
 from bot.source.python_values import PythonModule
-from bot.source.reading import CONFIG_KEYS, Reading, why_unseen
+from bot.source.reading import CONFIG_KEYS, RULE_KEYS, TWIRP, Reading, why_unseen
 from bot.source.values import ABSENT, Entry, Lit, Made, Ref, Table, Unknown, Value, each, field, made_by
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node
 
+    from bot.livekit.setup import Via
     from bot.source.evaluate import Load
     from bot.source.text import SourceText, Spot
 
@@ -94,6 +95,7 @@ class _Reading(Reading):
             self._config_pair(node)
         for node in calls:
             self._added(node)
+        self._twirp()
         for name in ("RoomConfiguration", "RoomAgentDispatch"):
             for node in made:
                 self._loose(node, name)
@@ -271,7 +273,43 @@ class _Reading(Reading):
         config = self.module.value(node.child_by_field_name("value"))
         if any(isinstance(option, Table | Made) for option in each(config)):
             conditional = self.module.scopes.guard(node)
-            self.config(config, "token", self.module.spot(node), conditional=conditional)
+            via: Via = "sip-rule" if self._in_rule(node) else "token"
+            self.config(config, via, self.module.spot(node), conditional=conditional)
+
+    def _in_rule(self, node: Node) -> bool:
+        for up, _ in self.module.climb(node):
+            if up.type == "dictionary":
+                pairs = [child for child in up.named_children if child.type == "pair"]
+                keys = {self.module.written(pair.child_by_field_name("key")).strip("\"'") for pair in pairs}
+                if keys & RULE_KEYS:
+                    return True
+        return False
+
+    def _twirp(self) -> None:
+        if not any(path.encode() in self.module.text.data for path in TWIRP):
+            return
+        for node in self.module.nodes("string"):
+            path = self.module.written(node)
+            if not any(known in path for known in TWIRP) or not self.module.sound(node):
+                continue
+            call = next((up for up, _ in self.module.climb(node) if up.type == "call"), None)
+            if call is not None:
+                args, named = arguments(self.module, call.child_by_field_name("arguments"), {})
+                values = [*args, *([] if named is None else [named])]
+                self.twirp(values, path, self.module.spot(call), conditional=self.module.scopes.guard(call))
+
+    def _via_filled(self, node: Node) -> Via:
+        """What a dispatch is for that is appended to a message: a rule for calls, a new room, else a token."""
+        call = next((up for up, _ in self.module.climb(node) if up.type == "call"), None)
+        config = self._filling(call, "append", "extend") if call is not None else None
+        if config is None:
+            return "token"
+        value = self.module.value(config)
+        if config.type == "attribute":
+            value = self.module.value(config.child_by_field_name("object"))
+        if made_by(value, *_RULES):
+            return "sip-rule"
+        return "create-room" if made_by(value, "CreateRoomRequest") else "token"
 
     def _filling(self, node: Node, *methods: str) -> Node | None:
         """The configuration of which a call fills the agents: `config` in `config.agents.add(…)`."""
@@ -309,4 +347,4 @@ class _Reading(Reading):
             if name == "RoomConfiguration":
                 self.config(made, "token", made.spot, conditional=conditional)
             else:
-                self.dispatches((made,), "token", made.spot, conditional=conditional)
+                self.dispatches((made,), self._via_filled(node), made.spot, conditional=conditional)

@@ -10,7 +10,7 @@ from bot.source.grammar import first_error
 from bot.source.values import ABSENT, Either, Lit, Made, Or, Ref, Seq, Table, Unknown, Value, each, field, made_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tree_sitter import Node
 
@@ -18,6 +18,21 @@ if TYPE_CHECKING:
     from bot.source.evaluate import Evaluator
     from bot.source.text import Spot
 
+TWIRP = ("AgentDispatchService/CreateDispatch", "RoomService/CreateRoom")
+# Keys beside a room configuration that make it that of a rule for telephone calls.
+RULE_KEYS = frozenset(
+    {
+        "dispatch_rule",
+        "dispatchRule",
+        "trunk_ids",
+        "trunkIds",
+        "dispatchRuleIndividual",
+        "dispatchRuleDirect",
+        "dispatch_rule_individual",
+        "dispatch_rule_direct",
+        "rule",
+    }
+)
 CONFIG_KEYS = frozenset({"roomConfig", "room_config"})
 
 
@@ -166,14 +181,40 @@ class Reading:
         else:
             self.unseen(table, "the dispatch is made elsewhere", via, spot, conditional=conditional)
 
+    def twirp(self, values: Iterable[Value], path: str, spot: Spot, *, conditional: bool | None) -> None:
+        """A call of the server's API without an SDK: the request stands among the arguments, or in their body."""
+        for table in _tables(values, 0):
+            if "CreateDispatch" in path and agent_name(table) is not ABSENT:
+                self.dispatch(table, "create-dispatch", spot, conditional=conditional)
+            elif "CreateRoom" in path and field(table, "agents") is not ABSENT:
+                self.agents(field(table, "agents"), "create-room", spot, conditional=conditional)
+            else:
+                continue
+            return
+        if "CreateDispatch" in path:
+            self.unseen(ABSENT, "the request is made elsewhere", "create-dispatch", spot, conditional=conditional)
+
     def unseen(self, value: Value, why: str, via: Via, spot: Spot, *, conditional: bool | None) -> None:
         """A dispatch of which nothing is known but that it is there."""
-        what = value if isinstance(value, Unknown) else Unknown(why)
+        what = value if isinstance(value, Unknown) and value is not ABSENT else Unknown(why)
         self.add(spot, via, what, ABSENT, conditional=conditional)
 
     def add(self, spot: Spot, via: Via, name: Value, deployment: Value, *, conditional: bool | None) -> None:
         """Note a dispatch."""
         self.found.dispatches.append(FoundDispatch(spot, via, name, conditional, deployment))
+
+
+def _tables(values: Iterable[Value], depth: int) -> Iterator[Table]:
+    for value in values:
+        for option in each(value):
+            if isinstance(option, Table):
+                yield option
+                if depth < 3:
+                    yield from _tables((entry.value for entry in option.entries), depth + 1)
+            elif isinstance(option, Made) and depth < 3:
+                yield from _tables(option.args, depth + 1)
+                if option.named is not None:
+                    yield from _tables((option.named,), depth + 1)
 
 
 def more(*, conditional: bool | None, also: bool) -> bool | None:

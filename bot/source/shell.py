@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from bot.source.found import FoundDispatch
@@ -40,12 +41,12 @@ def _read_call(text: SourceText, line: int, words: str) -> Iterator[FoundDispatc
             parts.append(part)
     except ValueError:
         return
-    command = [part for part in parts[1:] if not part.startswith("-")]
-    verb = " ".join(command[:2])
+    # Options such as `--url` may stand before the command.
+    pairs = {*pairwise(parts), *((part, "") for part in parts[1:2])}
     via: Via
-    if verb in {"dispatch create", "agent-dispatch create"}:
+    if ("dispatch", "create") in pairs and ("sip", "dispatch") not in pairs:
         via = "create-dispatch"
-    elif verb in {"token create", "create-token"} or command[:1] == ["create-token"]:
+    elif ("token", "create") in pairs or ("create-token", "") in pairs:
         via = "token"
     else:
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bot.source.evaluate import Budget
 from bot.source.found import Found, FoundToken, FoundWorker
 from bot.source.grammar import parser
-from bot.source.reading import CONFIG_KEYS, Reading, agent_name, more, why_unseen
+from bot.source.reading import CONFIG_KEYS, RULE_KEYS, TWIRP, Reading, agent_name, more, why_unseen
 from bot.source.text import SourceText, Spot
 from bot.source.typescript_scope import key_text, parameters
 from bot.source.typescript_values import TypeScriptModule
@@ -37,15 +37,6 @@ _CALLED = (
     "addGrant",
     "push",
 )
-_SIP = {
-    "dispatch_rule",
-    "dispatchRule",
-    "trunk_ids",
-    "trunkIds",
-    "dispatchRuleIndividual",
-    "dispatchRuleDirect",
-    "rule",
-}
 
 
 def parse(text: SourceText, load: Load | None = None, budget: Budget | None = None) -> TypeScriptModule:
@@ -107,6 +98,7 @@ class _Reading(Reading):
             self._dispatching_call(node)
         for node in self.module.nodes("pair"):
             self._config_property(node)
+        self._twirp()
         for name in ("RoomConfiguration", "RoomAgentDispatch"):
             for node in made:
                 self._loose_dispatch(node, name)
@@ -334,6 +326,18 @@ class _Reading(Reading):
         via: Via = "sip-rule" if _in_rule(node, self.module) else "token"
         self.config(config, via, self.module.spot(node), conditional=self.module.scopes.guard(node))
 
+    def _twirp(self) -> None:
+        if not any(path.encode() in self.module.text.data for path in TWIRP):
+            return
+        for node in self.module.nodes("string", "template_string"):
+            path = self.module.written(node)
+            if not any(known in path for known in TWIRP) or not self.module.sound(node):
+                continue
+            call = next((up for up, _ in self.module.climb(node) if up.type == "call_expression"), None)
+            if call is not None:
+                args = [self.module.value(one) for one in parameters(call.child_by_field_name("arguments"))]
+                self.twirp(args, path, self.module.spot(call), conditional=self.module.scopes.guard(call))
+
     def _loose_dispatch(self, node: Node, name: str) -> None:
         """A configuration or dispatch that is made here and used where it cannot be followed."""
         for option in made_by(self.module.value(node), name):
@@ -354,6 +358,6 @@ def _in_rule(node: Node, module: TypeScriptModule) -> bool:
                 return True
         if parent.type == "object":
             keys = {key_text(pair.child_by_field_name("key"), module.written) for pair in parameters(parent)}
-            if keys & _SIP:
+            if keys & RULE_KEYS:
                 return True
     return False
