@@ -520,10 +520,10 @@ _KEY_LINE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """What the lines before make of a line: a list of keys, the value of a named entry (`name: X`, `value: …`), the lines of a
-    YAML text, the inside of a private key.
+    """What the lines before make of a line.
 
-    Lines of a list or a text are blank from `margin` to `column`.
+    A list of keys, the value of a named entry (`name: X`, `value: …`), a text of several lines, or the inside of a
+    private key. The lines of a list or a text are blank from `margin` to `column`.
     """
 
     kind: Literal["keys", "value", "text", "private key"]

@@ -6,10 +6,10 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bot.redact import LONGEST_LINE, MASK, Redactor, Stream, redact
+from bot.redact import _COMMON, LONGEST_LINE, MASK, Redactor, Stream, redact
 
 MADE = "Zq8vK3xW7pLm2nRt"  # looks like a secret
 WORD = "dragonfly"  # does not
@@ -52,6 +52,7 @@ keys:¶  devkey: @@¶logging:¶  level: info
 livekit-1  | keys:¶livekit-1  |   devkey: "@@"¶livekit-1  | logging:¶livekit-1  |   level: info
   "keys": {¶    "devkey": "@@"¶  },¶  "level": "information"
 - name: LIVEKIT_API_SECRET¶  value: "@@"¶- name: LOG_LEVEL¶  value: information
+  api_secret: >-¶    @@¶  room: harmless
 Authorization: Bearer @@
 "authorization":"Bearer @@","x":1
 ["authorization","Basic @@"]
@@ -359,10 +360,8 @@ def test_a_secret_longer_than_a_line_may_be_never_comes_out() -> None:
 @given(secrets, st.text(max_size=9), st.text(max_size=9))
 def test_known_secrets_never_survive(secret: str, before: str, after: str) -> None:
     """A known secret goes in whatever form and wherever it stands; what comes out does not hold it in that form."""
+    assume(not secret.isdecimal() and secret not in MASK and secret.lower() not in _COMMON)
     redactor = Redactor.of([secret])
-    if redactor.text(f" {secret} ") != f" {MASK} ":
-        assert secret.isdecimal() or secret in MASK or secret.lower() in {"secret", "devkey"} or MASK in f" {secret}"
-        return
     forms = [
         secret,
         quote(secret, safe=""),
@@ -375,7 +374,7 @@ def test_known_secrets_never_survive(secret: str, before: str, after: str) -> No
         secret.encode().hex().upper(),
     ]
     for form in forms:
-        if not form.isdecimal():
+        if not form.isdecimal():  # a number is only masked as a number
             assert form not in redactor.text(f"{before}{form}{after}")
     for padding in range(3):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
