@@ -75,7 +75,11 @@ def shown(line: bytes, redactor: Redactor) -> str:
     """A log line as it may be shown: no colours, secrets redacted, not longer than anyone reads."""
     from bot.livekit.forms import clean
 
-    text = redactor.text(clean(line).decode("utf-8", "replace").replace("\t", "  "))
+    line = clean(line)
+    asked = line.find(b'"CreateRoom"')
+    if asked > 0 and b'"participantInit"' in line[:asked]:  # of the session's 10 to 40 kB, what it asks for decides
+        line = line[: line.find(b'"participantInit"')] + b"\xe2\x80\xa6 " + line[asked:]
+    text = redactor.text(line.decode("utf-8", "replace").replace("\t", "  "))
     return text if len(text) <= _TEXT else text[: _TEXT - 1] + "…"
 
 

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, overload
 
-from bot.livekit import rest
+from bot.livekit import agreement, rest
 from bot.livekit.assigned import came
-from bot.livekit.causes import Judge
+from bot.livekit.attribution import attribute
+from bot.livekit.case import Case
+from bot.livekit.causes import judge as judge_room
 from bot.livekit.remedies import REMEDY, RUNBOOK
 from bot.livekit.seen import Verdict, Verdicts
 from bot.livekit.timeline import timeline
@@ -23,45 +25,46 @@ if TYPE_CHECKING:
 def judge(seen: Seen) -> Verdicts:
     """The verdicts over all that was seen; pure."""
     seen.story.settle()
-    judge_ = Judge(seen)
+    case = Case(seen)
+    attribute(case)
     quiet = rest.level_too_high(seen)
     every = [r for r in seen.story.rooms.values() if _in_window(r, seen) and (r.name or r.id)]
     rooms = [r for r in every if not seen.rooms or r.name in seen.rooms or r.id in seen.rooms]
     rooms.sort(key=lambda r: (r.birth if r.birth is not None else r.first) or 0.0, reverse=bool(seen.rooms))
     rows = Rows()
     for room in rooms:
-        row = _levelled(judge_.room(room), quiet)
+        row = _levelled(judge_room(case, room), quiet)
         if seen.rooms:
-            refusals = [r for r, _ in judge_.refused_in.get(id(room), ())]
+            refusals = [r for r, _ in case.refused_in.get(id(room), ())]
             row = replace(row, story=timeline(seen.story, room, refusals))
         rows.add(row, room)
-    for row in _without_a_log(judge_, rows):
+    for row in _without_a_log(case, rows):
         rows.add(row, None)
     if not rows:
         rows.add(_nothing(quiet), None)
     compared: Iterable[Verdict] = rows
     if len(rooms) < len(every) <= _COMPARED and not seen.partial:  # what became of the others says why it varies
-        compared = [judge_.room(room) for room in every]
-    return Verdicts(rows, tuple(_notes(judge_, rows, compared)))
+        compared = [judge_room(case, room) for room in every]
+    return Verdicts(rows, tuple(_notes(case, rows, compared)))
 
 
-def _without_a_log(judge_: Judge, rows: Rows) -> list[Verdict]:
+def _without_a_log(case: Case, rows: Rows) -> list[Verdict]:
     """Rows of rooms that no server's log shows, and rows without a room."""
-    seen = judge_.seen
+    seen = case.seen
     out = [
         r
-        for r in rest.jobs_of_workers(judge_)
+        for r in rest.jobs_of_workers(case)
         if not seen.rooms or r.room is None or r.room in seen.rooms or r.room_id in seen.rooms
     ]
     asked = dict.fromkeys([*seen.rooms, *(t.room for t in seen.tokens if t.room and not seen.rooms)])
     if asked:
         have = {key for r in [*rows, *out] for key in (r.room, r.room_id)}
-        out += [rest.unborn(judge_, name) for name in asked if name not in have]
-    out += rest.refusals(judge_)
-    out += rest.silent(judge_)
-    out += rest.project(judge_)
+        out += [rest.unborn(case, name) for name in asked if name not in have]
+    out += rest.refusals(case)
+    out += rest.silent(case)
+    out += agreement.project(case)
     if not rows.causes and not any(r.verdict == "cause" for r in out):
-        out += rest.workers(judge_)
+        out += rest.workers(case)
     return out
 
 
@@ -143,12 +146,12 @@ def _nothing(quiet: Missing | None) -> Verdict:
     return Verdict(None, None, "inconclusive", None, 0.0, text, (), (lack,))
 
 
-def _notes(judge_: Judge, rows: Iterable[Verdict], compared: Iterable[Verdict]) -> list[str]:
+def _notes(case: Case, rows: Iterable[Verdict], compared: Iterable[Verdict]) -> list[str]:
     notes: list[str] = []
     noise: Counter[str] = Counter()
-    for room in judge_.story.rooms.values():
-        noise.update({kind for name, kind, _at, _mark in room.silent if not judge_.counts(name, kind, room.birth)})
-    loose = [r for r in judge_.story.silent if not judge_.counts(r.name, r.type, r.at)]
+    for room in case.story.rooms.values():
+        noise.update({kind for name, kind, _at, _mark in room.silent if not case.counts(name, kind, room.birth)})
+    loose = [r for r in case.story.silent if not case.counts(r.name, r.type, r.at)]
     kinds = sorted({*noise, *(r.type for r in loose if r.type)})
     if kinds:
         total = max([*noise.values(), len(loose)])
@@ -157,7 +160,7 @@ def _notes(judge_: Judge, rows: Iterable[Verdict], compared: Iterable[Verdict]) 
             "every dispatch and prints this for each type that the worker did not register for, in healthy rooms too. What decides is the line of the worker's own type "
             "(normally JT_ROOM), `assigned job to worker`, and whether the agent becomes active in the room."
         )
-    implicit = [r for r in judge_.story.refusals if r.name == "" and r.error.startswith("no response")]
+    implicit = [r for r in case.story.refusals if r.name == "" and r.error.startswith("no response")]
     if implicit and not any(r.cause in {"dispatch-missing", "worker-died"} for r in rows):
         notes.append(
             "`failed to send job request` / `no response from servers` with an empty agentName is the implicit dispatch of a room that was made without one; beside a named "
@@ -165,7 +168,7 @@ def _notes(judge_: Judge, rows: Iterable[Verdict], compared: Iterable[Verdict]) 
         )
     ended = any(
         job.status == "JS_FAILED" and job.error == "agent worker left the room"
-        for room in judge_.story.rooms.values()
+        for room in case.story.rooms.values()
         for job in room.jobs
     )
     if ended:

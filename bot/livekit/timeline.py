@@ -65,7 +65,7 @@ def _dispatch(room: Room, refusals: Iterable[Refused]) -> list[Event]:
     ]
     out += [(r.at, f"worker {r.worker or '?'} is asked: {r.error}") for r in room.refused if r.at is not None]
     out += [
-        (r.at, f"the dispatch of {quote(r.name or '')} as {r.type} fails: {r.error}")
+        (r.at, f"the dispatch {f'for {quote(r.name)}' if r.name else 'without a name'} ({r.type}) fails: {r.error}")
         for r in refusals
         if r.at is not None
     ]

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import unicodedata
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @lru_cache(maxsize=4096)
@@ -42,3 +46,8 @@ def hint(wanted: str, have: str) -> str:
 
 def _visible(name: str) -> str:
     return "".join(c for c in name if unicodedata.category(c)[0] not in {"C", "Z"})
+
+
+def listed(names: Iterable[str]) -> str:
+    """Several names, quoted."""
+    return ", ".join(quote(n) for n in names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from bot.livekit.answer import remedy_for, runbook_for
+from bot.livekit.answer import remedy_for
 from bot.livekit.words import quote
 from bot.report.document import distinct, evidence_of, zone_of
 from bot.report.times import stamp
@@ -20,6 +20,7 @@ _WORD = {"cause": "CAUSE FOUND", "healthy": "HEALTHY", "inconclusive": "INCONCLU
 _COLOUR = {"cause": "\x1b[31;1m", "healthy": "\x1b[32;1m", "inconclusive": "\x1b[33;1m"}
 _MOST_ROWS = 20
 _MOST_HEALTHY = 3
+_MOST_QUOTED = 4
 
 
 def lines(diagnosis: Diagnosis, *, utc: bool = False, colour: bool = False, width: int = 100) -> Iterator[str]:
@@ -83,8 +84,8 @@ def _row(diagnosis: Diagnosis, row: Verdict, zone: int, *, colour: bool, width: 
     if cites:
         yield "  What decided"
         for e in cites:
-            yield f"    {e.source}:{e.line}  {e.says}"
-            yield f"      │ {_cut(e.text, max(40, width - 8))}"
+            yield f"    {'standard input' if e.source == '-' else e.source}:{e.line}  {e.says}"
+            yield from _quoted(e.text, width)
     if row.missing:
         yield "  What would settle it" if row.verdict != "cause" else "  What could not be excluded"
         for m in row.missing:
@@ -93,12 +94,15 @@ def _row(diagnosis: Diagnosis, row: Verdict, zone: int, *, colour: bool, width: 
     if fix:
         yield "  What to do"
         yield from _wrapped(fix, width, "    ", "    ")
-        if runbook_for(row.cause):
-            yield f"    Runbook: {runbook_for(row.cause)}"
 
 
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width * 3 else text[: width * 3 - 1] + "…"
+def _quoted(text: str, width: int) -> Iterator[str]:
+    """A cited line, folded; of the long ones (10 to 40 kB of SDP) the beginning says enough."""
+    pieces = textwrap.wrap(" ".join(text.split()), width - 8, break_on_hyphens=False) or [""]
+    for piece in pieces[:_MOST_QUOTED]:
+        yield f"      │ {piece}"
+    if len(pieces) > _MOST_QUOTED:
+        yield "      │ …"
 
 
 def _wrapped(text: str, width: int, first: str, rest: str) -> Iterator[str]:

@@ -1,0 +1,88 @@
+"""Refusals that name no room → the rooms whose launches they fit by name, type and time."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING
+
+from bot.livekit.refusals import NO_CAPACITY, NO_RESPONSE
+from bot.livekit.versions import REQUEST_LIMIT
+
+if TYPE_CHECKING:
+    from bot.livekit.case import Case
+    from bot.livekit.story import Room
+
+
+def attribute(case: Case) -> None:
+    """`failed to send job request` names no room: give each to the room whose launch fits it by name, type, time."""
+    if not case.story.refusals:
+        return
+    launches: list[tuple[float, str, int, Room]] = []
+    for room in case.story.rooms.values():
+        group = case.pool.group[room.stream] if room.stream < len(case.pool.group) else -1
+        launches += [(at, kind, group, room) for at, kind in _launches(case, room)]
+    launches.sort(key=lambda item: item[0])
+    times = [item[0] for item in launches]
+
+    taken: set[tuple[int, str, str | None, float]] = set()
+    many = len(case.pool.now) > 1
+    for refused in sorted(case.story.refusals, key=lambda r: r.at or 0.0):
+        if refused.at is None:
+            case.unattributed.append(refused)
+            continue
+        group = case.pool.group[refused.stream]
+        expected = _expected(refused.error)
+        found: list[tuple[float, Room, float]] = []
+        for at, kind, g, room in launches[
+            bisect_left(times, refused.at - REQUEST_LIMIT) : bisect_right(times, refused.at + 0.3)
+        ]:
+            if kind != (refused.type or "JT_ROOM") or (many and g != group):
+                continue
+            if not _could_want(case, room, refused.name, kind):
+                continue
+            found.append((abs(refused.at - at - expected), room, at))
+        if not found:
+            case.unattributed.append(refused)
+            continue
+        found.sort(key=lambda item: item[0])
+        free = [f for f in found if (id(f[1]), refused.type, refused.name, f[2]) not in taken] or found
+        best = free[0]
+        near = [f for f in free if f[0] - best[0] < 0.4]  # closer than the lines' own scatter
+        for _, room, _at in near:
+            case.refused_in.setdefault(id(room), []).append((refused, len(near) > 1))
+        taken.add((id(best[1]), refused.type, refused.name, best[2]))
+
+
+def _launches(case: Case, room: Room) -> list[tuple[float, str]]:
+    """When this room made the server look for workers, and of which job type."""
+    out: list[tuple[float, str]] = []
+    start = room.birth if room.seen_born else None
+    if start is not None:
+        out.append((start, "JT_ROOM"))
+    out += [
+        (at, "JT_ROOM")
+        for at, kind, _, _ in case.calls.get(id(room), ())
+        if kind == "api-create-dispatch" and at is not None
+    ]
+    out += [(j.at, "JT_PARTICIPANT") for j in room.joins if not j.agent and j.at is not None]
+    if room.published and room.published[0] is not None:
+        out.append((room.published[0], "JT_PUBLISHER"))
+    return out
+
+
+def _could_want(case: Case, room: Room, name: str | None, kind: str) -> bool:
+    if name is None:
+        return True
+    wants = case.wants(room)
+    if wants and all(w.name != name for w in wants):
+        return False
+    return not (kind == "JT_ROOM" and any(job.name == name and job.type == kind for job in room.jobs))
+
+
+def _expected(error: str) -> float:
+    """Seconds from launch to line, as measured on servers 1.8.4 to 1.13.5."""
+    if error.startswith(NO_CAPACITY):
+        return 0.2
+    if error.startswith(NO_RESPONSE):
+        return 1.0
+    return 3.0 if "time" in error or "deadline" in error else 0.5

@@ -1,0 +1,326 @@
+"""Rooms for whose agent no worker was known: another name, too late, gone, elsewhere, or never there."""
+
+from __future__ import annotations
+
+import re
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING, Final
+
+from bot.livekit import refusals
+from bot.livekit.seen import Cite, Missing
+from bot.livekit.words import ago, hint, listed, quote
+
+if TYPE_CHECKING:
+    from bot.livekit.case import Case, Want
+    from bot.livekit.seen import Verdict
+    from bot.livekit.story import Room, Said, Worker, WorkerLog
+
+#: Errors that end a program while it starts, whatever it is about.
+FATAL: Final = re.compile(
+    r"ERR_MODULE_NOT_FOUND|Cannot find (?:module|package)|ModuleNotFoundError|ImportError|SyntaxError|MissingCredentials|"
+    r"ERR_UNKNOWN_FILE_EXTENSION|(?:api_key|api_secret|API [Kk]ey|API Secret)[^\n]{0,60} (?:is )?required"
+)
+
+
+def silent(case: Case, room: Room, want: Want) -> Verdict | None:
+    """`not dispatching …` of the worker's own type: no worker of that name was known when the room was born."""
+    found = [
+        (kind, mark)
+        for name, kind, _at, mark in room.silent
+        if name in {want.name, None} and case.counts(want.name, kind, want.at)
+    ]
+    if not found:
+        return None
+    kind, mark = found[0]
+    line = Cite(f"no worker for {quote(want.name)} was known ({kind or 'job type not shown'})", mark)
+    return nobody(case, room, want, line)
+
+
+def nobody(case: Case, room: Room, want: Want, line: Cite | None) -> Verdict:
+    """No worker of that name at the room's birth: which other one, since when, or why none."""
+    t0 = want.at
+    birth = case.birth_cite(room)
+    group = case.pool.group[room.stream] if room.stream < len(case.pool.group) else None
+    name = want.name
+    here = [birth, line, want.cite]
+    if t0 is None:
+        return _nobody_undated(case, room, want, line)
+    same = [w for w in case.pool.registered if w.name == name and w.stream >= 0]
+    elsewhere = [w for w in same if case.pool.group[w.stream] != group and case.pool.alive(w, t0)]
+    if elsewhere:
+        apart = [
+            Cite("this node knows of no other", mark)
+            for stream, mark in case.story.single
+            if case.pool.group[stream] == group
+        ][:1]
+        text = f"A worker for {quote(name)} is registered, but with another server node; the nodes do not share a Redis, so neither knows of the other's workers."
+        return case.verdict(
+            room,
+            "nodes-not-shared",
+            0.9 if apart else 0.7,
+            text,
+            [Cite("the worker, on the other node", elsewhere[0].mark), *apart, *here],
+            agent=name,
+        )
+    same = [w for w in same if case.pool.group[w.stream] == group]
+    before = [w for w in same if w.registered is None or w.registered <= t0]
+    after = [w for w in same if w.registered is not None and w.registered > t0 and not case.pool.alive(w, t0)]
+    others = [w for w in case.pool.at(t0, group) if w.name is not None and w.name != name]
+    if after:
+        new = min(after, key=lambda w: w.registered or 0.0)
+        delay = (new.registered or t0) - t0
+        text = f"The worker for {quote(name)} registered {ago(delay)} after the room was born; a room's dispatch is tried once, at its birth."
+        return case.verdict(
+            room,
+            "worker-late",
+            0.9,
+            text,
+            [birth, Cite("the worker registers too late", new.mark), line],
+            agent=name,
+        )
+    refused = not_registered(case, name, t0, len(others))
+    if before:
+        last = max(before, key=lambda w: w.gone if w.gone is not None else -1.0)
+        renamed = [w for w in others if w.registered is not None and (last.gone or 0.0) <= w.registered <= t0]
+        if renamed:
+            return _mismatch(
+                case,
+                room,
+                want,
+                renamed,
+                [
+                    Cite(f"the last worker for {quote(name)} goes", last.gone_mark) if last.gone_mark >= 0 else None,
+                    *here,
+                ],
+            )
+        gone = (
+            [Cite("the worker goes", last.gone_mark)]
+            if last.gone_mark >= 0
+            else [
+                Cite("the server itself started anew", m) for t, _, m in case.pool.starts.get(group or 0, ()) if t <= t0
+            ][-1:]
+        )
+        if refused is not None:
+            return case.verdict(room, refused[0], 0.85, refused[1], [*here, *gone, *refused[2]], agent=name)
+        text = f"The worker for {quote(name)} was gone when the room was born, and none has come back."
+        return case.verdict(room, "worker-died", 0.85, text, [*gone, *here], agent=name)
+    if refused is not None:
+        return case.verdict(room, refused[0], refused[3], refused[1], [*here, *refused[2]], agent=name)
+    if others:
+        return _mismatch(case, room, want, others, here)
+    return _no_worker(case, room, want, here, group, t0)
+
+
+def _mismatch(case: Case, room: Room, want: Want, others: list[Worker], here: list[Cite | None]) -> Verdict:
+    """Workers are there, none under the name that is asked for."""
+    name = want.name
+    if not name:
+        return _unnamed_wanted(case, room, want, here)
+    ours = [w for w in others if w.ours] or others
+    near = max(
+        ours,
+        key=lambda w: (
+            SequenceMatcher(None, (w.name or "").casefold().strip(), name.casefold().strip()).ratio(),
+            w.registered or 0.0,
+        ),
+    )
+    if all(w.name == "" for w in ours) or (near.name == "" and not any(w.name for w in ours)):
+        text = f"The room asks for {quote(name)}, but the worker that is there has no name, so it only gets rooms that ask for nobody."
+        return case.verdict(
+            room,
+            "worker-unnamed",
+            0.9,
+            text,
+            [
+                Cite("the worker has no name", ours[0].mark if ours[0].mark >= 0 else -1)
+                if ours[0].mark >= 0
+                else None,
+                *here,
+            ],
+            agent=name,
+        )
+    worker = Cite(f"the worker's name is {quote(near.name or '')}", near.mark) if near.mark >= 0 else None
+    env = [
+        Cite("that name comes from an environment variable", log.name_is_env)
+        for log in case.story.logs.values()
+        if log.name_is_env >= 0
+    ]
+    text = f"The names differ: the room asks for {quote(name)}, the worker that is there is named {listed(sorted({w.name for w in ours if w.name}))}.{hint(name, near.name or '')}"
+    return case.verdict(room, "name-mismatch", 0.9, text, [worker, *here, *env[:1]], agent=name)
+
+
+def _unnamed_wanted(case: Case, room: Room, want: Want, here: list[Cite | None]) -> Verdict:
+    missing = refusals.nothing_asked(case, room, None)
+    if missing is not None:
+        return missing
+    return case.open(
+        room,
+        "The room asks for no agent by name and the workers that are known have names.",
+        [],
+        here,
+        agent=want.name,
+    )
+
+
+def not_registered(case: Case, name: str, t0: float, others: int) -> tuple[str, str, list[Cite], float] | None:
+    """Why our own worker never registered: its log, or the server's answer to it."""
+    refusals = [
+        (at, error, mark)
+        for at, path, status, error, mark in case.story.http
+        if path.rstrip("/").endswith("/agent") and status in {401, 403} and (at is None or at <= t0 + 60)
+    ]
+    bad = [(mark, error) for at, mark, error in case.story.signals if at is None or at <= t0 + 60]
+    for log in case.story.logs.values():
+        if _registered_here(case, log, t0):
+            continue
+        found = log_failure(case, log, name, t0)
+        if found is not None:
+            server = (
+                [Cite("the server's answer to a worker", refusals[0][2])]
+                if refusals and found[0] == "worker-auth"
+                else []
+            )
+            return found[0], found[1], [*found[2], *server], 0.95
+    if bad:
+        cause = (
+            "job-type-unsupported"
+            if "unknown job type" in bad[-1][1]
+            else "deployment-name-invalid"
+            if "deployment" in bad[-1][1]
+            else "worker-refused"
+        )
+        return (
+            cause,
+            f"The server refuses what the worker says when it registers: {bad[-1][1] or 'see the line'}.",
+            [Cite("the server refuses the registration", bad[-1][0])],
+            0.85,
+        )
+    if refusals:
+        ok = [
+            w
+            for w in case.pool.registered
+            if w.registered is not None and refusals[-1][0] is not None and w.registered > refusals[-1][0]
+        ]
+        if not ok:
+            what = (
+                "an API key that the server does not know"
+                if "API key" in refusals[-1][1]
+                else "a token that the server does not accept (wrong secret)"
+                if "token" in refusals[-1][1]
+                else "credentials that the server does not accept"
+            )
+            return (
+                "worker-auth",
+                f"A worker tries to register with {what}: 401.",
+                [Cite("the server refuses a worker", mark) for _, _, mark in (refusals[0], refusals[-1])],
+                0.9 if not others else 0.75,
+            )
+    return None
+
+
+def _registered_here(case: Case, log: WorkerLog, t0: float) -> bool:
+    """Whether this log's worker was registered with this server at that time."""
+    return any(case.story.workers[w].mark >= 0 and case.pool.alive(case.story.workers[w], t0) for w in log.workers)
+
+
+def log_failure(case: Case, log: WorkerLog, name: str, t0: float | None) -> tuple[str, str, list[Cite]] | None:
+    """What a worker's log says of why it is not registered with this server at that time."""
+    own = {case.story.workers[w].name for w in log.workers} | set(log.names)
+    if own and None not in own and name not in own and len(case.story.logs) > 1:
+        return None
+
+    def near(said: Said) -> bool:
+        when = case.pool.when(log, said)
+        return t0 is None or when is None or t0 - 600 <= when <= t0 + 60
+
+    connects = [s for s in log.of("w-connect-failed", "w-gave-up") if near(s)]
+    if connects:
+        said = connects[-1]
+        cause, text = connect_failure(said.detail)
+        cites = [Cite("the worker's own log: the first try", connects[0].mark)]
+        cites += [Cite("the worker's own log: the last try", said.mark)] if said is not connects[0] else []
+        return cause, text, cites
+    lost = [s for s in log.of("w-connection-lost") if near(s)]
+    strangers = [w for w in log.workers if case.story.workers[w].mark < 0 and not case.story.workers[w].served]
+    if strangers and len(strangers) == len(log.workers) and case.story.streams:
+        mark = case.story.workers[strangers[-1]].ours_mark
+        text = "The worker is registered with another server: its id never appears in this server's log. Its LIVEKIT_URL points elsewhere."
+        return "worker-unreachable", text, [Cite("registered, but not with this server", mark)]
+    traces = [
+        s for s in log.of("w-trace", "w-failed") if t0 is not None or s.kind == "w-failed" or FATAL.search(s.detail)
+    ]
+    if not log.workers and traces:
+        said = traces[-1]
+        return (
+            "no-worker",
+            f"The worker's process ends before it can register: {said.detail[:160]}",
+            [Cite("the worker's own log", said.mark)],
+        )
+    if lost and not log.workers:
+        return (
+            "worker-refused",
+            "The server closes the worker's connection before it is registered.",
+            [Cite("the worker's own log", lost[-1].mark)],
+        )
+    return None
+
+
+def _no_worker(case: Case, room: Room, want: Want, here: list[Cite | None], group: int | None, t0: float) -> Verdict:
+    """Nobody of that name, nobody else, and nothing that says why."""
+    sure = group is not None and case.pool.reaches_start(group, t0)
+    text = f"No worker was registered when the room was born{f', so nobody could be asked for {quote(want.name)}' if want.name else ''}."
+    missing: list[Missing] = []
+    if not case.story.logs:
+        missing.append(
+            Missing("agent log", "why no worker registered: not started, crashed, a wrong key or an unreachable URL")
+        )
+    if not sure:
+        missing.append(
+            Missing("server log from its start on", "whether a worker with another name had registered earlier")
+        )
+    if not want.name and not sure:
+        return case.open(
+            room,
+            "No line shows a worker without a name; one may have registered before the log begins.",
+            missing,
+            here,
+            agent=want.name,
+        )
+    return case.verdict(room, "no-worker", 0.85 if sure else 0.65, text, here, agent=want.name, missing=tuple(missing))
+
+
+def _nobody_undated(case: Case, room: Room, want: Want, line: Cite | None) -> Verdict:
+    """The same from an excerpt without times: only what no order could change."""
+    name = want.name
+    workers = [*case.pool.registered, *case.story.anonymous]
+    same = [w for w in workers if w.name == name]
+    named = sorted({w.name for w in workers if w.name})
+    cites = [Cite("a worker registers", w.mark) for w in workers if w.mark >= 0][:2]
+    for log in case.story.logs.values():
+        found = log_failure(case, log, name, None)
+        if found is not None and found[0] != "worker-unreachable" and not same:
+            return case.verdict(room, found[0], 0.8, found[1], [line, *found[2]], agent=name)
+    if same or not workers:
+        missing = [
+            Missing(
+                "times of the lines and the room's first join",
+                "whether the worker registered before or after the room was born, and whether it still was there",
+            )
+        ]
+        text = f"No worker for {quote(name)} was known when this room was born; the excerpt does not show why."
+        return case.open(room, text, missing, [line, *cites], agent=name)
+    if not named:
+        text = f"The room asks for {quote(name)}, but the worker that registers has no name."
+        return case.verdict(room, "worker-unnamed", 0.7, text, [line, *cites], agent=name)
+    text = f"The names differ: the room asks for {quote(name)}, the worker that registers is named {listed(named)}.{hint(name, named[0])}"
+    return case.verdict(room, "name-mismatch", 0.7, text, [line, *cites], agent=name)
+
+
+def connect_failure(detail: str) -> tuple[str, str]:
+    """Cause and sentence for the error with which a worker could not connect."""
+    if "401" in detail or "403" in detail or "nauthorized" in detail:
+        return "worker-auth", "The server refuses the worker's key or secret (401), so it never registers."
+    if "MissingCredentials" in detail:
+        return "worker-auth", "The worker has no API key or secret, so it never registers."
+    what = detail.strip() or "no connection"
+    return "worker-unreachable", f"The worker cannot reach the server ({what[:120]}), so it never registers."
