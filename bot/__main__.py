@@ -76,7 +76,14 @@ def fail_with_bug(bug: Exception) -> int:
     """Say that this is a bug, and keep the trace for whoever mends it."""
     import traceback
 
-    trace = "".join(traceback.format_exception(bug))
+    try:
+        from bot.redact import redact
+
+        trace = redact("".join(traceback.format_exception(bug)))
+    except Exception as second:  # noqa: BLE001  # then nothing of it may be shown
+        trace = (
+            f"{type(bug).__name__}; the trace is withheld, since masking secrets in it failed: {type(second).__name__}"
+        )
     if os.environ.get("FLETCHER_DEBUG") == "1":
         return fail(f"This is a bug in Fletcher.\n{trace}", BUG)
     return fail(

@@ -77,7 +77,7 @@ def _nearest(word: str, known: Sequence[str] | dict[str, str]) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(word, list(known), 1, 0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def _diagnose_options(p: argparse.ArgumentParser) -> None:
@@ -119,7 +119,7 @@ def _diagnose(args: argparse.Namespace) -> int:
     from bot.evidence.look import Question
 
     given = [
-        *(("log", f) for f in args.files), *(("log", f) for f in args.server_log), *(("agent", f) for f in args.agent_log),
+        *(("any", f) for f in args.files), *(("log", f) for f in args.server_log), *(("agent", f) for f in args.agent_log),
         *(("config", f) for f in args.livekit_config), *(("project", f) for f in args.project),
         *(("endpoint", f) for f in args.worker_endpoint), *(("token", f) for f in args.token),
     ]  # fmt: skip

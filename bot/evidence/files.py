@@ -15,7 +15,7 @@ from bot.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Kind = Literal["log", "agent", "token", "endpoint", "config", "project"]
+Kind = Literal["any", "log", "agent", "token", "endpoint", "config", "project"]
 
 BLOCK: Final = 1 << 18
 _LINE_LIMIT: Final = 1 << 22  # a "line" beyond this is no log; its rest is dropped
@@ -120,7 +120,7 @@ def as_utf8(head: bytes, path: str) -> bytes:
 def recognise(path: str, hint: Kind) -> Kind:
     """What this file is by its content; the hint decides where the content allows both."""
     if Path(path).is_dir():
-        if hint != "project":
+        if hint not in {"project", "any"}:
             raise UsageError(f"{path} is a directory; expected a file here (the agent's source goes to --project)")
         return "project"
     head = head_of(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -94,7 +95,12 @@ def look(question: Question, opened: ExitStack) -> Look:
     setups: list[Setup] = []
     secrets: frozenset[str] = frozenset()
     sources: list[Source] = []
-    for hint, path in dict.fromkeys(question.given):
+    done: set[str] = set()
+    for hint, path in sorted(question.given, key=lambda given: given[0] == "any"):  # a flag says more than none
+        real = path if path == "-" or worker_http.is_url(path) else os.path.realpath(path)
+        if real in done:
+            continue
+        done.add(real)
         if path == "-":
             logs.append(_opened("-", opened))
             continue
@@ -116,8 +122,8 @@ def look(question: Question, opened: ExitStack) -> Look:
 
             secrets |= secrets_of(path)
             sources.append(_told(path, kind, setups[-1]))
-    if not sources and not logs:
-        raise Unreachable("nothing was given to look at")
+    if not (logs or tokens or endpoints or setups):
+        raise Unreachable(next((s.note for s in sources if s.note), "nothing was given to look at"))
     story, read, since, until, partial = _read(logs, question)
     sources = [*_logs_told(logs, read), *sources]
     seen = Seen(
