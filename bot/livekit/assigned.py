@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from bot.livekit.case import Case
     from bot.livekit.story import Job, Join, Room, Said, WorkerLog
 
+#: Seconds within which a worker that goes took its new job with it; later it may as well be agents-js 1.0.x, which
+#: ends the whole worker when a process is not ready in time. The worker's own log tells the two apart.
+_AT_ONCE = 3.0
 _GIVEN = "the job is given to a worker"
 _ACTIVE = "its agent is active in the room"
 _INIT_TIMEOUT = ("timed out", "timeout", "TimeoutError", "taking too much time")
@@ -98,7 +101,7 @@ def _connecting(case: Case, room: Room, job: Job, session: Join, name: str) -> V
     """The agent began to join and never became active: its media does not connect."""
     mine = Cite("the job is given to a worker", job.mark)
     begun = Cite("its agent begins to join", session.mark)
-    now = case.now(room)  # one procedure in two files
+    now = case.now(room)
     removed = [Cite("removed: no connection", j.removed) for j in room.joins if j.who == session.who and j.removed >= 0]
     failed = [
         j
@@ -158,14 +161,14 @@ def _never_started(case: Case, room: Room, job: Job, name: str) -> Verdict:
     known = crashed(case, room, job, name, [mine])
     if known is not None:
         return known
-    now = case.now(room)  # one procedure in two files
+    now = case.now(room)
     stranger = _stranger(case, job)
     young = job.at is not None and now is not None and now - job.at < case.job_limit
     if stranger:
         text = f"The job went to worker {job.worker}, which is none of those whose log is at hand: another set of workers competes for the same rooms."
         return case.verdict(room, "competing-worker", 0.85, text, [*stranger, mine], agent=name)
     if young and job.at is not None:
-        text = "The job was assigned, its agent has not joined yet: too early to case."
+        text = "The job was assigned, its agent has not joined yet: too early to judge."
         return case.open(
             room,
             text,
@@ -195,6 +198,10 @@ def _never_started(case: Case, room: Room, job: Job, name: str) -> Verdict:
         for log in case.story.logs.values()
         if job.id in log.requests
     ]
+    silent = _failed_silently(case, job)
+    if silent is not None:
+        text = f"The job for {quote(name)} was taken by a worker that serves other rooms, its process was ready, and its agent never joined: the entry function failed or never connects (agents-js before 1.1 logs that at debug level only)."
+        return case.verdict(room, "entry-crash", 0.6, text, [mine, *silent], agent=name)
     text = "The job was assigned and its agent never joined: its process did not start, or its entry function failed."
     missing = [
         Missing(
@@ -203,6 +210,33 @@ def _never_started(case: Case, room: Room, job: Job, name: str) -> Verdict:
         )
     ]
     return case.open(room, text, missing, [mine, *asked[:1]], agent=name)
+
+
+def _failed_silently(case: Case, job: Job) -> list[Cite] | None:
+    """By elimination, from a Node worker's log: it took this job, served others before and after, and is still there."""
+    log = case.pool.log_of_job.get(job.id)
+    worker = case.story.workers.get(job.worker)
+    if log is None or log.language != "node" or job.at is None or worker is None or worker.gone is not None:
+        return None
+    if any(True for _ in log.of("w-init-failed", "w-init-timeout", "w-init-crash", "w-trace", "w-unresponsive")):
+        return None
+    served = {
+        j.mark: j.at < job.at
+        for room in case.story.rooms.values()
+        for j in room.jobs
+        if j.worker == job.worker and j.at is not None and _active(room, j)
+    }
+    if set(served.values()) != {True, False}:
+        return None  # it may be draining, or its pool may be stuck
+    return [
+        Cite("the worker took the job", log.requests[job.id].mark),
+        Cite("the same worker serves a later room", max(served)),
+    ]
+
+
+def _active(room: Room, job: Job) -> bool:
+    session = _session(room, job)
+    return session is not None and session.active_mark >= 0
 
 
 def _ended_at_once(job: Job) -> tuple[float, int] | None:
@@ -231,7 +265,7 @@ def crashed(case: Case, room: Room, job: Job, name: str, here: list[Cite]) -> Ve
         and job.at is not None
         and worker.gone >= job.at - 0.5
         and job.ended is None
-        and worker.gone - job.at < case.job_limit + 5
+        and worker.gone - job.at < (case.job_limit + 5 if case.story.logs else _AT_ONCE)
     ):
         text = f"The worker went away {ago(max(0.0, worker.gone - job.at))} after it had taken the job, before its agent joined."
         return case.verdict(

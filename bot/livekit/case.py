@@ -211,6 +211,13 @@ class Case:
     def now(self, room: Room) -> float | None:
         return self.pool.now.get(self.pool.group[room.stream]) if room.stream < len(self.pool.group) else None
 
+    def chosen(self, room: Room) -> bool:
+        """Whether this room is known from an excerpt only, where a line that is not there proves nothing."""
+        if room.stream >= len(self.story.streams):
+            return False
+        source = self.story.streams[room.stream][0]
+        return source < len(self.seen.logs) and self.seen.logs[source].tally.excerpt
+
     def immature(self, room: Room, since: float | None) -> float | None:
         """From when on absence may be judged, when that is not yet reached."""
         now = self.now(room)

@@ -71,6 +71,12 @@ def _absent(case: Case, room: Room, want: Want) -> Verdict:
             agent=want.name,
             judged_from=pending,
         )
+    if case.chosen(room):
+        text = "The excerpt has no line that says what became of this room's dispatch."
+        lack = Missing(
+            "the whole server log from before the room's first join", "what the server did about the dispatch"
+        )
+        return case.open(room, text, [lack], [birth], agent=want.name)
     rejected = _asked_and_gone(case, room, want)
     if rejected is not None:
         return rejected

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _CONTINUED_LINES: Final = 80
 TAKEN: Final = 60
+_FEW: Final = 60  # lines; a whole log of that size has its server's start in it
 _CONTINUED_BYTES: Final = 1 << 16
 _WRAPPED_LINES: Final = 8
 _COLUMNS: Final = 160  # bytes in which time, level, logger, caller and message usually end; the rest is long
@@ -30,12 +31,20 @@ class Tally(msgspec.Struct):
     traces: int = 0
     taken: list[int] = msgspec.field(default_factory=list)  # the first lines that became evidence
     dated: int = 0
+    pasted: bool = False  # with Markdown around it, or lines shortened by hand
+    started: bool = False  # a server's own start is in it
     roomed: int = 0
     first: float | None = None
     last: float | None = None
     zone: int | None = None
     levels: set[str] = msgspec.field(default_factory=set)
     forms: set[str] = msgspec.field(default_factory=set)
+
+    @property
+    def excerpt(self) -> bool:
+        """Whether this is a choice of lines: then a line that is not there proves nothing."""
+        chosen = self.server_hits and not self.started and self.server_lines <= self.server_hits
+        return self.pasted or (self.lines < _FEW and bool(chosen))
 
     def took(self, record: Record, line: int) -> None:
         """Count what a short source has and lacks; of a long one only the beginning matters for that."""
@@ -324,6 +333,7 @@ def records(
                     here += sum(map(len, block[done:index])) + index - done
                     done = index
                     tally.server_hits += 1
+                    tally.started = tally.started or kind == "server-starting"
                     if len(tally.taken) < TAKEN:
                         tally.took(record, number + index + 1)
                     yield record, number + index + 1, here
@@ -348,6 +358,8 @@ def _slowly(
     """A line in any other form, or one that may continue a record before it."""
     text = clean(line)
     found = parse(text) if text else None
+    if text[:3] in {b"```", b"~~~"}:
+        tally.pasted = True
     if found is not None and found.kind == "session-starting":
         if found.tail:
             found.fields = session_fields(found.tail)
@@ -421,6 +433,8 @@ def _counted(record: Record, number: int, here: int, tally: Tally) -> Iterator[t
         tally.server_hits += 1
         tally.levels.add(record.level)
     tally.forms.add(record.form)
+    tally.pasted = tally.pasted or record.form == "excerpt"
+    tally.started = tally.started or record.kind == "server-starting"
     tally.took(record, number)
     tally.saw(record.at, record.zone)
     yield record, number, here

@@ -278,15 +278,11 @@ def _no_worker(case: Case, room: Room, want: Want, here: list[Cite | None], grou
         missing.append(
             Missing("server log from its start on", "whether a worker with another name had registered earlier")
         )
-    if not want.name and not sure:
-        return case.open(
-            room,
-            "No line shows a worker without a name; one may have registered before the log begins.",
-            missing,
-            here,
-            agent=want.name,
-        )
-    return case.verdict(room, "no-worker", 0.85 if sure else 0.65, text, here, agent=want.name, missing=tuple(missing))
+    if not sure or case.chosen(room):
+        what = f"No worker for {quote(want.name)} was known" if want.name else "No line shows a worker without a name"
+        text = f"{what}; whether another one had registered before the log begins cannot be seen."
+        return case.open(room, text, missing, here, agent=want.name)
+    return case.verdict(room, "no-worker", 0.85, text, here, agent=want.name, missing=tuple(missing))
 
 
 def _nobody_undated(case: Case, room: Room, want: Want, line: Cite | None) -> Verdict:

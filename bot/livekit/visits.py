@@ -52,7 +52,7 @@ def came_back(case: Case, room: Room) -> Verdict | None:
     """Somebody came (back) into a room whose agent had already left: no new dispatch is made."""
     users = _users(room)
     agents = [j for j in room.joins if j.agent and (j.active is not None or j.left is not None)]
-    if not agents or len(users) < 2:
+    if not agents or len(users) < 2 or case.chosen(room):
         return None
     gone = [a.left for a in agents]
     now = case.now(room)
