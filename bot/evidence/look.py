@@ -178,7 +178,6 @@ def _told(path: str, kind: Kind, setup: Setup) -> Source:
 
 def _read(logs: list[LogFile], question: Question) -> tuple[Story, list[LogSource], float | None, float | None, bool]:
     story = Story()
-    read: list[LogSource] = []
     until = None
     if question.until is not None:
         tallies = []
@@ -191,8 +190,10 @@ def _read(logs: list[LogFile], question: Question) -> tuple[Story, list[LogSourc
     only: tuple[bytes, ...] = ()
     if question.rooms and sum(log.size() for log in logs) > _LARGE:
         only = tuple(json.dumps(name, ensure_ascii=False)[1:-1].encode() for name in question.rooms)
-    for index, log in enumerate(logs):
-        tally = Tally()
+    foreign: list[str] = []
+    tallies_of: dict[int, Tally] = {}
+    for index, log in sorted(enumerate(logs), key=lambda item: _begins(item[1])):  # what is earlier first
+        tally = tallies_of[index] = Tally()
         for record, line, offset in records(log.blocks(), tally, only):
             if until is None or record.at is None or record.at <= until:
                 story.feed(record, index, line, offset)
@@ -202,15 +203,38 @@ def _read(logs: list[LogFile], question: Question) -> tuple[Story, list[LogSourc
         if not tally.server_hits + tally.worker_hits + tally.server_lines and not _ours(
             log, agents=agents, tally=tally, only=len(logs) == 1
         ):
-            name = "standard input" if log.name == "-" else log.name
-            raise UsageError(
-                f"{name}: no line of it is of a LiveKit server or an agents worker; expected one of their logs, or lines of one"
-            )
-        read.append(LogSource(log.name, tally, log.note))
+            foreign.append(log.name)
+    told = dict.fromkeys(foreign, "no line of it is of a LiveKit server or an agents worker")
+    if foreign and (len(foreign) == len(logs) or any(_dated(log) for log in logs if log.name in told)):
+        name = "standard input" if foreign[0] == "-" else foreign[0]
+        raise UsageError(f"{name}: {told[foreign[0]]}; expected one of their logs, or lines of one")
+    read = [LogSource(log.name, tallies_of[i], told.get(log.name, log.note)) for i, log in enumerate(logs)]
     since = _moment(question.since, [r.tally for r in read], "--since") if question.since is not None else None
     if since is not None and until is not None and since > until:
         raise UsageError("--since is later than --until")
     return story, read, since, until, bool(only)
+
+
+_DATE: Final = re.compile(
+    rb"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d|\d\d/[A-Z][a-z]{2}/\d{4}:\d\d|^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
+)
+
+
+def _begins(log: LogFile) -> float:
+    """The time of a log's first dated record; a log without one comes last."""
+    for block in log.blocks():
+        for record, _line, _offset in records([block], Tally()):
+            if record.at is not None:
+                return record.at
+        break
+    return float("inf")
+
+
+def _dated(log: LogFile) -> bool:
+    """Whether a text without a record of ours is a log all the same: another program's."""
+    for block in log.blocks():
+        return sum(bool(_DATE.search(line[:200])) for line in block[:200]) > 2
+    return False
 
 
 _SUBJECTS: Final = (b"agent", b"worker", b"dispatch", b"participant", b"room", b"token", b"job")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 #: Seconds within which a worker that goes took its new job with it; later it may as well be agents-js 1.0.x, which
 #: ends the whole worker when a process is not ready in time. The worker's own log tells the two apart.
 _AT_ONCE = 3.0
+_NOT_CONNECTED = "not connected 10 s after the entry function was called"
 _GIVEN = "the job is given to a worker"
 _ACTIVE = "its agent is active in the room"
 _INIT_TIMEOUT = ("timed out", "timeout", "TimeoutError", "taking too much time")
@@ -56,6 +57,12 @@ def _session(room: Room, job: Job) -> Join | None:
     own = [j for j in room.joins if j.agent and j.who not in ids and not j.who.startswith("agent-AJ_")]
     own = [j for j in own if j.at is None or job.at is None or j.at >= job.at - 0.5]
     return next((j for j in own if j.active_mark >= 0), own[0] if own else None)
+
+
+def unassigned(room: Room) -> Join | None:
+    """An active agent in the room whose job no line shows."""
+    ids = {f"agent-{job.id}" for job in room.jobs}
+    return next((j for j in room.joins if j.agent and j.active_mark >= 0 and j.who not in ids and j.mark >= 0), None)
 
 
 def _came(case: Case, room: Room, job: Job, session: Join, name: str) -> Verdict:
@@ -138,7 +145,7 @@ def _connecting(case: Case, room: Room, job: Job, session: Join, name: str) -> V
             *no_connect[:1],
         ]
         return case.verdict(room, "ice-failed", 0.9, text, cites, agent=name)
-    known = crashed(case, room, job, name, [mine, begun])
+    known = crashed(case, room, job, name, [mine, begun], joining=True)
     if known is not None:
         return known
     if session.left is not None:
@@ -247,11 +254,13 @@ def _ended_at_once(job: Job) -> tuple[float, int] | None:
     return (after, job.ended[1]) if -0.2 <= after < 0.6 else None  # 0.05 to 0.1 s recorded
 
 
-def crashed(case: Case, room: Room, job: Job, name: str, here: list[Cite]) -> Verdict | None:
+def crashed(case: Case, room: Room, job: Job, name: str, here: list[Cite], *, joining: bool = False) -> Verdict | None:
     """What the worker's own log (or its end) says of this job."""
     for log in _logs(case, job, name):
         for question in (_drained, _entry, _init, _unresponsive):
             found = question(case, log, job)
+            if found is not None and joining and found[3][0].says == _NOT_CONNECTED:
+                continue  # it is connecting just now: that may be its media as well
             if found is not None:
                 cause, confidence, text, cites = found
                 asked = [Cite("the worker took the job", log.requests[job.id].mark)] if job.id in log.requests else []
@@ -329,7 +338,7 @@ def _entry(case: Case, log: WorkerLog, job: Job) -> tuple[str, float, str, list[
                 "entry-crash",
                 0.8,
                 text,
-                [Cite("not connected 10 s after the entry function was called", said.mark)],
+                [Cite(_NOT_CONNECTED, said.mark)],
             )
     return None
 

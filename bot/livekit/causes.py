@@ -44,6 +44,10 @@ def _want(case: Case, room: Room, want: Want) -> Verdict:
     jobs = [j for j in room.jobs if j.name == want.name or (not want.name and not j.name)]
     if jobs:
         return assigned.judge(case, room, jobs, want.name)
+    there = assigned.unassigned(room)
+    if there is not None and (not want.name or len(case.wants(room)) == 1):
+        text = "An agent is active in the room; the line that gives it its job is in the log of another node, or was left out."
+        return assigned.came(room, want.name, text, there.mark, there.active_mark)
     warned = refusals.warned(case, room, want)
     if warned is not None:
         return warned
@@ -148,23 +152,22 @@ def _absent(case: Case, room: Room, want: Want) -> Verdict:
 
 def _asked_and_gone(case: Case, room: Room, want: Want) -> Verdict | None:
     """A worker was offered the job and the server says nothing: Python's plain reject() leaves no server line."""
-    for log in case.story.logs.values():
-        for said in log.requests.values():
-            if (room.id and said.room_id == room.id) or (
-                not said.room_id and room.name and said.room_name == room.name
-            ):
-                cites = [case.birth_cite(room), Cite("the worker was offered the job", said.mark)]
-                cites += [
-                    Cite("the handler gave no answer", s.mark)
-                    for s in log.of("w-no-answer", "w-handler-failed")
-                    if s.order > said.order
-                ][:1]
-                cites += [
-                    Cite("the request handler", place=w.request_func) for w in case.seen.setup.workers if w.request_func
-                ][:1]
-                text = f"The worker was offered the job for {quote(want.name)} and never took it: the server has no `assigned job to worker` for this room."
-                return case.verdict(room, "request-rejected", 0.85, text, cites, agent=want.name)
-    return None
+    offer = case.pool.offered.get(room.id) or case.pool.offered.get("name:" + room.name)
+    if offer is None:
+        return None
+    log, said = offer
+    cites = [case.birth_cite(room), Cite("the worker was offered the job", said.mark)]
+    if not any(case.story.workers[w].mark >= 0 for w in log.workers):
+        text = "The worker was offered the job, and this log shows neither that worker nor what became of the job."
+        lack = Missing(
+            "server log of the node that the worker is registered with", "`assigned job to worker` or the refusal"
+        )
+        return case.open(room, text, [lack], cites, agent=want.name)
+    unanswered = [s for s in log.of("w-no-answer", "w-handler-failed") if s.order > said.order]
+    cites += [Cite("the handler gave no answer", s.mark) for s in unanswered[:1]]
+    cites += [Cite("the request handler", place=w.request_func) for w in case.seen.setup.workers if w.request_func][:1]
+    text = f"The worker was offered the job for {quote(want.name)} and never took it: the server has no `assigned job to worker` for this room."
+    return case.verdict(room, "request-rejected", 0.85, text, cites, agent=want.name)
 
 
 def _no_publisher(case: Case, room: Room, want: Want) -> Verdict | None:

@@ -79,6 +79,14 @@ _HEAD: Final = re.compile(
     rb"|(?P<logger>\[?livekit(?:[.\w-]*\w)?\]?:?(?!:)|agents?\b:?|\[?root\]?:)|(?P<caller>[\w./@-]+\.(?:go|py|ts|js):\d+)"
     rb"|(?P<pid>\(\d+\):?|\[\d+\]:?|pid=\d+)|(?P<sep>[|:]|-(?=\s)|\xe2\x80\x93|\xe2\x80\x94|\xe2\x86\x92|\xe2\x9d\xaf))[ \t]*"
 )
+_INNER: Final = re.compile(
+    rb"(?<![\w\"'`(])(?:\{\"(?=level|message|msg|time|ts|log)|"
+    + _ISO
+    + rb"[ \t]+(?:DEBUG|INFO|WARN|ERROR)[ \t]+livekit|\[\d\d:\d\d:\d\d\.\d+\] (?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL) \("
+    + rb"|"
+    + _ISO
+    + rb" - (?:TRACE|DEBUG|INFO|WARNING|ERROR|CRITICAL) )"
+)
 _PAIR: Final = re.compile(
     rb'(?<![\w.])["\']?([A-Za-z_][\w.]{0,40})["\']?[ \t]*[:=][ \t]*("(?:[^"\\\n]|\\.)*"?|\'[^\'\n]*\'|\x60[^\x60\n]*\x60|[^\s,{}\[\]"\']+)'
 )
@@ -231,8 +239,11 @@ def clean(line: bytes) -> bytes:
     return line.rstrip(b"\r\n\t \x00")[:LINE_LIMIT]
 
 
-def parse(line: bytes) -> Record | None:
-    """The record that this (cleaned) line holds by itself, in any form; None when it holds none."""
+def parse(line: bytes, *, inner: bool = False) -> Record | None:
+    """The record that this (cleaned) line holds by itself, in any form; None when it holds none.
+
+    `inner`: what stood before it in the line has been looked at already.
+    """
     if line[:1] == b"{":
         return _json_line(line, Prefix())
     m = _CONSOLE.match(line)
@@ -249,7 +260,17 @@ def parse(line: bytes) -> Record | None:
     m = _PRETTY.match(rest)
     if m:
         return _pretty(m, prefix)
-    return _text(rest, prefix)
+    found = _text(rest, prefix)
+    if found is not None or inner:
+        return found
+    begun = _INNER.search(rest[:200])  # behind a prefix of a program that is not known
+    before = rest[: begun.start()] if begun else b""
+    if begun is None or not before.strip() or b'"' in before:
+        return None
+    within = parse(rest[begun.start() :], inner=True)
+    if within is not None and not within.service:
+        within.service = prefix.service or before.split()[0].decode("utf-8", "replace")[:80]
+    return within
 
 
 def _record(

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _CONTINUED_LINES: Final = 80
 TAKEN: Final = 60
-_FEW: Final = 60  # lines; a whole log of that size has its server's start in it
 _CONTINUED_BYTES: Final = 1 << 16
 _WRAPPED_LINES: Final = 8
 _COLUMNS: Final = 160  # bytes in which time, level, logger, caller and message usually end; the rest is long
@@ -39,12 +38,6 @@ class Tally(msgspec.Struct):
     zone: int | None = None
     levels: set[str] = msgspec.field(default_factory=set)
     forms: set[str] = msgspec.field(default_factory=set)
-
-    @property
-    def excerpt(self) -> bool:
-        """Whether this is a choice of lines: then a line that is not there proves nothing."""
-        chosen = self.server_hits and not self.started and self.server_lines <= self.server_hits
-        return self.pasted or (self.lines < _FEW and bool(chosen))
 
     def took(self, record: Record, line: int) -> None:
         """Count what a short source has and lacks; of a long one only the beginning matters for that."""

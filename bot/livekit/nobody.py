@@ -47,6 +47,18 @@ def nobody(case: Case, room: Room, want: Want, line: Cite | None) -> Verdict:
         return _nobody_undated(case, room, want, line)
     same = [w for w in case.pool.registered if w.name == name and w.stream >= 0]
     elsewhere = [w for w in same if case.pool.group[w.stream] != group and case.pool.alive(w, t0)]
+    alive = [w for w in same if case.pool.group[w.stream] == group and case.pool.alive(w, t0) and w.mark >= 0]
+    if alive and group in case.pool.mixed and not case.story.shared:
+        elsewhere = elsewhere or alive  # two nodes without Redis write into one log
+    shared = {case.pool.group[stream] for stream, _ in case.story.shared}
+    if elsewhere and group in shared:
+        text = f"A worker for {quote(name)} is registered with another node; the nodes share a Redis, yet this one did not know of it."
+        lack = Missing(
+            "server logs of both nodes at debug level, Redis", "whether the message bus between the nodes works"
+        )
+        return case.open(
+            room, text, [lack], [Cite("the worker, on the other node", elsewhere[0].mark), *here], agent=name
+        )
     if elsewhere:
         apart = [
             Cite("this node knows of no other", mark)
@@ -63,6 +75,22 @@ def nobody(case: Case, room: Room, want: Want, line: Cite | None) -> Verdict:
             agent=name,
         )
     same = [w for w in same if case.pool.group[w.stream] == group]
+    if not room.seen_born and (same or not [w for w in case.pool.registered if w.name is not None and w.name != name]):
+        text = f"No worker for {quote(name)} was known; the log begins after the room was born, so it does not show who was there then."
+        lack = Missing(
+            "server log from before the room's first join", "which workers were registered when the room was born"
+        )
+        return case.open(
+            room,
+            text,
+            [lack],
+            [line, *(Cite("a worker of that name", w.mark) for w in same[:1] if w.mark >= 0)],
+            agent=name,
+        )
+    if alive:
+        text = f"A worker for {quote(name)} was registered when the room was born, yet the server did not know of it for this job type."
+        lack = Missing("server log at debug level", "why the lookup of the name failed")
+        return case.open(room, text, [lack], [Cite("the worker", alive[0].mark), *here], agent=name)
     before = [w for w in same if w.registered is None or w.registered <= t0]
     after = [w for w in same if w.registered is not None and w.registered > t0 and not case.pool.alive(w, t0)]
     others = [w for w in case.pool.at(t0, group) if w.name is not None and w.name != name]
@@ -231,7 +259,9 @@ def log_failure(case: Case, log: WorkerLog, name: str, t0: float | None) -> tupl
 
     def near(said: Said) -> bool:
         when = case.pool.when(log, said)
-        return t0 is None or when is None or t0 - 600 <= when <= t0 + 60
+        # A worker that never registers shares no line with the server: then its clock says nothing.
+        unknown = when is None or case.pool.skew[(log.source, log.service)] is None
+        return t0 is None or unknown or t0 - 600 <= (when or 0.0) <= t0 + 60
 
     connects = [s for s in log.of("w-connect-failed", "w-gave-up") if near(s)]
     if connects:

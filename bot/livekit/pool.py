@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 from bot.livekit.versions import CHECK_CACHE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bot.livekit.seen import Seen
     from bot.livekit.story import Said, Worker, WorkerLog
 
 _NEVER = float("inf")
+_FEW_NODES = 50
 
 
 class Pool:
@@ -24,14 +27,34 @@ class Pool:
         self.now = self._edges(latest=True)
         self.begin = self._edges(latest=False)
         self.starts: dict[int, list[tuple[float, str, int]]] = {}
-        for at, stream, version, mark in self.story.starts:
-            self.starts.setdefault(self.group[stream], []).append((at if at is not None else -_NEVER, version, mark))
-        for begun in self.starts.values():
-            begun.sort()
+        #: Groups in whose one log several nodes live side by side.
+        self.mixed: set[int] = set()
+        for at, stream, version, mark, node in self.story.starts:
+            begun = at if at is not None else -_NEVER
+            others = [n for _, s, _, _, n in self.story.starts if s == stream and n != node]
+            if any(self.story.node_last.get((stream, n), -_NEVER) > begun for n in others) and len(others) < _FEW_NODES:
+                earlier = [
+                    a
+                    for a, s, _, _, n in self.story.starts
+                    if s == stream and n != node and a is not None and a < begun
+                ]
+                if earlier:
+                    self.mixed.add(self.group[stream])
+                    continue  # no restart: the other node goes on
+            self.starts.setdefault(self.group[stream], []).append((begun, version, mark))
+        for starts in self.starts.values():
+            starts.sort()
         self.skew = {key: self._skew(log) for key, log in self.story.logs.items()}
         self.registered = [w for w in self.story.workers.values() if w.mark >= 0 or w.served or w.gone_mark >= 0]
         self.names = {w.name for w in [*self.registered, *self.story.anonymous] if w.name is not None}
         self.log_of: dict[str, WorkerLog] = {w: log for log in self.story.logs.values() for w in log.workers}
+        #: By room id, and by name where a worker tells no id: the job that a worker was offered.
+        self.offered: dict[str, tuple[WorkerLog, Said]] = {
+            said.room_id or "name:" + said.room_name: (log, said)
+            for log in self.story.logs.values()
+            for said in log.requests.values()
+            if said.room_id or said.room_name
+        }
         self.log_of_job: dict[str, WorkerLog] = {job: log for log in self.story.logs.values() for job in log.requests}
 
     def _groups(self) -> list[int]:
@@ -45,21 +68,31 @@ class Pool:
                 i = group[i]
             return i
 
-        for i in range(count):
-            for j in range(i):
-                nodes_i, nodes_j = story.stream_nodes[i], story.stream_nodes[j]
-                if nodes_i & nodes_j:
-                    group[find(i)] = find(j)
-                    continue
-                span_i, span_j = story.stream_span[i], story.stream_span[j]
-                apart = not span_i or not span_j or span_i[0] >= span_j[1] or span_j[0] >= span_i[1]
-                if (not nodes_i or not nodes_j) and count > 1:
-                    # A piece that names no node belongs to the one server there is; among several it stays alone.
-                    named = {find(k) for k in range(count) if story.stream_nodes[k]}
-                    if len(named) <= 1:
+        def join(same: Callable[[int, int], bool]) -> None:
+            for i in range(count):
+                for j in range(i):
+                    if find(i) != find(j) and same(i, j):
                         group[find(i)] = find(j)
-                elif apart and story.streams[i][1] == story.streams[j][1]:
-                    group[find(i)] = find(j)
+
+        def span(i: int) -> tuple[float, float] | None:
+            spans = [s for k, s in enumerate(story.stream_span) if s and find(k) == find(i)]
+            return (min(s[0] for s in spans), max(s[1] for s in spans)) if spans else None
+
+        def named(i: int) -> bool:
+            return any(story.stream_nodes[k] for k in range(count) if find(k) == find(i))
+
+        def one_after_the_other(i: int, j: int) -> bool:
+            """A node has another id after its restart; two nodes that live at the same time are two."""
+            a, b = span(i), span(j)
+            if not (named(i) and named(j)) or story.streams[i][1] != story.streams[j][1]:
+                return False
+            return a is None or b is None or a[0] >= b[1] or b[0] >= a[1]
+
+        join(lambda i, j: bool(story.stream_nodes[i] & story.stream_nodes[j]))
+        join(lambda i, j: bool(story.stream_rooms[i] & story.stream_rooms[j]))  # a room lives on one node
+        join(one_after_the_other)
+        if len({find(k) for k in range(count) if story.stream_nodes[k]}) <= 1:
+            join(lambda i, j: not (named(i) and named(j)))  # pieces that name no node belong to the one there is
         return [find(i) for i in range(count)]
 
     def _edges(self, *, latest: bool) -> dict[int, float]:

@@ -72,6 +72,21 @@ def warned(case: Case, room: Room, want: Want) -> Verdict | None:
             agent=want.name,
         )
     rejected = by_error.get("worker not available")
+    if (
+        rejected is None
+        and not room.seen_born
+        and len(warnings) == len([r for r in warnings if r.kind == "no-worker-for-job"])
+    ):
+        text = (
+            "No worker was left to take the job; what the ones asked before had answered stands before the log begins."
+        )
+        return case.open(
+            room,
+            text,
+            [Missing("server log from before that line", "whether a worker rejected the job or none had capacity")],
+            cites,
+            agent=want.name,
+        )
     if rejected is None:
         load = "Every worker reports a load of 1 or more: the server found none with capacity left, even with its raised target_load."
         return case.verdict(
@@ -388,6 +403,17 @@ def nothing_asked(case: Case, room: Room, line: Cite | None) -> Verdict | None:
     if not named:
         return None
     names = sorted({w.name for w in named if w.name})
+    pending = case.immature(room, at)
+    if pending is not None:
+        text = "The room was made without a dispatch; it is too young to say that none follows by CreateDispatch."
+        lack = Missing("server log", "whether the backend dispatches an agent within seconds")
+        return case.open(room, text, [lack], [cite, line], judged_from=pending)
+    if not case.expected(room):
+        text = "Nobody asked for an agent in this room, and none came; other rooms ask by name. If one was meant to come here, its dispatch is missing."
+        lack = Missing(
+            "whoever makes this room", "whether an agent was meant to come (ask again with --room to have it judged)"
+        )
+        return case.open(room, text, [lack], [cite, line])
     token = case.token_of(room)
     says = [Cite("the token asks for no agent", place=token.place)] if token is not None and not token.agents else []
     workers = [

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bot.livekit.setup import Place
     from bot.livekit.story import Asked, Story
 
+_FEW = 60  # lines; a whole log of that size has its server's start or some noise in it
 VerdictWord = Literal["cause", "healthy", "inconclusive"]
 
 
@@ -61,6 +62,13 @@ class LogSource:
     name: str
     tally: Tally
     note: str = ""
+
+    @property
+    def excerpt(self) -> bool:
+        """Whether this is a choice of lines, as people paste them: then a line that is not there proves nothing."""
+        t = self.tally
+        pasted = self.name == "-" or self.name.endswith((".md", ".txt"))
+        return t.pasted or (pasted and not t.started and t.lines < _FEW and t.server_lines <= t.server_hits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,7 +244,9 @@ class Story:
         self.stream_ids: dict[tuple[int, str], int] = {}
         self.stream_nodes: list[set[str]] = []
         self.stream_span: list[list[float]] = []
-        self.starts: list[tuple[float | None, int, str, int]] = []
+        self.starts: list[tuple[float | None, int, str, int, str]] = []  # at, stream, version, mark, node id
+        self.node_last: dict[tuple[int, str], float] = {}  # when a node was last heard of in a stream
+        self.stream_rooms: list[set[str]] = []  # some of the rooms that a stream hosts
         self.single: list[tuple[int, int]] = []
         self.shared: list[tuple[int, int]] = []
         self.http: list[tuple[float | None, str, int, str, int]] = []
@@ -270,6 +272,7 @@ class Story:
             stream = self.stream_ids[key] = len(self.streams)
             self.streams.append(key)
             self.stream_nodes.append(set())
+            self.stream_rooms.append(set())
             self.stream_span.append([])
         if record.at is not None:
             span = self.stream_span[stream]
@@ -400,6 +403,11 @@ class Story:
         node = text(f, "nodeID")
         if node:
             self.stream_nodes[stream].add(node)
+            if r.at is not None:
+                self.node_last[(stream, node)] = max(r.at, self.node_last.get((stream, node), r.at))
+        hosted = self.stream_rooms[stream]
+        if room.id and len(hosted) < _KEPT:
+            hosted.add(room.id)
         who = text(f, "participant")
         join = Join(r.at, who, mark, agent=bool(f.get("agent")) or who.startswith("agent-AJ_"))
         number = f.get("numParticipants")
@@ -496,7 +504,7 @@ class Story:
         if node:
             self.stream_nodes[stream].add(node)
         if len(self.starts) < 20000:
-            self.starts.append((r.at, stream, text(r.fields, "version"), mark))
+            self.starts.append((r.at, stream, text(r.fields, "version"), mark, node))
 
     def on_single(self, _r: Record, mark: int, stream: int) -> None:
         if len(self.single) < _KEPT:
