@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from bot.livekit.events import CRASH, SERVER
-from bot.livekit.forms import Prefix, Record, braces, clean, epoch, fields_of, loose, parse, peel
+from bot.livekit.forms import ANSI, Prefix, Record, braces, clean, epoch, fields_of, loose, parse, peel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -434,7 +434,9 @@ def _counted(record: Record, number: int, here: int, tally: Tally) -> Iterator[t
 
 
 def _own_stamp(column: bytes) -> bytes:
-    return column if column[:1].isdigit() and len(column) < 30 else column.rstrip().rsplit(b" ", 1)[-1]
+    if column[:1].isdigit() and len(column) < 30:
+        return column
+    return ANSI.sub(b"", column).rstrip().rsplit(b" ", 1)[-1]
 
 
 def _quick(kind: str, column: list[bytes]) -> Record | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from bot.livekit import refusals
 from bot.livekit.seen import Cite, Missing
+from bot.livekit.versions import LATE
 from bot.livekit.words import ago, hint, listed, quote
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ def nobody(case: Case, room: Room, want: Want, line: Cite | None) -> Verdict:
         lack = Missing("server log at debug level", "why the lookup of the name failed")
         return case.open(room, text, [lack], [Cite("the worker", alive[0].mark), *here], agent=name)
     before = [w for w in same if w.registered is None or w.registered <= t0]
-    after = [w for w in same if w.registered is not None and w.registered > t0 and not case.pool.alive(w, t0)]
+    after = [
+        w for w in same if w.registered is not None and t0 < w.registered <= t0 + LATE and not case.pool.alive(w, t0)
+    ]
     others = [w for w in case.pool.at(t0, group) if w.name is not None and w.name != name]
     if after:
         new = min(after, key=lambda w: w.registered or 0.0)

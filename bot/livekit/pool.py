@@ -31,16 +31,14 @@ class Pool:
         self.mixed: set[int] = set()
         for at, stream, version, mark, node in self.story.starts:
             begun = at if at is not None else -_NEVER
-            others = [n for _, s, _, _, n in self.story.starts if s == stream and n != node]
-            if any(self.story.node_last.get((stream, n), -_NEVER) > begun for n in others) and len(others) < _FEW_NODES:
-                earlier = [
-                    a
-                    for a, s, _, _, n in self.story.starts
-                    if s == stream and n != node and a is not None and a < begun
-                ]
-                if earlier:
-                    self.mixed.add(self.group[stream])
-                    continue  # no restart: the other node goes on
+            earlier = {
+                n
+                for a, s, _, _, n in self.story.starts[:_FEW_NODES]
+                if s == stream and n != node and a is not None and a < begun
+            }
+            if any(self.story.node_last.get((stream, n), -_NEVER) > begun for n in earlier):
+                self.mixed.add(self.group[stream])
+                continue  # no restart: another node goes on
             self.starts.setdefault(self.group[stream], []).append((begun, version, mark))
         for starts in self.starts.values():
             starts.sort()
@@ -107,6 +105,13 @@ class Pool:
             edge = max(edges) if latest else min(edges)
             key = self.group[stream]
             out[key] = edge if key not in out else max(out[key], edge) if latest else min(out[key], edge)
+        if len(out) == 1:  # a piece of the log without a line about dispatch is part of its time all the same
+            for log in self.seen.logs:
+                t = log.tally
+                edge_of = t.last if latest else t.first
+                if t.server_lines and edge_of is not None:
+                    (key,) = out
+                    out[key] = max(out[key], edge_of) if latest else min(out[key], edge_of)
         return out
 
     def _skew(self, log: WorkerLog) -> float | None:

@@ -310,6 +310,8 @@ def _replaced(case: Case, name: str, at: float | None) -> list[Cite]:
     if later:
         return []
     new = min(after, key=lambda w: w.registered or 0.0)
+    if case.pool.restarted(case.pool.group[new.stream], at, new.registered or at):
+        return []  # the server itself began anew: everybody registers again
     ended = [w for w in there if w.gone is not None]
     finishing = [
         job for room in case.story.rooms.values() for job in room.jobs

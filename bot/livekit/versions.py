@@ -11,6 +11,8 @@ MATURE: Final = 7.0
 JOB_MATURE: Final = 10.0
 #: Seconds until the server removes a participant whose media never connects.
 ICE_LIMIT: Final = 15.0
+#: Seconds after a room's birth within which a worker that registers was merely late; later, it was not there.
+LATE: Final = 120.0
 #: Seconds for which a server still believes in a name after its last worker went.
 CHECK_CACHE: Final = 60.0
 #: Seconds after which the latest answer to a job request comes (3.0) and some slack on a busy machine.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.livekit.seen import Cite
+from bot.livekit.seen import Cite, Missing
 from bot.livekit.versions import MATURE
 from bot.livekit.words import listed
 
@@ -64,6 +64,10 @@ def came_back(case: Case, room: Room) -> Verdict | None:
         return None
     begun = [j for j in users if j is not last and j.left is not None and j.left <= last.at + 3.0]
     stay = (last.left if last.left is not None else now) - last.at
+    if begun and stay < MATURE and last.left is None and end <= max((j.left or 0.0) for j in begun) + 30.0:
+        text = "The agent had come with an earlier visit and left with it; somebody is back, too recently to say that no agent follows."
+        lack = Missing("server log", "whether an agent is dispatched into the room again")
+        return case.open(room, text, [lack], [Cite("this join", last.mark)], judged_from=last.at + MATURE)
     if not begun or stay < MATURE or end > max((j.left or 0.0) for j in begun) + 30.0:
         return None
     text = "The room already existed: its agent had come with an earlier visit and left with it, and a join into a living room dispatches nobody."
