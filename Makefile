@@ -31,3 +31,11 @@ LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
 lock: # uv is the one tool that is not in the locks: pip install uv
 	$(LOCK) --output-file requirements.lock
 	$(LOCK) --extra dev --constraints requirements.lock --output-file tests/requirements.lock
+
+# The real stack (docs/stack.md): a LiveKit server, a worker and what they need, made on this machine.
+.PHONY: stack-up stack-down test-real
+stack-up: tools ; @$(PYTHON) -m tests.stack up
+
+stack-down: tools ; @$(PYTHON) -m tests.stack down
+
+test-real: tools ; @FLETCHER_REAL=1 $(PYTHON) -m pytest tests/live

@@ -1,0 +1,18 @@
+import { cli, defineAgent, type JobContext, ServerOptions } from '@livekit/agents';
+
+export default defineAgent({
+  prewarm: async () => {
+    await new Promise((resolve) => setTimeout(resolve, 30_000)); // loads a large model
+  },
+  entry: async (ctx: JobContext) => {
+    await ctx.connect();
+    const participant = await ctx.waitForParticipant();
+    await ctx.room.localParticipant?.sendText(`Hello ${participant.identity}.`, { topic: 'lk.chat' });
+  },
+});
+
+cli.runApp(new ServerOptions({
+  agent: import.meta.filename,
+  agentName: 'livekit-ganglia-agent',
+  initializeProcessTimeout: 2_000,
+}));

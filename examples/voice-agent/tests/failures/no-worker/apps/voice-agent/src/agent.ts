@@ -1,0 +1,16 @@
+import { cli, defineAgent, type JobContext, ServerOptions } from '@livekit/agents';
+import { greeting } from './greeting.js';
+
+export default defineAgent({
+  entry: async (ctx: JobContext) => {
+    await ctx.connect();
+    const participant = await ctx.waitForParticipant();
+    await ctx.room.localParticipant?.sendText(greeting(participant.identity), { topic: 'lk.chat' });
+  },
+});
+
+cli.runApp(new ServerOptions({
+  agent: import.meta.filename,
+  agentName: 'livekit-ganglia-agent',
+  initializeProcessTimeout: 60_000,
+}));

@@ -1,0 +1,331 @@
+"""One stack: a copy of the example project that runs, what is wrong with it, who visits it, what it has logged."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from tests.stack.places import (
+    CHECKOUT,
+    DOCKER_CLI_IMAGE,
+    EXAMPLES,
+    FAILURES,
+    HERE,
+    NODE_IMAGE,
+    PYTHON_IMAGE,
+    SERVERS,
+    WORK,
+)
+from tests.stack.progress import Phase, Progress, StackError
+from tests.stack.ready import Ready, make_ready
+from tests.stack.visitor import Visitor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+AGENT = "livekit-ganglia-agent"
+KEY, SECRET = "devkey", "a-secret-for-this-demonstration-only"
+SETTLED = 6.0  # seconds: before its first report of load a worker counts as idle, so that a bad one passes
+NEVER_REGISTERS = frozenset({"worker-auth", "worker-unreachable", "no-worker"})
+
+
+def failures() -> dict[str, str]:
+    """Every failure that can be asked for by name, and the sentence that says what is wrong then."""
+    folders = sorted(path for path in FAILURES.iterdir() if path.is_dir())
+    return {path.name: (path / "voice-agent.env").read_text(encoding="utf-8").splitlines()[0][2:] for path in folders}
+
+
+@dataclass
+class Stack:
+    """A running stack, from `with` or `up` to the end or `down`.
+
+    `fail` is one of `failures()`, `level` the server's log level, `version` one of `places.SERVERS`. The project that
+    runs is in `project`, laid out as a user's, with the failure in its sources, so that it can be repaired there.
+    """
+
+    name: str = "fletcher-stack"
+    version: str = SERVERS[0]
+    fail_first: str = "none"
+    level: str = "info"
+    json: bool = False
+    progress: Progress = field(default_factory=lambda: Progress(WORK / "logs"))
+    _ready: Ready | None = None
+    _visitors: list[Visitor] = field(default_factory=list)
+    _ports: tuple[int, int, int, int] = (7880, 7881, 7882, 8081)
+
+    def __enter__(self) -> Self:
+        try:
+            return self.up()
+        except BaseException:
+            self.down()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self.down()
+
+    @property
+    def project(self) -> Path:
+        """The folder with the compose file."""
+        return WORK / self.name
+
+    @property
+    def sources(self) -> Path:
+        """The folder of the voice agent's project."""
+        return self.project / "examples" / "voice-agent"
+
+    @property
+    def url(self) -> str:
+        """Where the server listens, for a client on this machine."""
+        return f"ws://127.0.0.1:{self._ports[0]}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Address and keys, as LiveKit's own tools read them."""
+        return {"LIVEKIT_URL": self.url, "LIVEKIT_API_KEY": KEY, "LIVEKIT_API_SECRET": SECRET}
+
+    # --- start, failures, end -------------------------------------------------------------------------------------
+
+    def up(self) -> Self:
+        """Bring the stack up, whatever there was of it before, and wait until its worker is settled."""
+        self._ready = make_ready(self.progress, self.version)
+        with self.progress.phase("project") as phase:
+            if self.project.exists():
+                self._compose(phase, "down", "--volumes", "--timeout", "3")
+            self._write_project(self._ready)
+        self.fail(self.fail_first)
+        return self
+
+    def fail(self, name: str, *, settle: bool = True) -> None:
+        """Make this failure (`none` heals): sources and settings into the project, both containers anew, logs empty."""
+        if name not in failures():
+            raise StackError(f"there is no failure {name!r}; there are {', '.join(failures())}")
+        with self.progress.phase(f"up {name}") as phase:
+            self._lay(name)
+            began = time.time_ns()
+            self._compose(
+                phase, "up", "--detach", "--build", "--force-recreate", "--timeout", "3", "livekit", "voice-agent"
+            )
+            self.wait_for_server()
+            if name in NEVER_REGISTERS:
+                self._wait_for_trouble()
+            else:
+                self.wait_registered(since=began)
+                time.sleep(SETTLED if settle else 0)
+
+    def down(self) -> None:
+        """Send every visitor home and remove the containers; the project and its logs stay until the next `up`."""
+        for visitor in self._visitors:
+            visitor.vanish()
+        self._visitors.clear()
+        if (self.project / "docker-compose.yml").is_file():
+            with self.progress.phase("down") as phase:
+                self._compose(phase, "down", "--volumes", "--timeout", "3")
+
+    def compose(self, *words: str) -> str:
+        """Run a compose command in the project, as a person would, and return what it prints."""
+        with self.progress.phase(f"compose {words[0]}") as phase:
+            return self._compose(phase, *words)
+
+    def _compose(self, phase: Phase, *words: str) -> str:
+        own = {name: "" for name in os.environ if name.startswith(("LIVEKIT_", "COMPOSE_", "FAIL"))} | {
+            "PWD": str(self.project)
+        }
+        settings = {name: value for name, value in _read_settings(self.project / ".env").items() if name in own}
+        return phase.run("docker", "compose", *words, cwd=self.project, env={**own, **settings})
+
+    # --- waiting --------------------------------------------------------------------------------------------------
+
+    def wait_for_server(self, seconds: float = 20) -> None:
+        """Wait until the server accepts connections."""
+        for _ in _until(seconds, "the server does not listen", self._tail("livekit")):
+            with suppress(OSError), closing(socket.create_connection(("127.0.0.1", self._ports[0]), 1)) as connection:
+                connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                if connection.recv(16).startswith(b"HTTP/1"):
+                    return
+
+    def wait_registered(self, *, since: int = 0, seconds: float = 60) -> None:
+        """Wait until the worker says that it is registered, later than `since` (nanoseconds since the epoch)."""
+        for _ in _until(seconds, "the worker does not register", self._tail("voice-agent")):
+            if b'"msg":"registered worker"' in self.logs("voice-agent", since=since):
+                return
+
+    def _wait_for_trouble(self, seconds: float = 30) -> None:
+        """Wait until the worker has said that something is wrong."""
+        signs = re.compile(rb"retrying in|Cannot find module|ERR_MODULE_NOT_FOUND")
+        for _ in _until(seconds, "the worker has no trouble", self._tail("voice-agent")):
+            if signs.search(self.logs("voice-agent")):
+                return
+
+    def _tail(self, service: str) -> str:
+        return f"docker logs {self.container(service)}"
+
+    # --- visitors and the API -------------------------------------------------------------------------------------
+
+    def token(self, room: str, identity: str = "user") -> str:
+        """Sign a join token with the project's own script, as its people do."""
+        return self._run(
+            *("bun", "run", "scripts/generate-token.ts", "--room", room, "--identity", identity), cwd=self.sources
+        ).strip()
+
+    def backend_token(self, room: str, identity: str = "user", *agents: str) -> str:
+        """Sign a join token as a Python backend does, with a dispatch for each agent named."""
+        named = [word for agent in agents for word in ("--agent", agent)]
+        return str(self._client("token", "--room", room, "--identity", identity, *named)["token"])
+
+    def join(self, room: str, *, identity: str = "user", token: str | None = None, publish: bool = False) -> Visitor:
+        """Let a real client join, with the token of the project's script unless one is given."""
+        assert self._ready is not None, "the stack is not up"
+        signed = token or self.token(room, identity)
+        words = [str(self._ready.python), "-I", str(HERE / "client.py"), "join", "--room", room, "--url", self.url]
+        words += ["--token", signed, *(["--publish"] if publish else [])]
+        visitor = Visitor(words, {**os.environ, **self.environment}, room)
+        self._visitors.append(visitor)
+        return visitor.joined()
+
+    def create_room(self, room: str, *agents: str) -> str:
+        """Make a room as a backend does, with a dispatch for each agent named; return its id."""
+        named = [word for agent in agents for word in ("--agent", agent)]
+        return str(self._client("create-room", "--room", room, *named)["sid"])
+
+    def create_dispatch(self, room: str, agent: str = AGENT) -> str:
+        """Ask for an agent in a room that may be there already; return the dispatch's id."""
+        return str(self._client("create-dispatch", "--room", room, "--agent", agent)["id"])
+
+    def participants(self, room: str) -> list[dict[str, str]]:
+        """Who is in the room by the API: identity, kind, state. Leaves a line in the server's log."""
+        found: list[dict[str, str]] = self._client("participants", "--room", room)["participants"]
+        return found
+
+    def delete_room(self, room: str) -> None:
+        """End a room as a backend does."""
+        self._client("delete-room", "--room", room)
+
+    def _client(self, *words: str) -> dict[str, Any]:
+        assert self._ready is not None, "the stack is not up"
+        answer: dict[str, Any] = json.loads(self._run(str(self._ready.python), "-I", str(HERE / "client.py"), *words))
+        return answer
+
+    def _run(self, *words: str, cwd: Path | None = None) -> str:
+        done = subprocess.run(words, cwd=cwd, env=self._people(), capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise StackError(f"{words[0]} {words[-1]} ended with {done.returncode}: {done.stderr.strip()[-600:]}")
+        return done.stdout
+
+    def _people(self) -> Mapping[str, str]:
+        """The environment of a person at the project: address, keys, and bun in the path."""
+        assert self._ready is not None, "the stack is not up"
+        modules = self._ready.node_modules
+        # The package's launcher wants to be installed by its script; the program itself lies beside it.
+        bun = [
+            str(path.parent) for path in sorted(modules.glob("@oven/bun-linux-*/bin/bun"), key=lambda p: len(str(p)))
+        ]
+        path = os.pathsep.join([*bun, str(modules / ".bin"), os.environ.get("PATH", "")])
+        return {**os.environ, **self.environment, "PATH": path}
+
+    # --- containers and logs --------------------------------------------------------------------------------------
+
+    def container(self, service: str) -> str:
+        """The container of a service of this stack."""
+        return f"{self.name}-{service}-1"
+
+    def docker(self, *words: str) -> str:
+        """Run a docker command and return what it prints: kill, restart, stop, inspect."""
+        return self._run("docker", *words)
+
+    def logs(self, service: str, *, since: int = 0) -> bytes:
+        """What the container of this service has written on both outputs, since a time in nanoseconds."""
+        words = ["docker", "logs", "--since", f"{since // 10**9}.{since % 10**9:09}", self.container(service)]
+        return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).stdout
+
+    def copy_logs(self, folder: Path) -> dict[str, Path]:
+        """Write both logs into files, as a person does for someone without rights on the machine."""
+        files = {"livekit": folder / "livekit.log", "voice-agent": folder / "agent.log"}
+        for service, file in files.items():
+            file.write_bytes(self.logs(service))
+        return files
+
+    # --- the project ----------------------------------------------------------------------------------------------
+
+    def _write_project(self, ready: Ready) -> None:
+        shutil.rmtree(self.project, ignore_errors=True)
+        self._ports = _free(self._ports)
+        signal, tcp, udp, worker = self._ports
+        (self.project / "examples").mkdir(parents=True)
+        shutil.copy2(CHECKOUT / "docker-compose.yml", self.project)
+        shutil.copytree(EXAMPLES / "livekit", self.project / "examples" / "livekit")
+        config = self.project / "examples" / "livekit" / "livekit.yaml"
+        text = config.read_text(encoding="utf-8").replace("7881", str(tcp)).replace("7882", str(udp))
+        text = text.replace("level: info", f"level: {self.level}" + ("\n  json: true" if self.json else ""))
+        config.write_text(text, encoding="utf-8")
+        settings = {
+            "COMPOSE_PROJECT_NAME": self.name,
+            "LIVEKIT_IMAGE": ready.livekit_image,
+            "NODE_IMAGE": NODE_IMAGE,
+            "PYTHON_IMAGE": PYTHON_IMAGE,
+            "DOCKER_CLI_IMAGE": DOCKER_CLI_IMAGE,
+            "VOICE_AGENT_IMAGE": f"fletcher-local/{self.name}-voice-agent",
+            "LIVEKIT_PORT": str(signal),
+            "LIVEKIT_TCP_PORT": str(tcp),
+            "LIVEKIT_UDP_PORT": str(udp),
+            "WORKER_PORT": str(worker),
+            "LIVEKIT_API_KEY": KEY,
+            "LIVEKIT_API_SECRET": SECRET,
+        }
+        (self.project / ".env").write_text("".join(f"{k}={v}\n" for k, v in settings.items()), encoding="utf-8")
+
+    def _lay(self, failure: str) -> None:
+        """Put the voice agent's sources into the project, and over them what is wrong with them."""
+        assert self._ready is not None, "the stack is not up"
+        shutil.rmtree(self.sources, ignore_errors=True)
+        shutil.copytree(EXAMPLES / "voice-agent", self.sources, ignore=shutil.ignore_patterns("node_modules", "tests"))
+        (self.sources / "node_modules").symlink_to(self._ready.node_modules)
+        wrong = FAILURES / failure
+        shutil.copytree(wrong, self.sources, dirs_exist_ok=True, ignore=shutil.ignore_patterns("voice-agent.env"))
+        # Compose knows of no failure here: a rebuild takes the sources as they are, repaired or not.
+        settings = self.sources / "tests" / "failures" / "none"
+        settings.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(wrong / "voice-agent.env", settings)
+
+
+def _read_settings(file: Path) -> dict[str, str]:
+    if not file.is_file():
+        return {}
+    return dict(line.split("=", 1) for line in file.read_text(encoding="utf-8").splitlines() if "=" in line)
+
+
+def _until(seconds: float, problem: str, where: str) -> Iterator[None]:
+    """Let the caller look again and again; after these seconds say what has not happened."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        yield
+        time.sleep(0.2)
+    raise StackError(f"{problem} within {seconds:.0f} s; see {where}")
+
+
+def _free(ports: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """The first row of ports that nobody listens on, beginning with the usual ones."""
+    for step in range(0, 1000, 10):
+        row = tuple(port + step for port in ports)
+        if all(_is_free(port) for port in row):
+            return row[0], row[1], row[2], row[3]
+    raise StackError("every port that the stack could use is taken")
+
+
+def _is_free(port: int) -> bool:
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with closing(socket.socket(socket.AF_INET, kind)) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True
