@@ -119,7 +119,13 @@ def as_utf8(head: bytes, path: str) -> bytes:
 
 def recognise(path: str, hint: Kind) -> Kind:
     """What this file is by its content; the hint decides where the content allows both."""
-    if Path(path).is_dir():
+    try:
+        folder, pipe = Path(path).is_dir(), is_pipe(path)
+    except (OSError, ValueError) as problem:
+        raise UsageError(f"{path[:80]}: no such file ({getattr(problem, 'strerror', None) or problem})") from None
+    if pipe:
+        return "log"  # it can be read only once, so it is not looked into beforehand
+    if folder:
         if hint not in {"project", "any"}:
             raise UsageError(f"{path} is a directory; expected a file here (the agent's source goes to --project)")
         return "project"
@@ -185,10 +191,19 @@ def _json_kind(path: str, head: bytes, hint: Kind) -> Kind | None:
     return "project" if Path(path).name == "package.json" else "log"
 
 
+def is_pipe(path: str) -> bool:
+    """Whether this gives its bytes only once: standard input, a process substitution, a device."""
+    given = Path(path)
+    return path == "-" or (given.exists() and not given.is_file() and not given.is_dir())
+
+
 def open_log(path: str) -> LogFile:
     """A log, ready to be read. Raises UsageError as `head_of`; a file cut off within its compression keeps what is there."""
     if path == "-":
         return _spooled("-", sys.stdin.buffer)
+    if is_pipe(path):
+        with Path(path).open("rb") as once:
+            return _spooled(path, once)
     with Path(path).open("rb") as probe:
         magic = probe.read(4)
     if magic[:2] == b"\x1f\x8b":
