@@ -70,7 +70,9 @@ def bring_down(stack: Stack) -> None:
         print("no Docker engine answers here, so nothing runs")
         return
     stack.down()
-    if engine.stop():
+    if engine.is_used():
+        print("the engine goes on: other containers run")
+    elif engine.stop():
         print("the engine that was started for the stack is stopped")
 
 

@@ -33,6 +33,12 @@ def version() -> str | None:
     return asked.stdout.strip() or None if asked.returncode == 0 else None
 
 
+def is_used() -> bool:
+    """Tell whether any container runs."""
+    listed = subprocess.run(["docker", "ps", "--quiet"], capture_output=True, check=False)  # noqa: S607
+    return bool(listed.stdout.strip())
+
+
 def start(phase: Phase) -> None:
     """Start an engine, where none answers; it stays until `stop`."""
     if answers():
