@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from bot.errors import UsageError
+from bot.livekit.forms import clean, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,7 +161,7 @@ def recognise(path: str, hint: Kind) -> Kind:
 
 
 def _like_a_log(head: bytes) -> bool:
-    return any(word in head for word in (b"livekit", b"worker", b'"level"', b"agent"))
+    return any(parse(clean(line)) is not None for line in head.splitlines()[:400])
 
 
 def _json_kind(path: str, head: bytes, hint: Kind) -> Kind | None:

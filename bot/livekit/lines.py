@@ -112,7 +112,8 @@ def session_fields(text: bytes) -> dict[str, Any]:
     try:
         s = _session(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _session_loose(text)
+        end = text.rfind(b"}") + 1
+        return session_fields(text[:end]) if 0 < end < len(text) else _session_loose(text)
     out: dict[str, Any] = {
         "room": s.room, "roomID": s.roomID, "participant": s.participant, "nodeID": s.nodeID,
         "numParticipants": s.numParticipants, "agents": None, "agent": False, "reconnect": False,
@@ -137,7 +138,9 @@ def _session_loose(text: bytes) -> dict[str, Any]:
     if start >= 0:
         part = text[start : start + 4096]
         open_, close = part.find(b"["), part.find(b"]")
-        if b'"agents"' in part[: max(0, open_)] and close > open_:
+        if b"}" in part[: part.find(b'"agents"')] and b'"agents"' not in part[: part.find(b"}")]:
+            out["agents"] = ()
+        elif b'"agents"' in part[: max(0, open_)] and close > open_:
             names = [braces(b"{" + piece.split(b"}", 1)[0] + b"}") or {} for piece in part[open_:close].split(b"{")[1:]]
             out["agents"] = tuple((str(n.get("agentName", "")), str(n.get("deployment", ""))) for n in names)
     out["agent"] = b'"Kind": "agent"' in text or b'"Kind":"agent"' in text
