@@ -1,0 +1,313 @@
+"""Files as people give them: what is no evidence is named in one sentence, and a worker's endpoint is asked."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import threading
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fletcher import RECORDINGS, diagnose, evidence, fletcher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CASE = RECORDINGS / "inc-001"
+LOG = CASE / "livekit.log"
+NGINX = '127.0.0.1 - - [12/Mar/2026:07:20:00 +0000] "GET /health HTTP/1.1" 200 12 "-" "curl/8.5.0"\n' * 5
+PROXY = "2026/03/12 07:20:00 [error] 29#29: *1 connect() failed (111: Connection refused) while connecting\n" * 5
+POSTGRES = (
+    "2026-03-12 07:20:00.123 UTC [71] LOG:  database system is ready to accept connections\n"
+    '2026-03-12 07:20:01.123 UTC [71] FATAL:  password authentication failed for user "app"\n'
+)
+SYSTEM = "Mar 12 07:20:00 vm systemd[1]: Started Session 1 of user root.\nMar 12 07:20:00 vm sshd[99]: Accepted key\n"
+REFUSED = '{"error": "no servers available (received 1 responses)", "jobType": "JT_ROOM", "agentName": "a"}\n'
+
+Bad = tuple[str, bytes | str, str]
+FILES: list[Bad] = [
+    # flag, content, what the sentence says
+    ("--server-log", b"", "is empty"),
+    ("--server-log", b"\n \n\n", "no line of it"),
+    ("--server-log", bytes(range(8)) * 400, "is a binary file"),
+    ("--agent-log", b"\x7fELF\x02\x01\x01\0" + bytes(400), "is a binary file"),
+    ("--server-log", NGINX, "no line of it is of a LiveKit server or an agents worker"),
+    ("--agent-log", NGINX, "no line of it is of a LiveKit server or an agents worker"),
+    ("--server-log", PROXY, "no line of it is of a LiveKit server or an agents worker"),
+    ("--server-log", POSTGRES, "no line of it is of a LiveKit server or an agents worker"),
+    ("--agent-log", POSTGRES, "no line of it is of a LiveKit server or an agents worker"),
+    ("", SYSTEM, "no line of it is of a LiveKit server or an agents worker"),
+    ("--server-log", gzip.compress(b""), "is empty"),
+    ("--server-log", gzip.compress(LOG.read_bytes())[:6], "expected"),
+    ("--server-log", b"\x1f\x8b" + b"no gzip after all " * 9, "cannot be decompressed"),
+    ("--server-log", gzip.compress(NGINX.encode()), "no line of it"),
+    ("--token", b"", "is empty"),
+    ("--token", "hello", "is no token"),
+    ("--token", "eyJhbGciOiJIUzI1NiJ9", "is no token"),
+    ("--token", "eyJhbGciOiJIUzI1NiJ9.###.x", "is no readable token"),
+    ("--token", "eyJhbGciOiJIUzI1NiJ9.aGVsbG8.x", "is no readable token"),
+    ("--token", "[1, 2]", "is no token"),
+    ("--token", '{"a": 1}', "holds no claims"),
+    ("--token", '{"video": {"room": "x"', "is not whole JSON"),
+    ("--worker-endpoint", "", "is empty"),
+    ("--worker-endpoint", "<html>502 Bad Gateway</html>", "is no body of a worker's /worker endpoint"),
+    ("--worker-endpoint", "[]", "is no body of a worker's /worker endpoint"),
+    ("--worker-endpoint", '{"agent_name": "x"', "is not whole JSON"),
+    ("--livekit-config", "", "is empty"),
+    ("--livekit-config", "just some words\n", "the YAML configuration of a LiveKit server was expected"),
+]
+
+
+def told(*args: str | Path, code: int = 2, stdin: bytes = b"") -> str:
+    """The one sentence with which a call ends that gives no answer."""
+    reply = fletcher("diagnose", *args, stdin=stdin)
+    assert (reply.code, reply.out) == (code, ""), reply
+    assert reply.err.startswith("fletcher: ")
+    assert reply.err.count("\n") == 1
+    return reply.err.removeprefix("fletcher: ").rstrip("\n")
+
+
+@pytest.mark.parametrize("bad", FILES, ids=lambda bad: f"{bad[0] or 'FILE'}, {bad[2][:30]}")
+@pytest.mark.parametrize("more", [[], ["--json"]], ids=["text", "json"])
+def test_what_is_no_evidence_is_named_in_one_sentence(bad: Bad, more: list[str], tmp_path: Path) -> None:
+    """An empty, binary or wrong file ends with code 2, its name, and what was expected; nothing is answered."""
+    flag, content, expected = bad
+    path = tmp_path / "given"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    sentence = told(*([flag] if flag else []), path, *more)
+    assert str(path) in sentence
+    assert expected in sentence
+
+
+@pytest.mark.parametrize(
+    "flag", ["--server-log", "--agent-log", "--livekit-config", "--token", "--worker-endpoint", ""]
+)
+def test_a_file_that_is_not_there_is_named(flag: str, tmp_path: Path) -> None:
+    """A name without a file behind it is told as such, whatever the file should have been."""
+    missing = tmp_path / "nothing.log"
+    assert told(*([flag] if flag else []), missing) == f"{missing}: no such file"
+
+
+@pytest.mark.parametrize("flag", ["--server-log", "--agent-log", "--livekit-config", "--token", "--worker-endpoint"])
+def test_a_folder_is_no_file(flag: str, tmp_path: Path) -> None:
+    """A folder where a file belongs is told, with the option that takes folders."""
+    sentence = told(flag, tmp_path)
+    assert sentence.startswith(f"{tmp_path} is a directory")
+    assert "--project" in sentence
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="this system has no /proc")
+def test_a_file_that_cannot_be_read_is_told_with_the_reason() -> None:
+    """A file whose reading the system refuses is named, with the system's reason."""
+    assert told("--server-log", "/proc/self/mem").startswith("/proc/self/mem cannot be read: ")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_file_without_permission_is_told(tmp_path: Path) -> None:
+    """A file that this user must not read is named as such."""
+    path = tmp_path / "livekit.log"
+    path.write_bytes(LOG.read_bytes())
+    path.chmod(0)
+    assert told("--server-log", path) == f"{path}: no permission to read it"
+
+
+def test_a_link_in_a_circle_is_told(tmp_path: Path) -> None:
+    """A link that leads nowhere but to itself is told, not followed for ever."""
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    assert str(loop) in told("--server-log", loop)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"), [(b"", "is empty"), (b" \n\n", "no line of it"), (bytes(900), "is a binary file")]
+)
+def test_standard_input_without_evidence_is_told(data: bytes, expected: str) -> None:
+    """What is piped is named standard input in the sentence that says what is wrong with it."""
+    sentence = told("-", stdin=data)
+    assert sentence.startswith("standard input")
+    assert expected in sentence
+
+
+def test_one_wrong_file_does_not_pass_for_evidence_among_right_ones(tmp_path: Path) -> None:
+    """A missing file is told even where the other files would have an answer."""
+    assert "no such file" in told(*evidence(CASE), "--agent-log", tmp_path / "agent.log")
+
+
+def test_a_log_without_a_line_feed_at_its_end_is_whole(tmp_path: Path) -> None:
+    """The last line counts although no line feed follows it."""
+    path = tmp_path / "pasted.log"
+    path.write_text("failed to send job request " + REFUSED.rstrip("\n"))
+    assert diagnose(path).row()["cause"] == "load-refused"
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (["--since", "yesterday"], "--since yesterday: expected a time"),
+        (["--until", "25:99"], "--until 25:99: expected a time"),
+        (["--since", "2026-13-45"], "--since 2026-13-45: expected a time"),
+        (["--since", ""], "expected a time"),
+        (["--since", "2026-11-24", "--until", "2026-11-23"], "--since is later than --until"),
+    ],
+)
+def test_a_window_that_is_none_is_told(args: list[str], expected: str) -> None:
+    """A time that cannot be read ends with an example of one that can."""
+    assert expected in told(*args, LOG)
+
+
+def test_a_duration_needs_times_to_count_back_from() -> None:
+    """An excerpt without times has no last record to count back from."""
+    sentence = told("-", "--since", "15m", stdin=f"failed to send job request {REFUSED}".encode())
+    assert "no record has a time to count back from" in sentence
+
+
+def test_a_window_is_a_time_or_a_duration_back_from_the_last_record() -> None:
+    """A date with zone, a clock of the log's day, and a duration mean the same moment."""
+    last = diagnose(LOG).json["sources"][0]["last"]
+    assert last.startswith("2026-11-23T02:48:")
+    assert last.endswith("Z")
+    since = ["2026-11-23T02:48:05.523Z", "2026-11-23 03:48:05.523+0100", "02:48:05.523", "10s", "0m10s"]
+    rows = [diagnose(LOG, "--since", when).json["rooms"] for when in since]
+    assert [row["room"] for row in rows[0]] == ["ganglia-d4c8d4"]
+    assert rows == [rows[0]] * len(since)
+    until = [diagnose(LOG, "--until", when).json["rooms"] for when in since]
+    assert [row["room"] for row in until[0]] == [row["room"] for row in diagnose(LOG).json["rooms"]]
+    assert until == [until[0]] * len(since)
+
+
+# --- a worker's endpoint ---------------------------------------------------------------------------------------------
+
+NODE = {"agent_name": "front-desk", "agent_name_is_env": False, "deployment": "", "worker_type": "JT_ROOM"}
+NODE |= {"active_jobs": 2, "sdk_version": "1.9.0", "project_type": "nodejs", "protocol_version": 1}
+BODIES: list[tuple[str, dict[str, object], dict[str, object]]] = [
+    ("agents-js", dict(NODE), {"name": "front-desk", "type": "JT_ROOM", "sdk": "1.9.0", "jobs": 2, "deployment": ""}),
+    (
+        "Python, with defaults left out",
+        {"sdk_version": "1.8.9", "worker_load": 0.25},
+        {"name": "", "type": "JT_ROOM", "sdk": "1.8.9", "jobs": 0, "deployment": ""},
+    ),
+    (
+        "Python, names in the other style",
+        {"agentName": "front-desk", "workerType": "JT_PUBLISHER", "activeJobs": 1, "sdkVersion": "1.8.9"},
+        {"name": "front-desk", "type": "JT_PUBLISHER", "sdk": "1.8.9", "jobs": 1, "deployment": ""},
+    ),
+]
+each_body = pytest.mark.parametrize(("body", "worker"), [b[1:] for b in BODIES], ids=[b[0] for b in BODIES])
+
+
+@contextmanager
+def serving(body: bytes, status: int = 200) -> Iterator[tuple[str, list[str]]]:
+    """A small HTTP server that answers every request so; its address, and the paths that were asked for."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@each_body
+def test_a_running_worker_is_asked_over_http(body: dict[str, object], worker: dict[str, object]) -> None:
+    """An address is asked for /worker once, and its answer is a worker like any other."""
+    with serving(json.dumps(body, indent=2).encode()) as (url, asked):
+        (row,) = diagnose("--worker-endpoint", url).json["workers"]
+    assert asked == ["/worker"]
+    assert row["seen_in"] == f"{url}/worker"
+    assert {key: row[key] for key in worker} == worker
+
+
+@each_body
+@pytest.mark.parametrize("flag", ["--worker-endpoint", "--server-log", ""], ids=["as such", "as a log", "as a file"])
+def test_a_saved_body_says_the_same(
+    body: dict[str, object], worker: dict[str, object], flag: str, tmp_path: Path
+) -> None:
+    """A body saved to a file is recognised by its content, whatever it is given as."""
+    path = tmp_path / "worker.json"
+    path.write_text(json.dumps(body))
+    (row,) = diagnose(*([flag] if flag else []), path).json["workers"]
+    assert {key: row[key] for key in worker} == worker
+
+
+def test_an_address_with_a_path_is_asked_as_it_is() -> None:
+    """A proxy's path before /worker is kept."""
+    with serving(json.dumps(NODE).encode()) as (url, asked):
+        diagnose("--worker-endpoint", f"{url}/agents/one/worker")
+    assert asked == ["/agents/one/worker"]
+
+
+@pytest.mark.parametrize("status", [401, 404, 502, 503])
+def test_an_endpoint_that_refuses_is_not_reachable(status: int) -> None:
+    """An error of HTTP is told with its reason, code 4."""
+    with serving(b"no", status) as (url, _):
+        sentence = told("--worker-endpoint", url, code=4)
+    assert url in sentence
+    assert HTTPStatus(status).phrase in sentence
+
+
+def test_an_endpoint_of_another_program_is_a_wrong_document() -> None:
+    """An answer that is no worker's is told as such, code 2."""
+    with serving(b"<html>hello</html>") as (url, _):
+        assert "is no body of a worker's /worker endpoint" in told("--worker-endpoint", url)
+
+
+def test_an_endpoint_that_nobody_serves_is_told_when_it_is_all_there_is() -> None:
+    """Without any other source an unreachable endpoint ends the call with code 4 and the usual port."""
+    with serving(b"") as (url, _):
+        pass
+    sentence = told("--worker-endpoint", url, code=4)
+    assert f"{url}/worker does not answer" in sentence
+    assert "8081" in sentence
+
+
+def test_an_endpoint_that_nobody_serves_is_evidence_beside_others() -> None:
+    """Beside a log an unreachable endpoint is a note of the answer, not its end."""
+    with serving(b"") as (url, _):
+        pass
+    answer = diagnose(*evidence(CASE), "--worker-endpoint", url).json
+    assert answer["rooms"] == diagnose(*evidence(CASE)).json["rooms"]
+    (note,) = [source["note"] for source in answer["sources"] if source["name"] == url]
+    assert "does not answer" in note
+
+
+# --- tokens ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flag", ["--token", "--server-log", ""], ids=["as such", "as a log", "as a file"])
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"], ids=["bare", "with a line end", "with Windows' line end"])
+def test_a_jwt_asks_for_what_its_claims_ask_for(flag: str, end: str, tmp_path: Path) -> None:
+    """A JWT as it comes from a backend is read without its key, and its room has a row."""
+    path = tmp_path / "token"
+    head, sign = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9", "c2lnbmF0dXJlLXRoYXQtaXMtbWFkZS11cC1oZXJl"
+    claims = "eyJzdWIiOiAiZ3Vlc3QiLCAidmlkZW8iOiB7InJvb20iOiAibG9iYnkiLCAicm9vbUpvaW4iOiB0cnVlfSwgInJvb21Db25maWciOiB7ImFnZW50cyI6IFt7ImFnZW50TmFtZSI6ICJmcm9udC1kZXNrIn1dfX0"
+    path.write_text(f"{head}.{claims}.{sign}{end}")
+    answer = diagnose(*([flag] if flag else []), path).json
+    assert [(d["agent"], d["via"]) for d in answer["dispatchers"]] == [("front-desk", "token")]
+    assert [row["room"] for row in answer["rooms"]] == ["lobby"]
+
+
+def test_a_room_that_is_asked_for_always_has_a_row() -> None:
+    """A room that no log shows has a row that says so, with what would show it."""
+    row = diagnose(LOG, "--room", "never heard of").row("never heard of")
+    assert (row["verdict"], row["room_id"]) == ("inconclusive", None)
+    assert row["missing"]
