@@ -37,8 +37,12 @@ def came_too_late(case: Case, room: Room) -> Verdict | None:
             continue
         lost = [n for n, _ in wishes if n and n not in have]
         now = case.now(room)
-        if not lost or (now is not None and join.at is not None and now - join.at < MATURE):
+        if not lost:
             continue
+        if now is not None and join.at is not None and now - join.at < MATURE:
+            text = f"Somebody has just joined a living room with a dispatch for {listed(lost)}, which is ignored there; none may have followed yet."
+            lack = Missing("server log", "whether the backend dispatches the agent by itself")
+            return case.open(room, text, [lack], [Cite("this join", join.mark)], judged_from=join.at + MATURE)
         text = f"The room already existed when somebody joined with a dispatch for {listed(lost)}: a room's dispatches are fixed when it is made, later ones are ignored."
         here = [
             Cite("the room is made without that dispatch", cite.mark, cite.place) if cite else case.birth_cite(room),
