@@ -8,8 +8,9 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -230,6 +231,18 @@ class Stack:
         ]
         path = os.pathsep.join([*bun, str(modules / ".bin"), os.environ.get("PATH", "")])
         return {**os.environ, **self.environment, "PATH": path}
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Keep every CPU of this machine busy with other things, long enough at first for a worker to report it."""
+        spinning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+        try:
+            time.sleep(2 * SETTLED)
+            yield
+        finally:
+            for program in spinning:
+                program.kill()
+                program.wait()
 
     # --- containers and logs --------------------------------------------------------------------------------------
 
