@@ -9,6 +9,7 @@ import pytest
 
 from bot.livekit.lines import Tally, records
 from bot.livekit.remedies import REMEDY, RUNBOOK
+from bot.livekit.skim import chunk_of
 
 DOCS = Path(__file__).parent.parent / "docs"
 CAUSES = (DOCS / "causes.md").read_text(encoding="utf-8")
@@ -34,5 +35,5 @@ def test_the_code_gives_no_cause_that_is_not_documented() -> None:
 @pytest.mark.parametrize(("kind", "text"), EXAMPLES, ids=lambda value: value[:24])
 def test_every_example_of_a_form_is_read_as_it_claims(kind: str, text: str) -> None:
     """Each example in docs/forms.md gives exactly the record above it; prose gives none."""
-    found = [record.kind for record, _line, _offset in records([text.encode().splitlines()], Tally())]
+    found = [record.kind for record, _line, _offset in records([chunk_of(text.encode())], Tally())]
     assert found == ([] if kind == "none" else [kind])

@@ -16,10 +16,12 @@ from bot.livekit.forms import clean, parse
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bot.livekit.skim import Chunk
+
 Kind = Literal["any", "log", "agent", "token", "endpoint", "config", "project"]
 
-BLOCK: Final = 1 << 18
-_LINE_LIMIT: Final = 1 << 22  # a "line" beyond this is no log; its rest is dropped
+BLOCK: Final = 1 << 17
+_LINE_LIMIT: Final = 1 << 22  # a "line" beyond this is no log's; its rest is passed over
 _HEAD: Final = 1 << 16
 _SOURCE_SUFFIXES: Final = frozenset({".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs", ".py"})
 _CONFIG_KEYS: Final = (
@@ -42,29 +44,36 @@ class LogFile:
     def __init__(self, name: str, file: BinaryIO, note: str = "") -> None:
         self.name, self._file, self.note = name, file, note
 
-    def blocks(self) -> Iterator[list[bytes]]:
-        """The lines in blocks, without their line feeds; flat in memory whatever the file's size."""
-        self._file.seek(0)
-        carry = b""
-        over = False
+    def chunks(self) -> Iterator[Chunk]:
+        """The lines in chunks, as `bot.livekit.skim` wants them; flat in memory whatever the file's size."""
+        base, size = -1, BLOCK  # where the line feed before the next chunk stands
+        while True:
+            self._file.seek(max(base, 0))
+            data = self._file.read(size)
+            last = len(data) < size
+            if base < 0:
+                data = b"\n" + data
+            end = len(data) - data.endswith(b"\n") if last else data.rfind(b"\n")
+            if end > 0:
+                yield base, data, end
+                base, size = base + end, BLOCK
+            elif not last and size < _LINE_LIMIT:
+                size *= 2
+            elif not last:  # a "line" that is no log's: its beginning will do
+                yield base, data, len(data)
+                base, size = self._line_feed(base + len(data)), BLOCK
+            if last:
+                return
+
+    def _line_feed(self, start: int) -> int:
+        """Where the next line feed stands; the file's end when there is none."""
+        self._file.seek(start)
         while data := self._file.read(BLOCK):
-            lines = data.split(b"\n")
-            if over:  # the rest of a line that is too long
-                if len(lines) == 1:
-                    continue
-                lines = lines[1:]
-                lines[0:0] = [b""]
-                over = False
-            else:
-                lines[0] = carry + lines[0]
-            carry = lines.pop()
-            if len(carry) > _LINE_LIMIT:
-                lines.append(carry[:_LINE_LIMIT])
-                carry, over = b"", True
-            if lines:
-                yield lines
-        if carry:
-            yield [carry]
+            found = data.find(b"\n")
+            if found >= 0:
+                return start + found
+            start += len(data)
+        return start
 
     def size(self) -> int:
         """Bytes in all."""

@@ -183,7 +183,7 @@ def _read(logs: list[LogFile], question: Question) -> tuple[Story, list[LogSourc
         tallies = []
         for log in logs:
             tally = Tally()
-            for _ in records(log.blocks(), tally):
+            for _ in records(log.chunks(), tally):
                 pass
             tallies.append(tally)
         until = _moment(question.until, tallies, "--until")
@@ -194,7 +194,7 @@ def _read(logs: list[LogFile], question: Question) -> tuple[Story, list[LogSourc
     tallies_of: dict[int, Tally] = {}
     for index, log in sorted(enumerate(logs), key=lambda item: _begins(item[1])):  # what is earlier first
         tally = tallies_of[index] = Tally()
-        for record, line, offset in records(log.blocks(), tally, only):
+        for record, line, offset in records(log.chunks(), tally, only):
             if until is None or record.at is None or record.at <= until:
                 story.feed(record, index, line, offset)
         if until is not None and tally.last is not None:
@@ -222,8 +222,8 @@ _DATE: Final = re.compile(
 
 def _begins(log: LogFile) -> float:
     """The time of a log's first dated record; a log without one comes last."""
-    for block in log.blocks():
-        for record, _line, _offset in records([block], Tally()):
+    for chunk in log.chunks():
+        for record, _line, _offset in records([chunk], Tally()):
             if record.at is not None:
                 return record.at
         break
@@ -232,8 +232,8 @@ def _begins(log: LogFile) -> float:
 
 def _dated(log: LogFile) -> bool:
     """Whether a text without a record of ours is a log all the same: another program's."""
-    for block in log.blocks():
-        return sum(bool(_DATE.search(line[:200])) for line in block[:200]) > 2
+    for _base, data, _end in log.chunks():
+        return sum(bool(_DATE.search(line[:200])) for line in data.split(b"\n", 200)[:200]) > 2
     return False
 
 
@@ -245,8 +245,8 @@ def _ours(log: LogFile, *, agents: bool, tally: Tally, only: bool) -> bool:
     if tally.traces and (agents or not only):
         return True  # a worker that dies before its first record leaves only the program's own words
     found: set[bytes] = set()
-    for block in log.blocks():
-        text = b"\n".join(block).lower()
+    for _base, data, _end in log.chunks():
+        text = data.lower()
         if any(word in text for word in (b"livekit", b"jt_room", b"jt_p", b"registered worker", b"job request")):
             return True
         found |= {word for word in _SUBJECTS if word in text}

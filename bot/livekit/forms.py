@@ -100,16 +100,16 @@ _seconds: dict[bytes, int] = {}
 def epoch(stamp: bytes) -> tuple[float, int | None] | None:
     """Epoch seconds and offset in minutes (None: no zone written, read as UTC) of an ISO 8601 time."""
     try:
-        return _epoch(stamp)
+        whole = _seconds.get(stamp[:19])
+        if whole is not None and len(stamp) == 24 and stamp[19] == 46 and stamp[23] == 90:  # the server's own form
+            return whole + int(stamp[20:23]) / 1000, 0
+        return _epoch(stamp, whole)
     except ValueError:
         return None
 
 
-def _epoch(stamp: bytes) -> tuple[float, int | None] | None:
+def _epoch(stamp: bytes, whole: int | None) -> tuple[float, int | None] | None:
     base = stamp[:19]
-    whole = _seconds.get(base)
-    if whole is not None and len(stamp) == 24 and stamp[19] == 46 and stamp[23] == 90:  # the server's own form
-        return whole + int(stamp[20:23]) / 1000, 0
     if whole is None:
         year, month, day = int(base[0:4]), int(base[5:7]), int(base[8:10])
         hour, minute, second = int(base[11:13]), int(base[14:16]), int(base[17:19])

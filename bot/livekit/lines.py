@@ -3,21 +3,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from bot.livekit.events import CRASH, SERVER
-from bot.livekit.forms import ANSI, Prefix, Record, braces, clean, epoch, fields_of, loose, parse, peel
+from bot.livekit.forms import Record, braces, clean, epoch, fields_of, loose, parse, peel
+from bot.livekit.skim import edges, feeds, levels, line_end, notable_for, own_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from bot.livekit.skim import Chunk
 
 _CONTINUED_LINES: Final = 80
 TAKEN: Final = 60
 _CONTINUED_BYTES: Final = 1 << 16
 _WRAPPED_LINES: Final = 8
-_COLUMNS: Final = 160  # bytes in which time, level, logger, caller and message usually end; the rest is long
 
 
 class Tally(msgspec.Struct):
@@ -103,17 +106,31 @@ class _Participant(msgspec.Struct):
 
 
 _session: Final = msgspec.json.Decoder(_Session, strict=False).decode
-_participant: Final = msgspec.json.Decoder(_Participant, strict=False).decode
+_short: Final = msgspec.json.Decoder(_Participant, strict=False).decode
 _fields: Final = msgspec.json.Decoder(dict[str, Any]).decode
+_ASKED: Final = 8192  # bytes that a list of dispatches may have
 
 
-def session_fields(text: bytes) -> dict[str, Any]:
-    """`starting RTC session`: who joins which room, what the token asks for; `agents` None when not shown."""
+def _participant(text: bytes) -> dict[str, Any]:
+    p = _short(text)
+    return {"room": p.room, "roomID": p.roomID, "participant": p.participant, "reason": p.reason}
+
+
+def session_fields(text: bytes, start: int = 0, end: int | None = None) -> dict[str, Any]:
+    """`starting RTC session`: who joins which room, what the token asks for; `agents` None when not shown.
+
+    The fields stand in `text` from `start` to `end`.
+    """
+    end = len(text) if end is None else end
+    asked = text.find(b'"CreateRoom"', start, end)
+    bulk = text.find(b'"PublisherOffer"', asked, min(end, asked + _ASKED)) if asked >= 0 else -1
     try:
-        s = _session(text)
+        # Without the 15 kB of SDP, which say nothing about dispatch.
+        s = _session(text[start:end] if bulk < 0 else text[start : text.rfind(b",", asked, bulk)] + b"}}")
     except (msgspec.DecodeError, UnicodeDecodeError):
-        end = text.rfind(b"}") + 1
-        return session_fields(text[:end]) if 0 < end < len(text) else _session_loose(text)
+        text = text[start:end]
+        whole = text.rfind(b"}") + 1  # a terminal may have put colours behind it
+        return session_fields(text[:whole]) if 0 < whole < len(text) else _session_loose(text)
     out: dict[str, Any] = {
         "room": s.room, "roomID": s.roomID, "participant": s.participant, "nodeID": s.nodeID,
         "numParticipants": s.numParticipants, "agents": None, "agent": False, "reconnect": False,
@@ -273,6 +290,15 @@ _QUICK: Final = {
     **SERVER,
     **{message + b"\r": kind for message, kind in SERVER.items()},
 }  # CR LF ends a line without fields
+_TELLING: Final = frozenset({"info", "debug"})  # a log with these levels can hold nearly all that decides
+_OWN_MESSAGES: Final = tuple(message for message, kind in SERVER.items() if kind in _OWN)
+_AGENT: Final = b'"participant": "agent-AJ_'
+_FRONT: Final = 600  # bytes in which a session's line names its participant
+_PASSED: Final = Record("", "", None, None, False, False, "", "", {}, b"", False)
+_COLUMNS: Final = re.compile(
+    rb"([^\t\n]*+)\t([^\t\n]*+)\tlivekit[^\t\n]*+\t[^\t\n]*+\t([^\t\n]*+)\t?+"
+).match  # time with what stands before it, level, message
+_LEVELS: Final = {level.upper().encode(): level for level in ("debug", "info", "warn", "error")}
 _ALWAYS_OPEN: Final = frozenset({"pretty", "open", "wrapped"})
 _FIELDLESS: Final = frozenset(
     {"single-node", "w-starting", "w-draining", "w-cloud-load", "w-initialized", "w-initializing"}
@@ -293,59 +319,55 @@ def _continues(record: Record) -> bool:
     return not record.fields
 
 
-def records(
-    blocks: Iterable[list[bytes]], tally: Tally, only: tuple[bytes, ...] = ()
-) -> Iterator[tuple[Record, int, int]]:
+def records(chunks: Iterable[Chunk], tally: Tally, only: tuple[bytes, ...] = ()) -> Iterator[tuple[Record, int, int]]:
     """Every record with its line (from 1) and byte offset; `tally` fills up as the lines go by.
 
     `only` are names and ids of rooms: of all other rooms just births and jobs are given, which a large log is read
     faster by. It decides nothing about the rooms that are named.
     """
-    number = offset = 0  # of the block's first line
+    hits = 0
+    number = 0  # of line feeds before `counted`: the number of the line that begins there
     waiting: dict[str, _Open] = {}
-    server = _QUICK.get
-    loggers: set[bytes] = set()
-    informed = False
-    for block in blocks:
-        done = slow = 0  # lines of the block that `here` counts; lines in other forms
-        here = offset
-        for index, line in enumerate(block):
-            # The server's console layout, TABs kept, with or without another program's prefix.
-            column = line[:_COLUMNS].split(b"\t", 5)
-            if len(column) < 6 and len(line) > _COLUMNS:
-                column = line.split(b"\t", 5)
-            if len(column) > 4 and not waiting and (column[2] in loggers or _is_logger(column[2], loggers)):
-                kind = server(column[4])
-                if kind is None:
-                    if not informed:
-                        informed = _note_level(column, tally)
+    notable = notable_for(_OWN_MESSAGES if only else (), only)
+    for base, data, end in chunks:
+        begun = number
+        at = counted = slow = 0
+        while at < end:
+            start, record = at + 1, None
+            if waiting:
+                at = line_end(data, start, end)
+            else:
+                found = notable(data, at, end)
+                if found is None:
+                    break
+                start = found.end()
+                at = line_end(data, start, end)
+                record = _quick(data, start, at, only)
+                if record is _PASSED:
                     continue
-                if only and kind in _OWN and not any(name in line for name in only):
-                    continue
-                if len(line) > _COLUMNS:
-                    column = line.split(b"\t", 5)
-                record = _quick(kind, column)
-                if record is not None:
-                    here += sum(map(len, block[done:index])) + index - done
-                    done = index
-                    tally.server_hits += 1
-                    tally.started = tally.started or kind == "server-starting"
-                    if len(tally.taken) < TAKEN:
-                        tally.took(record, number + index + 1)
-                    yield record, number + index + 1, here
-                    continue
+            number += feeds(data, counted, start)
+            counted = start
+            if record is not None:
+                hits += 1
+                if hits <= TAKEN:
+                    tally.took(record, number)
+                if record.kind == "server-starting":
+                    tally.started = True
+                yield record, number, base + start
+                continue
             slow += 1
-            here += sum(map(len, block[done:index])) + index - done
-            done = index
-            yield from _slowly(line, number + index + 1, here, waiting, tally)
-        if slow < len(block):
-            _note_times(block, tally)
-            tally.server_lines += len(block) - slow
-        number += len(block)
-        offset += sum(map(len, block)) + len(block)
+            yield from _slowly(data[start:at], number, base + start, waiting, tally)
+        number += feeds(data, counted, end)
+        if slow < number - begun:
+            tally.server_lines += number - begun - slow
+            for own in edges(data, end):
+                tally.saw(*own)
+            if not tally.levels & _TELLING:
+                tally.levels |= levels(data, end)
     for opened in waiting.values():
         yield from _close(opened, tally)
     tally.lines += number
+    tally.server_hits += hits
 
 
 def _slowly(
@@ -389,32 +411,6 @@ def _slowly(
         yield from _counted(found, number, here, tally)
 
 
-def _is_logger(column: bytes, loggers: set[bytes]) -> bool:
-    if not column.startswith(b"livekit") or len(loggers) > 256:
-        return column.startswith(b"livekit")
-    loggers.add(column)
-    return True
-
-
-def _note_level(column: list[bytes], tally: Tally) -> bool:
-    """Remember a level; True once it is known that the log has INFO, the level of nearly all that decides."""
-    level = column[1].decode("utf-8", "replace").lower()
-    tally.levels.add(level)
-    return level in {"info", "debug"}
-
-
-def _note_times(block: list[bytes], tally: Tally) -> None:
-    for lines in (block, reversed(block)):
-        for line in lines:
-            column = line.split(b"\t", 3)
-            if len(column) > 3 and column[2].startswith(b"livekit"):
-                own = epoch(_own_stamp(column[0]))
-                if own:
-                    tally.saw(*own)
-                    tally.levels.add(column[1].decode("utf-8", "replace").lower())
-                    break
-
-
 def _close(opened: _Open, tally: Tally) -> Iterator[tuple[Record, int, int]]:
     record = opened.finish()
     if record is not None:
@@ -436,53 +432,46 @@ def _counted(record: Record, number: int, here: int, tally: Tally) -> Iterator[t
     yield record, number, here
 
 
-def _own_stamp(column: bytes) -> bytes:
-    if column[:1].isdigit() and len(column) < 30:
-        return column
-    return ANSI.sub(b"", column).rstrip().rsplit(b" ", 1)[-1]
+def _quick(data: bytes, start: int, end: int, only: tuple[bytes, ...]) -> Record | None:
+    """The record of a line in the server's console layout, with or without another program's prefix, TABs kept.
 
-
-def _quick(kind: str, column: list[bytes]) -> Record | None:
-    """A record of the server's console layout, its columns known; None when a slower look is needed."""
-    stamp = column[0]
+    `_PASSED` for a line that says nothing about dispatch, or nothing about the rooms that are wanted; None when a
+    slower look is needed.
+    """
+    found = _COLUMNS(data, start, end)
+    if found is None:
+        return None
+    stamp, level, message = found.groups()
+    kind = _QUICK.get(message)
+    if kind is None or (only and _of_others(kind, data, start, end, only)):
+        return _PASSED
     service = ""
     if len(stamp) > 29 or not stamp[:1].isdigit():
-        prefix: Prefix = peel(stamp + b" ")
-        service = prefix.service
-        stamp = _own_stamp(stamp)
+        service = peel(stamp + b" ").service
+        stamp = own_stamp(stamp)
     own = epoch(stamp)
     if own is None:
         return None
-    tail = column[5] if len(column) > 5 else b""
-    fields: dict[str, Any]
+    at, zone = own
     if kind == "session-starting":
-        fields = session_fields(tail)
-    elif tail:
+        fields = session_fields(data, found.end(), end)
+    else:
+        tail = data[found.end() : end]
         try:
-            if kind in _LONG:
-                short = _participant(tail)
-                fields = {
-                    "room": short.room,
-                    "roomID": short.roomID,
-                    "participant": short.participant,
-                    "reason": short.reason,
-                }
-            else:
-                fields = _fields(tail)
+            fields = _participant(tail) if kind in _LONG else _fields(tail) if tail else {}
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             fields = fields_of(clean(tail))
-    else:
-        fields = {}
     return Record(
-        kind,
-        "console",
-        own[0],
-        own[1],
-        own[1] is None,
-        False,
-        column[1].decode("utf-8", "replace").lower(),
-        service,
-        fields,
-        b"",
-        False,
+        kind, "console", at, zone, zone is None, False, _LEVELS.get(level) or _level(level), service, fields, b"", False
     )
+
+
+def _level(level: bytes) -> str:
+    return level.decode("utf-8", "replace").lower()
+
+
+def _of_others(kind: str, data: bytes, start: int, end: int, only: tuple[bytes, ...]) -> bool:
+    """Whether a line is only of use to a room that is not wanted."""
+    if kind in _OWN or (kind == "session-starting" and data.find(_AGENT, start, start + _FRONT) >= 0):
+        return all(data.find(name, start, end) < 0 for name in only)
+    return False

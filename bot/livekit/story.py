@@ -274,14 +274,15 @@ class Story:
             self.stream_nodes.append(set())
             self.stream_rooms.append(set())
             self.stream_span.append([])
-        if record.at is not None:
+        at = record.at
+        if at is not None:
             span = self.stream_span[stream]
             if not span:
-                span.extend((record.at, record.at))
-            elif record.at < span[0]:
-                span[0] = record.at
-            elif record.at > span[1]:
-                span[1] = record.at
+                span.extend((at, at))
+            elif at > span[1]:
+                span[1] = at
+            elif at < span[0]:
+                span[0] = at
         handler = _HANDLERS.get(record.kind)
         if handler is not None:
             handler(self, record, self.ledger.add(source, line, offset), stream)
@@ -427,7 +428,10 @@ class Story:
         room.joins = (*kept, join)
 
     def _join_of(self, room: Room, who: str) -> Join | None:
-        return next((j for j in reversed(room.joins) if j.who == who), None)
+        for join in reversed(room.joins):
+            if join.who == who:
+                return join
+        return None
 
     def on_active(self, r: Record, mark: int, stream: int) -> None:
         room = self.room_of(r.fields, stream, r.at, mark)
