@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 
@@ -28,6 +29,8 @@ def main() -> int:
     verbs.add_parser("failures", help="list the failures that can be made")
     asked = parser.parse_args()
     progress = Progress(WORK / "logs")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # in the background both would be missed
     try:
         if asked.verb == "up":
             bring_up(Stack(version=asked.server, fail_first=asked.failure, level=asked.level, progress=progress))
