@@ -6,6 +6,7 @@ import json
 import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from bot.errors import Unreachable, UsageError
@@ -63,6 +64,10 @@ class Look:
     sources: tuple[Source, ...]
     redactor: Redactor
 
+    def plain(self, text: str) -> str:
+        """One of our own sentences without a secret in it; most are the same for many rooms."""
+        return _plain(self.redactor, text)
+
     def quote(self, cite: Cite) -> tuple[str, int, str]:
         """Source, line and redacted text of what decided."""
         if cite.place is not None:
@@ -70,6 +75,11 @@ class Look:
         source, line, offset = self.seen.story.ledger.where(cite.mark)
         log = self.logs[source]
         return log.name, line, shown(log.line_at(offset), self.redactor)
+
+
+@lru_cache(maxsize=4096)
+def _plain(redactor: Redactor, text: str) -> str:
+    return redactor.text(text)
 
 
 def shown(line: bytes, redactor: Redactor) -> str:

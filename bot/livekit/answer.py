@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, overload
 
@@ -13,13 +13,16 @@ from bot.livekit.attribution import attribute
 from bot.livekit.case import Case
 from bot.livekit.causes import judge as judge_room
 from bot.livekit.remedies import REMEDY, RUNBOOK
-from bot.livekit.seen import Verdict, Verdicts
+from bot.livekit.seen import Verdict, Verdicts, VerdictWord, overall_of
 from bot.livekit.timeline import timeline
 from bot.livekit.words import quote
 
 if TYPE_CHECKING:
     from bot.livekit.seen import Missing, Seen
     from bot.livekit.story import Room
+
+#: Rows by agent, verdict and cause.
+Count = Counter[tuple[str | None, VerdictWord, str | None]]
 
 
 def judge(seen: Seen) -> Verdicts:
@@ -42,10 +45,11 @@ def judge(seen: Seen) -> Verdicts:
         rows.add(row, None)
     if not rows:
         rows.add(_nothing(quiet), None)
-    compared: Iterable[Verdict] = rows
+    compared = rows.tally
     if len(rooms) < len(every) <= _COMPARED and not seen.partial:  # what became of the others says why it varies
-        compared = [judge_room(case, room) for room in every]
-    return Verdicts(rows, tuple(_notes(case, rows, compared)))
+        compared = Counter((v.agent, v.verdict, v.cause) for v in (judge_room(case, room) for room in every))
+    words = {word for _, word, _ in rows.tally}
+    return Verdicts(rows, tuple(_notes(case, rows.tally, compared)), overall_of(words))
 
 
 def _without_a_log(case: Case, rows: Rows) -> list[Verdict]:
@@ -63,7 +67,7 @@ def _without_a_log(case: Case, rows: Rows) -> list[Verdict]:
     out += rest.refusals(case)
     out += rest.silent(case)
     out += agreement.project(case)
-    if not rows.causes and not any(r.verdict == "cause" for r in out):
+    if not any(word == "cause" for _, word, _ in rows.tally) and not any(r.verdict == "cause" for r in out):
         out += rest.workers(case)
     return out
 
@@ -86,11 +90,12 @@ class Rows(Sequence[Verdict]):
 
     def __init__(self) -> None:
         self._rows: list[Verdict | _Came] = []
-        self.causes = 0
+        #: How many rows of which agent have which verdict and cause: what is said of the whole needs no second reading.
+        self.tally: Count = Counter()
 
     def add(self, row: Verdict, room: Room | None) -> None:
         """Append a row."""
-        self.causes += row.verdict == "cause"
+        self.tally[row.agent, row.verdict, row.cause] += 1
         plain = room is not None and row.verdict == "healthy" and len(row.evidence) == 2 and not row.story
         self._rows.append(_Came(row, room) if plain and room is not None else row)
 
@@ -146,7 +151,7 @@ def _nothing(quiet: Missing | None) -> Verdict:
     return Verdict(None, None, "inconclusive", None, 0.0, text, (), (lack,))
 
 
-def _notes(case: Case, rows: Iterable[Verdict], compared: Iterable[Verdict]) -> list[str]:
+def _notes(case: Case, rows: Count, compared: Count) -> list[str]:
     notes: list[str] = []
     noise: Counter[str] = Counter()
     for room in case.story.rooms.values():
@@ -161,7 +166,7 @@ def _notes(case: Case, rows: Iterable[Verdict], compared: Iterable[Verdict]) -> 
             "(normally JT_ROOM), `assigned job to worker`, and whether the agent becomes active in the room."
         )
     implicit = [r for r in case.story.refusals if r.name == "" and r.error.startswith("no response")]
-    if implicit and not any(r.cause in {"dispatch-missing", "worker-died"} for r in rows):
+    if implicit and not any(cause in {"dispatch-missing", "worker-died"} for _, _, cause in rows):
         notes.append(
             "`failed to send job request` / `no response from servers` with an empty agentName is the implicit dispatch of a room that was made without one; beside a named "
             "dispatch it is harmless. What decides is whether the room asked for the named agent."
@@ -179,17 +184,15 @@ def _notes(case: Case, rows: Iterable[Verdict], compared: Iterable[Verdict]) -> 
     return notes
 
 
-def _served(rows: Iterable[Verdict]) -> list[str]:
+def _served(rows: Count) -> list[str]:
     """Where some rooms of an agent were served and others not: how many of each, and why that varies."""
     served: Counter[str] = Counter()
     failed: dict[str, Counter[str]] = {}
-    for row in rows:
-        if row.agent is None:
-            continue
-        if row.verdict == "healthy":
-            served[row.agent] += 1
-        elif row.cause:
-            failed.setdefault(row.agent, Counter())[row.cause] += 1
+    for (name, word, cause), number in rows.items():
+        if name is not None and word == "healthy":
+            served[name] += number
+        elif name is not None and cause:
+            failed.setdefault(name, Counter())[cause] += number
     notes = []
     for agent, causes in failed.items():
         if not served[agent]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from bot.livekit.setup import Setup
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from bot.livekit.lines import Tally
     from bot.livekit.setup import Place
@@ -126,18 +126,19 @@ class Verdict:
     story: tuple[tuple[float, str], ...] = ()  # (epoch seconds, sentence); only of rooms that were asked for
 
 
+def overall_of(words: Iterable[VerdictWord]) -> VerdictWord:
+    """Any cause → cause, else any inconclusive → inconclusive, else healthy; nothing at all is inconclusive."""
+    found = set(words)
+    for word in ("cause", "inconclusive", "healthy"):
+        if word in found:
+            return word
+    return "inconclusive"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """The answer: a verdict per room, newest first where one room was asked for, and notes on the whole."""
+    """The answer: a verdict per room, newest first where one room was asked for, notes on the whole, and the whole."""
 
     rows: Sequence[Verdict]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def overall(self) -> VerdictWord:
-        """Any cause → cause, else any inconclusive → inconclusive, else healthy; nothing at all is inconclusive."""
-        words = {row.verdict for row in self.rows}
-        for word in ("cause", "inconclusive", "healthy"):
-            if word in words:
-                return word
-        return "inconclusive"
+    notes: tuple[str, ...]
+    overall: VerdictWord

@@ -138,7 +138,7 @@ def zone_of(diagnosis: Diagnosis) -> int:
 
 def row_of(diagnosis: Diagnosis, verdict: Verdict, zone: int) -> Row:
     """A verdict with the texts of its evidence."""
-    plain = diagnosis.look.redactor.text
+    plain = diagnosis.look.plain
     return Row(
         verdict.room, verdict.room_id, verdict.verdict, verdict.cause, verdict.confidence, plain(verdict.summary),
         [evidence_of(diagnosis, cite) for cite in distinct(verdict.evidence)], [Lack(m.source, m.would_settle) for m in verdict.missing],
@@ -158,7 +158,7 @@ def distinct(cites: tuple[Cite, ...]) -> list[Cite]:
 def evidence_of(diagnosis: Diagnosis, cite: Cite) -> Evidence:
     """A cited line as it may be shown."""
     source, line, text = diagnosis.look.quote(cite)
-    return Evidence(source, line, text, diagnosis.look.redactor.text(cite.says))
+    return Evidence(source, line, text, diagnosis.look.plain(cite.says))
 
 
 def workers(diagnosis: Diagnosis, zone: int) -> Iterator[WorkerRow]:
