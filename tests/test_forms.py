@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bot.livekit.lines import Tally, records
+from bot.livekit.skim import chunk_of
 
 FORMS = Path(__file__).parent / "forms"
 CASES = [
@@ -23,7 +24,7 @@ def read(lines: list[bytes]) -> list[dict[str, Any]]:
     """All records of these lines, with what a case says about them."""
     return [
         {"line": line, "kind": r.kind, "at": r.at, "level": r.level, "service": r.service, "fields": r.fields}
-        for r, line, _offset in records([lines], Tally())
+        for r, line, _offset in records([chunk_of(b"\n".join(lines))], Tally())
     ]
 
 
