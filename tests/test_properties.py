@@ -14,7 +14,7 @@ import pytest
 from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from bot.evidence import look
+from bot.evidence import files, look
 from bot.livekit.lines import Tally, records
 from bot.livekit.skim import chunk_of
 from tests.fletcher import EXIT, Reply, diagnose, evidence, fletcher
@@ -183,6 +183,25 @@ def test_the_quick_reader_and_the_thorough_one_agree(case: Path, layout: str) ->
         }
     assert (quick.first, quick.last) == pytest.approx((thorough.first, thorough.last), abs=0.01)
     assert quick.zone == thorough.zone
+
+
+@every_case
+@pytest.mark.parametrize("size", [64, 1000, 1 << 14])
+def test_where_a_log_is_cut_for_reading_changes_nothing(case: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read in pieces of any size, a log has the same records on the same lines, and the verdicts are the same."""
+    whole = [_found(path) for path in sorted(case.glob("*.log"))]
+    expected = verdicts(answer(case))
+    monkeypatch.setattr(files, "BLOCK", size)
+    assert [_found(path) for path in sorted(case.glob("*.log"))] == whole
+    assert verdicts(diagnose(*evidence(case))) == expected
+
+
+def _found(path: Path) -> list[tuple[str, float | None, str, int, int]]:
+    """Kind, time, service, line and byte of every record of a file."""
+    log = files.open_log(str(path))
+    found = [(r.kind, r.at, r.service, line, offset) for r, line, offset in records(log.chunks(), Tally())]
+    log.close()
+    return found
 
 
 @every_case
