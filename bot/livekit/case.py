@@ -146,6 +146,8 @@ class Case:
         if room.asked_api is not None:
             cite = next((c for _, kind, _, c in self.calls.get(id(room), ()) if kind == "api-create-room"), None)
             return room.asked_api or NOBODY, cite
+        if any(kind == "api-create-room" and agents is None for _, kind, agents, _ in self.calls.get(id(room), ())):
+            return None, None  # made over the API, by a server whose log does not say for whom
         first = next((j for j in room.joins if not j.agent and j.asked is not None), None)
         if room.seen_born and first is not None and (first.others in {0, -1}):
             says = "the join that made the room asks for " + (
@@ -166,10 +168,10 @@ class Case:
         for at, kind, agents, call_cite in self.calls.get(id(room), ()):
             if kind == "api-create-dispatch":
                 out += [Want(n, d, at, "create-dispatch", call_cite) for n, d in agents or ()]
+        for name in dict.fromkeys(job.name for job in room.jobs):  # old servers do not say what CreateDispatch asked for
+            if not any(w.name == name for w in out):
+                out.append(Want(name, "", start, "create-dispatch" if asked == NOBODY else "seen", None))
         if asked is None:
-            for name in dict.fromkeys(job.name for job in room.jobs):
-                if not any(w.name == name for w in out):
-                    out.append(Want(name, "", start, "seen", None))
             for silent_name, kind, _at, _mark in room.silent:
                 wanted = silent_name is not None and self.counts(silent_name, kind, start)
                 if wanted and not any(w.name == silent_name for w in out):

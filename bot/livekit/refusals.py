@@ -397,6 +397,8 @@ def nothing_asked(case: Case, room: Room, line: Cite | None) -> Verdict | None:
     if (
         asked is None
         or asked != NOBODY
+        or room.jobs
+        or any(j.agent and j.active_mark >= 0 for j in room.joins)
         or any(k == "api-create-dispatch" for _, k, _, _ in case.calls.get(id(room), ()))
     ):
         return None

@@ -496,6 +496,8 @@ class Story:
                 )
                 if isinstance(listed, list)
                 else ()
+                if request
+                else None
             )
         self.api.append((r.at, r.kind, name, self._asked(agents), mark, stream))
 
