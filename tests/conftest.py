@@ -1,9 +1,13 @@
 """What every test can use."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# The real stack takes minutes and the whole machine: `make test-real` asks for it.
+collect_ignore = [] if os.environ.get("FLETCHER_REAL") == "1" else ["live"]
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 #: Seconds within which a worker that goes took its new job with it; later it may as well be agents-js 1.0.x, which
 #: ends the whole worker when a process is not ready in time. The worker's own log tells the two apart.
 _AT_ONCE = 3.0
+#: Seconds that an agent may take from its job to its join while somebody still waits for it.
+_TO_JOIN = 10.0
 _NOT_CONNECTED = "not connected 10 s after the entry function was called"
 _GIVEN = "the job is given to a worker"
 _ACTIVE = "its agent is active in the room"
@@ -63,6 +65,12 @@ def unassigned(room: Room) -> Join | None:
     """An active agent in the room whose job no line shows."""
     ids = {f"agent-{job.id}" for job in room.jobs}
     return next((j for j in room.joins if j.agent and j.active_mark >= 0 and j.who not in ids and j.mark >= 0), None)
+
+
+def strangers(room: Room) -> int:
+    """How many active agents in the room have a job that no line shows."""
+    ids = {f"agent-{job.id}" for job in room.jobs}
+    return len({j.who for j in room.joins if j.agent and j.active_mark >= 0 and j.who not in ids and j.mark >= 0})
 
 
 def _came(case: Case, room: Room, job: Job, session: Join, name: str) -> Verdict:
@@ -185,7 +193,7 @@ def _never_started(case: Case, room: Room, job: Job, name: str) -> Verdict:
             judged_from=job.at + case.job_limit,
         )
     ended = _ended_at_once(job)
-    if ended is not None:
+    if ended is not None and not _deserted(room, ended[0] + (job.at or 0.0)):
         text = f"The job for {quote(name)} ended {ago(ended[0])} after it was assigned and its agent never joined: the entry function failed or returned at once."
         return case.verdict(room, "entry-crash", 0.75, text, [mine, Cite("the job ends at once", ended[1])], agent=name)
     if not room.joins and job.at is None:
@@ -205,7 +213,7 @@ def _never_started(case: Case, room: Room, job: Job, name: str) -> Verdict:
         for log in case.story.logs.values()
         if job.id in log.requests
     ]
-    silent = _failed_silently(case, job)
+    silent = None if job.at is None or _deserted(room, job.at + _TO_JOIN) else _failed_silently(case, job)
     if silent is not None:
         text = f"The job for {quote(name)} was taken by a worker that serves other rooms, its process was ready, and its agent never joined: the entry function failed or never connects (agents-js before 1.1 logs that at debug level only)."
         return case.verdict(room, "entry-crash", 0.6, text, [mine, *silent], agent=name)
@@ -217,6 +225,14 @@ def _never_started(case: Case, room: Room, job: Job, name: str) -> Verdict:
         )
     ]
     return case.open(room, text, missing, [mine, *asked[:1]], agent=name)
+
+
+def _deserted(room: Room, at: float) -> bool:
+    """Whether every user had left by then, or the room was closed: then no agent had anybody to come to."""
+    if room.closed is not None and room.closed[0] is not None and room.closed[0] <= at:
+        return True
+    users = [j for j in room.joins if not j.agent]
+    return bool(users) and all(j.left is not None and j.left <= at for j in users)
 
 
 def _failed_silently(case: Case, job: Job) -> list[Cite] | None:

@@ -168,7 +168,8 @@ class Case:
         for at, kind, agents, call_cite in self.calls.get(id(room), ()):
             if kind == "api-create-dispatch":
                 out += [Want(n, d, at, "create-dispatch", call_cite) for n, d in agents or ()]
-        for name in dict.fromkeys(job.name for job in room.jobs):  # old servers do not say what CreateDispatch asked for
+        # Old servers do not say what CreateDispatch asked for; a job says that it was.
+        for name in dict.fromkeys(job.name for job in room.jobs):
             if not any(w.name == name for w in out):
                 out.append(Want(name, "", start, "create-dispatch" if asked == NOBODY else "seen", None))
         if asked is None:

@@ -45,7 +45,7 @@ def _want(case: Case, room: Room, want: Want) -> Verdict:
     if jobs:
         return assigned.judge(case, room, jobs, want.name)
     there = assigned.unassigned(room)
-    if there is not None and (not want.name or len(case.wants(room)) == 1):
+    if there is not None and (not want.name or assigned.strangers(room) >= len(_jobless(case, room))):
         text = "An agent is active in the room; the line that gives it its job is in the log of another node, or was left out."
         return assigned.came(room, want.name, text, there.mark, there.active_mark)
     warned = refusals.warned(case, room, want)
@@ -58,6 +58,12 @@ def _want(case: Case, room: Room, want: Want) -> Verdict:
     if silent is not None:
         return silent
     return _absent(case, room, want)
+
+
+def _jobless(case: Case, room: Room) -> list[Want]:
+    """The named agents that this room asked for and whose job no line shows."""
+    named = [w for w in case.wants(room) if w.name]
+    return [w for w in named if not any(j.name == w.name for j in room.jobs)]
 
 
 def _absent(case: Case, room: Room, want: Want) -> Verdict:
@@ -156,6 +162,8 @@ def _asked_and_gone(case: Case, room: Room, want: Want) -> Verdict | None:
     if offer is None:
         return None
     log, said = offer
+    if not room.seen_born or any(j.agent for j in room.joins):
+        return None
     cites = [case.birth_cite(room), Cite("the worker was offered the job", said.mark)]
     if not any(case.story.workers[w].mark >= 0 for w in log.workers):
         text = "The worker was offered the job, and this log shows neither that worker nor what became of the job."

@@ -21,6 +21,8 @@ FATAL: Final = re.compile(
     r"ERR_MODULE_NOT_FOUND|Cannot find (?:module|package)|ModuleNotFoundError|ImportError|SyntaxError|MissingCredentials|"
     r"ERR_UNKNOWN_FILE_EXTENSION|(?:api_key|api_secret|API [Kk]ey|API Secret)[^\n]{0,60} (?:is )?required"
 )
+#: Seconds after a room's birth in which a worker that registers was merely late, whatever refused it before.
+_SOON: Final = 30.0
 
 
 def silent(case: Case, room: Room, want: Want) -> Verdict | None:
@@ -97,9 +99,11 @@ def nobody(case: Case, room: Room, want: Want, line: Cite | None) -> Verdict:
         w for w in same if w.registered is not None and t0 < w.registered <= t0 + LATE and not case.pool.alive(w, t0)
     ]
     others = [w for w in case.pool.at(t0, group) if w.name is not None and w.name != name]
-    if after:
-        new = min(after, key=lambda w: w.registered or 0.0)
-        delay = (new.registered or t0) - t0
+    refused = not_registered(case, name, t0, len(others))
+    new = min(after, key=lambda w: w.registered or 0.0) if after else None
+    delay = (new.registered or t0) - t0 if new is not None else 0.0
+    anew = group is not None and case.pool.restarted(group, t0, t0 + delay)
+    if new is not None and not anew and (delay < _SOON or refused is None):
         text = f"The worker for {quote(name)} registered {ago(delay)} after the room was born; a room's dispatch is tried once, at its birth."
         return case.verdict(
             room,
@@ -109,7 +113,6 @@ def nobody(case: Case, room: Room, want: Want, line: Cite | None) -> Verdict:
             [birth, Cite("the worker registers too late", new.mark), line],
             agent=name,
         )
-    refused = not_registered(case, name, t0, len(others))
     if before:
         last = max(before, key=lambda w: w.gone if w.gone is not None else -1.0)
         renamed = [w for w in others if w.registered is not None and (last.gone or 0.0) <= w.registered <= t0]
@@ -205,7 +208,7 @@ def not_registered(case: Case, name: str, t0: float, others: int) -> tuple[str, 
         if _registered_here(case, log, t0):
             continue
         found = log_failure(case, log, name, t0)
-        if found is not None:
+        if found is not None and not (bad and found[0] == "worker-refused"):
             server = (
                 [Cite("the server's answer to a worker", refusals[0][2])]
                 if refusals and found[0] == "worker-auth"
@@ -230,7 +233,7 @@ def not_registered(case: Case, name: str, t0: float, others: int) -> tuple[str, 
         ok = [
             w
             for w in case.pool.registered
-            if w.registered is not None and refusals[-1][0] is not None and w.registered > refusals[-1][0]
+            if w.registered is not None and refusals[-1][0] is not None and refusals[-1][0] < w.registered <= t0
         ]
         if not ok:
             what = (
@@ -275,7 +278,7 @@ def log_failure(case: Case, log: WorkerLog, name: str, t0: float | None) -> tupl
         return cause, text, cites
     lost = [s for s in log.of("w-connection-lost") if near(s)]
     strangers = [w for w in log.workers if case.story.workers[w].mark < 0 and not case.story.workers[w].served]
-    if strangers and len(strangers) == len(log.workers) and case.story.streams:
+    if strangers and len(strangers) == len(log.workers) and _whole(case, log):
         mark = case.story.workers[strangers[-1]].ours_mark
         text = "The worker is registered with another server: its id never appears in this server's log. Its LIVEKIT_URL points elsewhere."
         return "worker-unreachable", text, [Cite("registered, but not with this server", mark)]
@@ -298,8 +301,20 @@ def log_failure(case: Case, log: WorkerLog, name: str, t0: float | None) -> tupl
     return None
 
 
+def _whole(case: Case, log: WorkerLog) -> bool:
+    """Whether this server's log must show a worker that registers with it: it reaches back to before, and is one node's."""
+    if case.story.shared or not case.story.streams:
+        return False
+    for worker_id in log.workers:
+        at = case.story.workers[worker_id].ours_at
+        if at is None or not any(start <= at + 2.0 for starts in case.pool.starts.values() for start, _, _ in starts):
+            return False
+    return True
+
+
 def _no_worker(case: Case, room: Room, want: Want, here: list[Cite | None], group: int | None, t0: float) -> Verdict:
     """Nobody of that name, nobody else, and nothing that says why."""
+    name = want.name
     sure = group is not None and case.pool.reaches_start(group, t0)
     text = f"No worker was registered when the room was born{f', so nobody could be asked for {quote(want.name)}' if want.name else ''}."
     missing: list[Missing] = []
@@ -311,6 +326,11 @@ def _no_worker(case: Case, room: Room, want: Want, here: list[Cite | None], grou
         missing.append(
             Missing("server log from its start on", "whether a worker with another name had registered earlier")
         )
+    if case.story.shared:
+        missing.append(Missing("server logs of the other nodes", "whether a worker was registered with one of them"))
+        text = f"No worker for {quote(name)} was known to this node; it shares a Redis with others, whose workers this log does not show."
+        text = text if name else "No worker was registered with this node when the room was born; others may have one."
+        return case.open(room, text, missing, here, agent=name)
     if not sure or case.chosen(room):
         what = f"No worker for {quote(want.name)} was known" if want.name else "No line shows a worker without a name"
         text = f"{what}; whether another one had registered before the log begins cannot be seen."

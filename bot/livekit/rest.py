@@ -26,6 +26,7 @@ def jobs_of_workers(case: Case) -> list[Verdict]:
     known = {room.id for room in story.rooms.values() if room.id}
     names = {room.name for room in story.rooms.values() if room.name}
     taken = {job.id for room in story.rooms.values() for job in room.jobs}
+    taken |= {refused.job for room in story.rooms.values() for refused in room.refused if refused.job}
     rows: list[Verdict] = []
     for log in story.logs.values():
         for said in log.requests.values():
