@@ -24,6 +24,7 @@ def attribute(case: Case) -> None:
     launches.sort(key=lambda item: item[0])
     times = [item[0] for item in launches]
 
+    names: dict[int, set[str]] = {}
     taken: set[tuple[int, str, str | None, float]] = set()
     many = len(case.pool.now) > 1
     for refused in sorted(case.story.refusals, key=lambda r: r.at or 0.0):
@@ -38,7 +39,9 @@ def attribute(case: Case) -> None:
         ]:
             if kind != (refused.type or "JT_ROOM") or (many and g != group):
                 continue
-            if not _could_want(case, room, refused.name, kind):
+            if id(room) not in names:
+                names[id(room)] = {want.name for want in case.wants(room)}
+            if not _could_want(room, names[id(room)], refused.name, kind):
                 continue
             found.append((abs(refused.at - at - expected), room, at))
         if not found:
@@ -70,11 +73,10 @@ def _launches(case: Case, room: Room) -> list[tuple[float, str]]:
     return out
 
 
-def _could_want(case: Case, room: Room, name: str | None, kind: str) -> bool:
+def _could_want(room: Room, wanted: set[str], name: str | None, kind: str) -> bool:
     if name is None:
         return True
-    wants = case.wants(room)
-    if wants and all(w.name != name for w in wants):
+    if wanted and name not in wanted:
         return False
     return not (kind == "JT_ROOM" and any(job.name == name and job.type == kind for job in room.jobs))
 

@@ -1,0 +1,69 @@
+"""Confident answers that are held back, or turned, when one more line explains the same silence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.fletcher import RECORDINGS, diagnose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+REDIS = '2026-11-23T02:00:00.000Z\tINFO\tlivekit\tredis/redis.go:142\tconnecting to redis\t{"simple": true, "addr": "redis:6379"}\n'
+
+
+def _as_it_is(lines: list[str]) -> list[str]:
+    return lines
+
+
+def _without_refusals(lines: list[str]) -> list[str]:
+    return [line for line in lines if '"status": 401' not in line and "401" not in line.split("\t{")[0]]
+
+
+def _on_a_shared_bus(lines: list[str]) -> list[str]:
+    kept = _without_refusals(lines)
+    stamp = kept[0].split("\t")[0]
+    return [REDIS.replace("2026-11-23T02:00:00.000Z", stamp), *kept]
+
+
+def _without_registration(lines: list[str]) -> list[str]:
+    return [line for line in lines if "livekit.agents" not in line]
+
+
+def _without_start_and_registration(lines: list[str]) -> list[str]:
+    return [line for line in _without_registration(lines) if "starting LiveKit server" not in line]
+
+
+@pytest.mark.parametrize(
+    ("case", "room", "logs", "change", "says"),
+    [
+        # A server before 1.9 does not log what CreateDispatch asked for; the job says it.
+        ("inc-003", "visit_50b250a1", 1, _as_it_is, ("healthy", None)),
+        ("inc-003", "visit_6448f673", 1, _as_it_is, ("cause", "dispatch-missing")),
+        # Nobody registered; with a Redis, the workers of other nodes are not in this log.
+        ("inc-035", "visit_b489b35b", 1, _without_refusals, ("cause", "no-worker")),
+        ("inc-035", "visit_b489b35b", 1, _on_a_shared_bus, ("inconclusive", None)),
+        # A worker that this log does not know is elsewhere only if the log reaches back to before it registered.
+        ("inc-089", "ganglia-7cd46c", 2, _without_registration, ("cause", "worker-unreachable")),
+        ("inc-089", "ganglia-7cd46c", 2, _without_start_and_registration, ("inconclusive", None)),
+    ],
+)
+def test_one_more_line_holds_an_answer_back(
+    case: str,
+    room: str,
+    logs: int,
+    change: Callable[[list[str]], list[str]],
+    says: tuple[Any, Any],
+    tmp_path: Path,
+) -> None:
+    """A recording, changed in one thing: the verdict over its room."""
+    folder = RECORDINGS / case
+    server = tmp_path / "livekit.log"
+    server.write_text("".join(change((folder / "livekit.log").read_text().splitlines(keepends=True))))
+    rows = [
+        r for r in diagnose(*[server, folder / "agent.log"][:logs], "--room", room).json["rooms"] if r["room"] == room
+    ]
+    assert [(r["verdict"], r["cause"]) for r in rows] == [says]
