@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from bot.livekit.case import Case
     from bot.livekit.story import Room
 
+#: Rooms whose wishes are kept at hand: far more than one request's time has, far fewer than a day's log.
+_REMEMBERED = 1000
+
 
 def attribute(case: Case) -> None:
     """`failed to send job request` names no room: give each to the room whose launch fits it by name, type, time."""
@@ -39,6 +42,8 @@ def attribute(case: Case) -> None:
         ]:
             if kind != (refused.type or "JT_ROOM") or (many and g != group):
                 continue
+            if len(names) > _REMEMBERED:
+                names.clear()
             if id(room) not in names:
                 names[id(room)] = {want.name for want in case.wants(room)}
             if not _could_want(room, names[id(room)], refused.name, kind):
