@@ -327,6 +327,19 @@ def test_a_room_that_is_asked_for_has_the_row_it_has_among_all(
             assert [other | {"story": []} for other in mine] == [row | {"story": []}]
 
 
+@every_case
+def test_a_log_that_begins_later_does_not_send_the_worker_elsewhere(case: Path, tmp_path: Path) -> None:
+    """What a cut at the front takes away leaves a room open; it never proves that the worker is with another server."""
+    lines = lines_of(case / "livekit.log")
+    rest = [arg for flag, path in pairs_of(case) if path.name != "livekit.log" for arg in (flag, str(path))]
+    known = {cause for said in verdicts(answer(case)).values() for _, cause in said}
+    for start in range(len(lines) // 8, len(lines), max(1, len(lines) // 6)):
+        later = tmp_path / "livekit.log"
+        later.write_bytes(b"\n".join(lines[start:]) + b"\n")
+        found = {cause for said in verdicts(diagnose("--server-log", later, *rest)).values() for _, cause in said}
+        assert "worker-unreachable" not in found - known, start
+
+
 # --- other rooms -----------------------------------------------------------------------------------------------------
 
 SERVED = [case.name for case in CASES if is_console(case) and stays(case)]
