@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.livekit.events import kind_of
 from bot.livekit.lines import Tally, records
 from bot.livekit.remedies import REMEDY, RUNBOOK
 from bot.livekit.skim import chunk_of
@@ -17,11 +18,37 @@ FORMS = (DOCS / "forms.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```log (\S+)\n(.*?)^```$", FORMS, re.MULTILINE | re.DOTALL)
 
 
-def test_every_cause_has_its_section_and_its_remedy() -> None:
+SECTIONS = dict(re.findall(r"^### ([a-z-]+)$(.*?)(?=^#|\Z)", CAUSES, re.MULTILINE | re.DOTALL))
+
+
+def point(cause: str, name: str) -> str:
+    """What stands at one point of a cause's section, on one line."""
+    found = re.search(rf"^\* \*\*{name}:\*\* (.*?)(?=^\*|\Z)", SECTIONS[cause], re.MULTILINE | re.DOTALL)
+    assert found, f"{cause} has no {name}"
+    return " ".join(found[1].split())
+
+
+def test_every_cause_has_its_section() -> None:
     """docs/causes.md and the remedies name the same causes, and runbooks treat known ones."""
-    sections = set(re.findall(r"^### ([a-z-]+)$", CAUSES, re.MULTILINE))
-    assert sections == set(REMEDY)
-    assert set(RUNBOOK) <= sections
+    assert set(SECTIONS) == set(REMEDY)
+    assert set(RUNBOOK) <= set(SECTIONS)
+
+
+@pytest.mark.parametrize("cause", REMEDY)
+def test_a_section_says_what_the_answer_says(cause: str) -> None:
+    """A section proposes the remedy and names the runbook that the answer does, and weighs them."""
+    assert point(cause, "Do") == " ".join(REMEDY[cause].split())
+    runbook = RUNBOOK.get(cause)
+    assert point(cause, "Runbook") == (f"`{runbook}`" if runbook else "none")
+    assert re.match(r"(?:high|medium|low)\b", point(cause, "Confidence"))
+    assert point(cause, "Mistaken for")
+
+
+@pytest.mark.parametrize("cause", REMEDY)
+def test_a_proof_quotes_a_line_that_is_read(cause: str) -> None:
+    """What is said to prove a cause names the message of at least one record that the reader knows."""
+    quoted = re.findall(r"`([^`]+)`", point(cause, "Proof"))
+    assert any(kind_of(text.split(" …")[0].encode()) for text in quoted)
 
 
 def test_the_code_gives_no_cause_that_is_not_documented() -> None:
