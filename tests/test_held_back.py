@@ -67,3 +67,20 @@ def test_one_more_line_holds_an_answer_back(
         r for r in diagnose(*[server, folder / "agent.log"][:logs], "--room", room).json["rooms"] if r["room"] == room
     ]
     assert [(r["verdict"], r["cause"]) for r in rows] == [says]
+
+
+@pytest.mark.parametrize("neighbours", [True, False], ids=["with the other rooms", "alone"])
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [([], ("inconclusive", None)), (["--room"], ("cause", "dispatch-missing"))],
+    ids=["among all", "asked for"],
+)
+def test_only_who_asks_for_a_room_says_that_an_agent_was_meant_to_come(
+    flags: list[str], says: tuple[Any, Any], tmp_path: Path, *, neighbours: bool
+) -> None:
+    """A room that asked for nobody may be meant so, whatever other rooms ask for and however they are named."""
+    room, lines = "visit_6448f673", (RECORDINGS / "inc-003" / "livekit.log").read_text().splitlines(keepends=True)
+    server = tmp_path / "livekit.log"
+    server.write_text("".join(line for line in lines if neighbours or '"visit_' not in line or room in line))
+    row = diagnose(server, *(word for flag in flags for word in (flag, room))).row(room)
+    assert (row["verdict"], row["cause"]) == says

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -46,7 +45,6 @@ class Case:
         #: By room: refusals that name none and fit it, each with whether it may as well be another's.
         self.refused_in: dict[int, list[tuple[Refused, bool]]] = {}
         self.unattributed: list[Refused] = []
-        self._asking: set[str] | None = None
         self._api_rooms()
 
     def _api_rooms(self) -> None:
@@ -217,16 +215,12 @@ class Case:
         return self.pool.now.get(self.pool.group[room.stream]) if room.stream < len(self.pool.group) else None
 
     def expected(self, room: Room) -> bool:
-        """Whether an agent was meant to come to a room that asked for none.
+        """Whether an agent was meant to come to a room that asked for none, which no line of a log can say.
 
-        It was asked about, or nobody in the whole log dispatches by name, or rooms that are named alike do.
+        Whoever names the room, gives a token for it or picks its lines out says so; what other rooms ask for does not.
         """
         asked_about = {*self.seen.rooms, *(t.room for t in self.seen.tokens)}
-        if room.name in asked_about or room.id in asked_about:
-            return True
-        if self._asking is None:
-            self._asking = {_stem(r.name) for r in self.story.rooms.values() if _asks(r) or self.calls.get(id(r))}
-        return not self._asking or _stem(room.name) in self._asking
+        return room.name in asked_about or room.id in asked_about or self.chosen(room)
 
     def chosen(self, room: Room) -> bool:
         """Whether this room is known from an excerpt only, where a line that is not there proves nothing."""
@@ -241,13 +235,3 @@ class Case:
         if since is None or now is None:
             return None
         return since + MATURE if now - since < MATURE else None
-
-
-def _stem(name: str) -> str:
-    """The letters with which a room's name begins: rooms of one purpose are named alike."""
-    found = re.match(r"[^\W\d_]{2,}", name)
-    return found[0].casefold() if found else ""
-
-
-def _asks(room: Room) -> bool:
-    return any(n for j in room.joins for n, _ in j.asked or ()) or any(n for n, _ in room.asked_api or ())

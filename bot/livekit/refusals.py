@@ -413,7 +413,7 @@ def nothing_asked(case: Case, room: Room, line: Cite | None) -> Verdict | None:
         lack = Missing("server log", "whether the backend dispatches an agent within seconds")
         return case.open(room, text, [lack], [cite, line], judged_from=pending)
     if not case.expected(room):
-        text = "Nobody asked for an agent in this room, and none came; other rooms ask by name. If one was meant to come here, its dispatch is missing."
+        text = "Nobody asked for an agent in this room, and none came; it may be meant to have none. If one was meant to come here, its dispatch is missing."
         lack = Missing(
             "whoever makes this room", "whether an agent was meant to come (ask again with --room to have it judged)"
         )
