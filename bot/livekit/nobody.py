@@ -48,9 +48,9 @@ def nobody(case: Case, room: Room, want: Want, line: Cite | None) -> Verdict:
     here = [birth, line, want.cite]
     if t0 is None:
         return _nobody_undated(case, room, want, line)
-    same = [w for w in case.pool.registered if w.name == name and w.stream >= 0]
-    elsewhere = [w for w in same if case.pool.group[w.stream] != group and case.pool.alive(w, t0)]
-    alive = [w for w in same if case.pool.group[w.stream] == group and case.pool.alive(w, t0) and w.mark >= 0]
+    same = [w for w in case.pool.registered if w.name == name]
+    elsewhere = [w for w in same if case.pool.group_of(w) != group and case.pool.alive(w, t0)]
+    alive = [w for w in same if case.pool.group_of(w) == group and case.pool.alive(w, t0) and w.mark >= 0]
     if alive and group in case.pool.mixed and not case.story.shared:
         elsewhere = elsewhere or alive  # two nodes without Redis write into one log
     shared = {case.pool.group[stream] for stream, _ in case.story.shared}
@@ -60,7 +60,7 @@ def nobody(case: Case, room: Room, want: Want, line: Cite | None) -> Verdict:
             "server logs of both nodes at debug level, Redis", "whether the message bus between the nodes works"
         )
         return case.open(
-            room, text, [lack], [Cite("the worker, on the other node", elsewhere[0].mark), *here], agent=name
+            room, text, [lack], [_known_by("the worker, on the other node", elsewhere[0]), *here], agent=name
         )
     if elsewhere:
         apart = [
@@ -74,10 +74,10 @@ def nobody(case: Case, room: Room, want: Want, line: Cite | None) -> Verdict:
             "nodes-not-shared",
             0.9 if apart else 0.7,
             text,
-            [Cite("the worker, on the other node", elsewhere[0].mark), *apart, *here],
+            [_known_by("the worker, on the other node", elsewhere[0]), *apart, *here],
             agent=name,
         )
-    same = [w for w in same if case.pool.group[w.stream] == group]
+    same = [w for w in same if case.pool.group_of(w) == group]
     if not room.seen_born and (same or not [w for w in case.pool.registered if w.name is not None and w.name != name]):
         text = f"No worker for {quote(name)} was known; the log begins after the room was born, so it does not show who was there then."
         lack = Missing(
@@ -94,6 +94,11 @@ def nobody(case: Case, room: Room, want: Want, line: Cite | None) -> Verdict:
         text = f"A worker for {quote(name)} was registered when the room was born, yet the server did not know of it for this job type."
         lack = Missing("server log at debug level", "why the lookup of the name failed")
         return case.open(room, text, [lack], [Cite("the worker", alive[0].mark), *here], agent=name)
+    vague = [w for w in same if w.mark < 0 and (w.gone is None or w.gone > t0)]
+    if vague:
+        text = f"A worker for {quote(name)} belongs to this server, whose log does not show since when: before or after the room was born."
+        lack = Missing("server log from its start on", "when the worker registered, and whether it had gone meanwhile")
+        return case.open(room, text, [lack], [_known_by("the worker", vague[0]), *here], agent=name)
     before = [w for w in same if w.registered is None or w.registered <= t0]
     after = [
         w for w in same if w.registered is not None and t0 < w.registered <= t0 + LATE and not case.pool.alive(w, t0)
@@ -143,6 +148,12 @@ def nobody(case: Case, room: Room, want: Want, line: Cite | None) -> Verdict:
     if others:
         return _mismatch(case, room, want, others, here)
     return _no_worker(case, room, want, here, group, t0)
+
+
+def _known_by(says: str, worker: Worker) -> Cite | None:
+    """The first line there is that knows this worker: its registration as the server or it tells it, or a later one."""
+    marks = (worker.mark, worker.heard, worker.ours_mark, worker.gone_mark)
+    return next((Cite(says, mark) for mark in marks if mark >= 0), None)
 
 
 def _mismatch(case: Case, room: Room, want: Want, others: list[Worker], here: list[Cite | None]) -> Verdict:
@@ -277,7 +288,7 @@ def log_failure(case: Case, log: WorkerLog, name: str, t0: float | None) -> tupl
         cites += [Cite("the worker's own log: the last try", said.mark)] if said is not connects[0] else []
         return cause, text, cites
     lost = [s for s in log.of("w-connection-lost") if near(s)]
-    strangers = [w for w in log.workers if case.story.workers[w].mark < 0 and not case.story.workers[w].served]
+    strangers = _strangers(case, log)
     if strangers and len(strangers) == len(log.workers) and _whole(case, log):
         mark = case.story.workers[strangers[-1]].ours_mark
         text = "The worker is registered with another server: its id never appears in this server's log. Its LIVEKIT_URL points elsewhere."
@@ -301,15 +312,24 @@ def log_failure(case: Case, log: WorkerLog, name: str, t0: float | None) -> tupl
     return None
 
 
+def _strangers(case: Case, log: WorkerLog) -> list[str]:
+    """The registrations of this worker that no server's log at hand knows."""
+    return [w for w in log.workers if case.pool.host(case.story.workers[w]) < 0]
+
+
 def _whole(case: Case, log: WorkerLog) -> bool:
-    """Whether this server's log must show a worker that registers with it: it reaches back to before, and is one node's."""
-    if case.story.shared or not case.story.streams:
+    """Whether the servers' logs must show a worker that registers with one of them: each reaches back to before."""
+    return not case.story.shared and all(_reaches(case, case.story.workers[worker_id]) for worker_id in log.workers)
+
+
+def _reaches(case: Case, worker: Worker) -> bool:
+    """Whether every node whose log is at hand is known from before this worker's registration on."""
+    at = worker.ours_at
+    groups = set(case.pool.group)
+    if at is None or not groups or case.pool.loose:
         return False
-    for worker_id in log.workers:
-        at = case.story.workers[worker_id].ours_at
-        if at is None or not any(start <= at + 2.0 for starts in case.pool.starts.values() for start, _, _ in starts):
-            return False
-    return True
+    started = [g for g in groups if any(begun <= at + 2.0 for begun, _, _ in case.pool.starts.get(g, ()))]
+    return len(started) == len(groups) or bool(worker.node and started)
 
 
 def _no_worker(case: Case, room: Room, want: Want, here: list[Cite | None], group: int | None, t0: float) -> Verdict:
@@ -331,6 +351,19 @@ def _no_worker(case: Case, room: Room, want: Want, here: list[Cite | None], grou
         text = f"No worker for {quote(name)} was known to this node; it shares a Redis with others, whose workers this log does not show."
         text = text if name else "No worker was registered with this node when the room was born; others may have one."
         return case.open(room, text, missing, here, agent=name)
+    strangers = [
+        Cite("a worker registers, with a server that is not told", case.story.workers[w].ours_mark)
+        for log in case.story.logs.values()
+        for w in _strangers(case, log)
+    ]
+    late = [g for g in set(case.pool.group) - {group} if not case.pool.reaches_start(g, t0)]
+    if late or strangers or case.pool.loose:
+        where = f"for {quote(name)} " if name else ""
+        text = f"No worker {where}was known to this node; whether another node had one, the logs do not show."
+        missing.append(
+            Missing("server logs of all nodes from their start on", "with which node a worker was registered")
+        )
+        return case.open(room, text, missing, [*here, *strangers[:1]], agent=name)
     if not sure or case.chosen(room):
         what = f"No worker for {quote(want.name)} was known" if want.name else "No line shows a worker without a name"
         text = f"{what}; whether another one had registered before the log begins cannot be seen."

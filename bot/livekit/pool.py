@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _NEVER = float("inf")
 _FEW_NODES = 50
+_APART = 1.0  # seconds by which the pieces of one log may overlap: lines are not quite in order
 
 
 class Pool:
@@ -24,6 +25,8 @@ class Pool:
         self.seen = seen
         self.story = seen.story
         self.group = self._groups()
+        #: Whether a log that names no node may be that of a node of its own: it runs beside another one.
+        self.loose = self._loose()
         self.now = self._edges(latest=True)
         self.begin = self._edges(latest=False)
         self.starts: dict[int, list[tuple[float, str, int]]] = {}
@@ -43,7 +46,7 @@ class Pool:
         for starts in self.starts.values():
             starts.sort()
         self.skew = {key: self._skew(log) for key, log in self.story.logs.items()}
-        self.registered = [w for w in self.story.workers.values() if w.mark >= 0 or w.served or w.gone_mark >= 0]
+        self.registered = [w for w in self.story.workers.values() if self.host(w) >= 0]
         self.names = {w.name for w in [*self.registered, *self.story.anonymous] if w.name is not None}
         self.log_of: dict[str, WorkerLog] = {w: log for log in self.story.logs.values() for w in log.workers}
         #: By room id, and by name where a worker tells no id: the job that a worker was offered.
@@ -92,6 +95,19 @@ class Pool:
         if len({find(k) for k in range(count) if story.stream_nodes[k]}) <= 1:
             join(lambda i, j: not (named(i) and named(j)))  # pieces that name no node belong to the one there is
         return [find(i) for i in range(count)]
+
+    def _loose(self) -> bool:
+        """Pieces of one server's log follow one another; one that overlaps another is of another server, or a choice."""
+        spans = [
+            (tally.first, tally.last, any(self.story.stream_nodes[k] for k, (i, _) in enumerate(self.story.streams) if i == source))
+            for source, tally in ((i, log.tally) for i, log in enumerate(self.seen.logs))
+            if tally.server_lines + tally.server_hits and tally.first is not None and tally.last is not None
+        ]  # fmt: skip
+        return any(
+            not named and index != other and begin < last - _APART and first < end - _APART
+            for index, (begin, end, named) in enumerate(spans)
+            for other, (first, last, _) in enumerate(spans)
+        )
 
     def _edges(self, *, latest: bool) -> dict[int, float]:
         out: dict[int, float] = {}
@@ -153,28 +169,40 @@ class Pool:
         """Whether the log shows the server's own start before this time, so that no registration can be missing."""
         return any(at is None or t <= at for t, _, _ in self.starts.get(group, ()))
 
+    def host(self, worker: Worker) -> int:
+        """The stream of the server that knew this worker, by a line of its own or by the node that the worker names."""
+        if worker.stream >= 0 or not worker.node:
+            return worker.stream
+        return next((i for i, nodes in enumerate(self.story.stream_nodes) if worker.node in nodes), -1)
+
+    def group_of(self, worker: Worker) -> int | None:
+        """The node group that knew this worker."""
+        host = self.host(worker)
+        return self.group[host] if host >= 0 else None
+
+    def begun(self, worker: Worker) -> float | None:
+        """When this worker registered: as the server says, or else the worker, on the server's clock."""
+        if worker.registered is not None or worker.ours_at is None:
+            return worker.registered
+        log = self.log_of[worker.id]
+        skew = self.skew[(log.source, log.service)]
+        return worker.ours_at - skew if skew is not None else None if log.naive else worker.ours_at
+
     def alive(self, worker: Worker, at: float) -> bool:
         """Whether the server knew this worker at that time."""
-        if worker.registered is not None and worker.registered > at:
+        begun, group = self.begun(worker), self.group_of(worker)
+        if group is None or (begun is not None and begun > at) or (worker.gone is not None and worker.gone <= at):
             return False
-        if worker.gone is not None and worker.gone <= at:
-            return False
-        if worker.stream < 0:
-            return False
-        return worker.registered is None or not self.restarted(self.group[worker.stream], worker.registered, at)
+        return begun is None or not self.restarted(group, begun, at)
 
     def at(self, at: float, group: int | None = None) -> list[Worker]:
         """The workers that were registered at that time, with the node group if one is given."""
-        return [
-            w
-            for w in self.registered
-            if w.stream >= 0 and (group is None or self.group[w.stream] == group) and self.alive(w, at)
-        ]
+        return [w for w in self.registered if (group is None or self.group_of(w) == group) and self.alive(w, at)]
 
     def types(self, name: str | None, at: float | None = None) -> set[str]:
         """The job types of the workers of that name; those alive at the time where there are any."""
         known = [w for w in [*self.registered, *self.story.anonymous] if w.name == name and w.type]
-        living = [w for w in known if at is not None and w.stream >= 0 and w.mark >= 0 and self.alive(w, at)]
+        living = [w for w in known if at is not None and w.mark >= 0 and self.alive(w, at)]
         types = {w.type for w in living or known}
         if not types:
             types = {e.worker_type for e in self.seen.endpoints if e.agent_name == name and e.worker_type}

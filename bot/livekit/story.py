@@ -125,7 +125,7 @@ class Room:
 class Worker:
     """One registration of a worker, as the server and its own log tell of it."""
 
-    __slots__ = ("deployment", "gone", "gone_mark", "id", "mark", "name", "ours", "ours_at", "ours_mark", "registered", "sdk", "served", "source", "stream", "type")  # fmt: skip
+    __slots__ = ("deployment", "gone", "gone_mark", "heard", "id", "mark", "name", "node", "ours", "ours_at", "ours_mark", "registered", "sdk", "served", "source", "stream", "type")  # fmt: skip
 
     def __init__(self, worker_id: str) -> None:
         self.id = worker_id
@@ -143,6 +143,8 @@ class Worker:
         self.source = -1
         self.sdk = ""
         self.served = 0
+        self.heard = -1  # a line of the server's that knows it, other than the two that tell its beginning and end
+        self.node = ""  # the server node that its own log names
 
 
 class Said:
@@ -364,6 +366,7 @@ class Story:
         if job.worker:
             worker = self.worker_of(job.worker)
             worker.served += 1
+            worker.heard = mark if worker.heard < 0 else worker.heard
             if worker.name is None and isinstance(f.get("agentName"), str):
                 worker.name = job.name
             worker.type = worker.type or job.type
@@ -390,8 +393,13 @@ class Story:
         if len(self.late) < _KEPT:
             self.late.append((r.at, text(r.fields, "jobID"), mark))
 
-    def on_job_ended(self, r: Record, mark: int, _stream: int) -> None:
+    def on_job_ended(self, r: Record, mark: int, stream: int) -> None:
         f = r.fields
+        worker_id = text(f, "workerID")
+        if worker_id and (worker := self.worker_of(worker_id)).stream < 0:  # its beginning may stand before the log's
+            if worker.name is None and isinstance(f.get("agentName"), str):
+                worker.name = f["agentName"]
+            worker.type, worker.stream, worker.heard = worker.type or job_type(text(f, "jobType")), stream, mark
         job = self._jobs.get(text(f, "jobID"))
         if job is not None:
             job.ended, job.status, job.error = (r.at, mark), text(f, "status"), text(f, "error")
@@ -605,6 +613,8 @@ class Story:
         worker.ours_at, worker.ours_mark = r.at, said.mark
         worker.deployment = f["deployment"] if isinstance(f.get("deployment"), str) else worker.deployment
         worker.sdk = log.sdk
+        info = f.get("server_info")
+        worker.node = text(info, "nodeId") if isinstance(info, dict) else text(f, "node_id")
         if worker.name is None and isinstance(name, str):
             worker.name = name
 
