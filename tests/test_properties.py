@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import random
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -38,7 +39,6 @@ from tests.variants import (
 )
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Callable, Iterable, Sequence
 
 STEADY = settings(deadline=None, derandomize=True)  # the same examples everywhere, so that CI is stable
@@ -302,6 +302,28 @@ def test_until_is_the_log_as_it_was_at_that_time(
                 cut += [flag, str(shorter)]
     moment = until.isoformat(timespec="microseconds").replace("+00:00", "Z")
     assert verdicts(diagnose(*whole, "--until", moment)) == verdicts(diagnose(*cut))
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["in order", "turned"])
+@every_case
+def test_a_workers_log_in_several_files_changes_no_verdict(case: Path, tmp_path: Path, *, turned: bool) -> None:
+    """A worker's log that was rotated at any record says what the whole says, its files given in any order."""
+    log = case / "agent.log"
+    if not log.exists() or (turned and _undated(log)):
+        pytest.skip("no worker's log, or one whose lines have no date to be ordered by")
+    lines = lines_of(log)
+    rest = [arg for flag, path in pairs_of(case) if path != log for arg in (flag, str(path))]
+    ends = [n for n, line in enumerate(lines) if n and not line.startswith(b" ")]
+    chance = random.Random(case.name)  # noqa: S311  # a test's choice of places
+    for number in (1, 1, 1, 1, 2, 2, 3):
+        cuts = sorted(chance.sample(ends, min(number, len(ends))))
+        pieces = []
+        for index, (start, end) in enumerate(pairwise([0, *cuts, len(lines)])):
+            piece = tmp_path / f"agent-{number}-{index}.log"
+            piece.write_bytes(b"\n".join(lines[start:end]) + b"\n")
+            pieces.append(piece)
+        args = [arg for piece in (pieces[::-1] if turned else pieces) for arg in ("--agent-log", str(piece))]
+        assert verdicts(diagnose(*args, *rest)) == verdicts(answer(case)), cuts
 
 
 def _undated(path: Path) -> bool:

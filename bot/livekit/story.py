@@ -6,6 +6,7 @@ from array import array
 from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
+from bot.livekit.pieces import whole
 from bot.redact import redact
 
 if TYPE_CHECKING:
@@ -184,13 +185,46 @@ class WorkerLog:
         self.debug = False
         self.naive = False
         self.cloud = -1
-        self.pairs: list[tuple[float, str]] = []
+        self.first: float | None = None
         self.last: float | None = None
+        self.undated = False  # has records that tell a time of day only
+        self.fresh = False  # begins with a worker's start, so that nothing of that worker stands before it
+        self.processes: set[tuple[str, int]] = set()
 
     def of(self, *kinds: str) -> Iterator[Said]:
         """All lines of these kinds, in the order of the log within a kind."""
         for kind in kinds:
             yield from self.said.get(kind, ())
+
+    def keep(self, said: Said) -> None:
+        """Remember a line; of very many of a kind the first and the last."""
+        kept = self.said.setdefault(said.kind, [])
+        if len(kept) < _KEPT:
+            kept.append(said)
+        else:
+            kept[_KEPT // 2 :] = [*kept[_KEPT // 2 + 1 :], said]
+
+    def extend(self, later: WorkerLog) -> None:
+        """Take in the log of the same worker that follows this one."""
+        once = {id(said): said for kept in (*later.said.values(), later.requests.values()) for said in kept}
+        for said in once.values():
+            said.order += self.order
+        for kept in later.said.values():
+            for said in kept:
+                self.keep(said)
+        self.requests |= later.requests
+        self.loads += [(at, order + self.order, full, mark) for at, order, full, mark in later.loads]
+        self.workers += later.workers
+        self.names += later.names
+        self.deployments |= later.deployments
+        self.processes |= later.processes
+        self.language, self.sdk = self.language or later.language, later.sdk or self.sdk
+        self.name_is_env, self.cloud = max(self.name_is_env, later.name_is_env), max(self.cloud, later.cloud)
+        self.debug, self.naive = self.debug or later.debug, self.naive or later.naive
+        self.undated = self.undated or later.undated
+        self.first = self.first if self.first is not None else later.first
+        self.last = later.last if later.last is not None else self.last
+        self.order += later.order
 
 
 def text(fields: dict[str, Any], key: str) -> str:
@@ -563,18 +597,23 @@ class Story:
             if r.kind == "w-trace" and key in self.stream_ids:
                 return  # an error text among the server's own lines
             log = self.logs[key] = WorkerLog(source, r.service)
+            log.fresh = r.kind == "w-starting"
         log.order += 1
+        process = r.fields.get("pid")
+        if isinstance(process, int) and len(log.processes) < _KEPT:
+            log.processes.add((text(r.fields, "hostname"), process))
         log.naive = log.naive or r.naive
         log.debug = log.debug or r.level in {"debug", "trace"}
-        if r.at is not None and (log.last is None or r.at > log.last):
-            log.last = r.at
+        if r.at is not None:
+            log.first = r.at if log.first is None or r.at < log.first else log.first
+            log.last = r.at if log.last is None or r.at > log.last else log.last
         if r.form in {"pino", "pretty"}:
             log.language = "node"
+            log.undated = log.undated or r.at is None
         elif r.form in {"python-json", "text"} and not log.language:
             log.language = "python"
         if r.kind in _IGNORED:
             return
-        kept = log.said.setdefault(r.kind, [])
         mark = self.ledger.add(source, line, offset)
         said = Said(r, mark, log.order)
         if r.kind == "w-request":
@@ -589,10 +628,7 @@ class Story:
             log.sdk = version if version and version != "0.1.0" else log.sdk
         if r.kind == "w-cloud-load":
             log.cloud = mark
-        if len(kept) < _KEPT:
-            kept.append(said)
-        else:
-            kept[_KEPT // 2 :] = [*kept[_KEPT // 2 + 1 :], said]
+        log.keep(said)
 
     def _own_registration(self, r: Record, log: WorkerLog, said: Said) -> None:
         f = r.fields
@@ -621,7 +657,7 @@ class Story:
     # -- after feeding -------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Join what the order of reading has kept apart: ends of jobs read before their assignment."""
+        """Join what files and the order of reading have kept apart: a job and its end, the pieces of a worker's log."""
         for job_id, (at, status, error, mark) in self._ended.items():
             job = self._jobs.get(job_id)
             if job is not None and job.ended is None:
@@ -632,6 +668,7 @@ class Story:
             if len(room.jobs) > 1:
                 room.jobs = tuple(sorted(room.jobs, key=lambda j: (j.at is not None, j.at or 0.0)))
         self._jobs, self._ended = {}, {}
+        self.logs = {(log.source, log.service): log for log in whole(self.logs.values())}
 
 
 def _kind(fields: dict[str, Any]) -> str:
