@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from bot.livekit import refusals
 from bot.livekit.seen import Cite, Missing
-from bot.livekit.versions import LATE
+from bot.livekit.versions import LATE, TELLS_WORKERS, parts
 from bot.livekit.words import ago, hint, listed, quote
 
 if TYPE_CHECKING:
@@ -356,6 +356,13 @@ def _no_worker(case: Case, room: Room, want: Want, here: list[Cite | None], grou
         for log in case.story.logs.values()
         for w in _strangers(case, log)
     ]
+    old = parts(case.pool.version(group, t0)) if group is not None else ()
+    if sure and old and old < TELLS_WORKERS:
+        text = (
+            f"No line shows a worker for {quote(name)}; this server tells of workers that register at debug level only."
+        )
+        lack = Missing("server log at debug level, or the agent log", "whether a worker was registered then")
+        return case.open(room, text, [*missing, lack], here, agent=name)
     late = [g for g in set(case.pool.group) - {group} if not case.pool.reaches_start(g, t0)]
     if late or strangers or case.pool.loose:
         where = f"for {quote(name)} " if name else ""
@@ -374,7 +381,7 @@ def _no_worker(case: Case, room: Room, want: Want, here: list[Cite | None], grou
 def _nobody_undated(case: Case, room: Room, want: Want, line: Cite | None) -> Verdict:
     """The same from an excerpt without times: only what no order could change."""
     name = want.name
-    workers = [*case.pool.registered, *case.story.anonymous]
+    workers = case.pool.shown
     same = [w for w in workers if w.name == name]
     named = sorted({w.name for w in workers if w.name})
     cites = [Cite("a worker registers", w.mark) for w in workers if w.mark >= 0][:2]

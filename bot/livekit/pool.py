@@ -46,8 +46,11 @@ class Pool:
         for starts in self.starts.values():
             starts.sort()
         self.skew = {key: self._skew(log) for key, log in self.story.logs.items()}
-        self.registered = [w for w in self.story.workers.values() if self.host(w) >= 0]
-        self.names = {w.name for w in [*self.registered, *self.story.anonymous] if w.name is not None}
+        undated = [w for w in self.story.anonymous if w.registered is None]
+        dated = [w for w in self.story.anonymous if w.registered is not None]  # of servers that tell no ids
+        self.registered = [*(w for w in self.story.workers.values() if self.host(w) >= 0), *dated]
+        #: All of which a registration is shown, also those of which cannot be said when.
+        self.shown = [*self.registered, *undated]
         self.log_of: dict[str, WorkerLog] = {w: log for log in self.story.logs.values() for w in log.workers}
         #: By room id, and by name where a worker tells no id: the job that a worker was offered.
         self.offered: dict[str, tuple[WorkerLog, Said]] = {
@@ -201,7 +204,7 @@ class Pool:
 
     def types(self, name: str | None, at: float | None = None) -> set[str]:
         """The job types of the workers of that name; those alive at the time where there are any."""
-        known = [w for w in [*self.registered, *self.story.anonymous] if w.name == name and w.type]
+        known = [w for w in self.shown if w.name == name and w.type]
         living = [w for w in known if at is not None and w.mark >= 0 and self.alive(w, at)]
         types = {w.type for w in living or known}
         if not types:

@@ -352,9 +352,11 @@ class Story:
         f = r.fields
         worker_id = text(f, "workerID")
         worker = self.worker_of(worker_id) if worker_id else Worker("")
-        if not worker_id:
+        if not worker_id and len(self.anonymous) < _KEPT:
             self.anonymous.append(worker)
         worker.name = f["agentName"] if isinstance(f.get("agentName"), str) else worker.name
+        if worker.name is None and "agentName" not in f and {"namespace", "jobType"} <= set(f):
+            worker.name = ""  # servers before 1.7.1 know no names
         worker.type = job_type(text(f, "jobType")) or worker.type
         worker.registered, worker.mark, worker.stream = r.at, mark, stream
 
@@ -668,6 +670,16 @@ class Story:
             if len(room.jobs) > 1:
                 room.jobs = tuple(sorted(room.jobs, key=lambda j: (j.at is not None, j.at or 0.0)))
         self._jobs, self._ended = {}, {}
+        for worker in self.anonymous:  # a server that tells no ids tells when the last worker of a name goes
+            ends = [
+                (at, mark)
+                for at, name, _type, mark, stream in self.gone
+                if name == worker.name
+                and stream == worker.stream
+                and at is not None
+                and at >= (worker.registered or at)
+            ]
+            worker.gone, worker.gone_mark = min(ends, default=(None, -1))
         self.logs = {(log.source, log.service): log for log in whole(self.logs.values())}
 
 

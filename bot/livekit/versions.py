@@ -18,6 +18,9 @@ CHECK_CACHE: Final = 60.0
 #: Seconds after which the latest answer to a job request comes (3.0) and some slack on a busy machine.
 REQUEST_LIMIT: Final = 4.5
 
+#: The first server that tells when a worker of a new kind registers.
+TELLS_WORKERS: Final = (1, 6)
+
 
 def parts(version: str) -> tuple[int, ...]:
     """`1.13.5` → (1, 13, 5); () for a text that begins with no number."""
