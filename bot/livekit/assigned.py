@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 _AT_ONCE = 3.0
 #: Seconds that an agent may take from its job to its join while somebody still waits for it.
 _TO_JOIN = 10.0
+#: Why a stay ends whose media failed; and why one ends when its client gave up or came again, for whatever reason.
+_MEDIA = frozenset({"JOIN_TIMEOUT", "PEER_CONNECTION_DISCONNECTED", "NEGOTIATE_FAILED"})
+_CLOSED = frozenset({"DUPLICATE_IDENTITY", "SIGNAL_SOURCE_CLOSE"})
+_CRASHES = 5.0  # seconds
 _NOT_CONNECTED = "not connected 10 s after the entry function was called"
 _GIVEN = "the job is given to a worker"
 _ACTIVE = "its agent is active in the room"
@@ -117,23 +121,9 @@ def _connecting(case: Case, room: Room, job: Job, session: Join, name: str) -> V
     mine = Cite("the job is given to a worker", job.mark)
     begun = Cite("its agent begins to join", session.mark)
     now = case.now(room)
-    removed = [Cite("removed: no connection", j.removed) for j in room.joins if j.who == session.who and j.removed >= 0]
-    failed = [
-        j
-        for j in room.joins
-        if j.who == session.who
-        and j.reason
-        in {
-            "JOIN_TIMEOUT",
-            "DUPLICATE_IDENTITY",
-            "SIGNAL_SOURCE_CLOSE",
-            "PEER_CONNECTION_DISCONNECTED",
-            "NEGOTIATE_FAILED",
-        }
-        and j.left is not None
-        and j.at is not None
-        and j.left - j.at > 5
-    ]  # below, a crash closes it
+    mine_too = [j for j in room.joins if j.who == session.who]
+    removed = [Cite("removed: no connection", j.removed) for j in mine_too if j.removed >= 0 and _media(j)]
+    failed = [j for j in mine_too if j.removed < 0 and j.left is not None and j.at is not None and _media(j)]
     no_connect = [
         Cite("the worker's own log: not connected", s.mark)
         for log in case.story.logs.values()
@@ -169,6 +159,14 @@ def _connecting(case: Case, room: Room, job: Job, session: Join, name: str) -> V
         agent=name,
         judged_from=until,
     )
+
+
+def _media(join: Join) -> bool:
+    """Whether this end of a stay that never became active is that of its media; within seconds a crash closes it, too."""
+    if join.reason in _MEDIA:
+        return True
+    lasted = join.left - join.at if join.left is not None and join.at is not None else None
+    return (lasted is None or lasted > _CRASHES) and (join.removed >= 0 or join.reason in _CLOSED)
 
 
 def _never_started(case: Case, room: Room, job: Job, name: str) -> Verdict:
