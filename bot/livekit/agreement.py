@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bot.livekit.seen import Cite, Missing, Verdict
 from bot.livekit.story import Room
-from bot.livekit.words import hint, quote
+from bot.livekit.words import deployed, hint, quote
 
 if TYPE_CHECKING:
     from bot.livekit.case import Case
@@ -111,7 +111,7 @@ def _agree(
     worker, ask = pairs[0]
     apart = [(w, a) for w, a in pairs if w.deployment != a.deployment]
     if len(apart) == len(pairs):
-        text = f"{_NEXT}: the names agree, but the worker's deployment is {quote(worker.deployment)} and the dispatch's {quote(ask.deployment)}."
+        text = f"{_NEXT}: the names agree, but the worker's deployment is {deployed([worker.deployment])} and the dispatch's {deployed([ask.deployment])}."
         return case.verdict(nowhere, "deployment-mismatch", 0.7, text, cites, agent=worker.name)
     odd = [a for a in asks if a.name and not any(a is b for _, b in pairs)]
     also = f" Another place asks for {quote(odd[0].name or '')}, which no worker here is named." if odd else ""

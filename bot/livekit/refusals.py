@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bot.livekit.case import NOBODY
+from bot.livekit.case import CLOCKS, NOBODY
 from bot.livekit.seen import Cite, Missing, Verdict
 from bot.livekit.versions import refuses_from
-from bot.livekit.words import ago, listed, quote
+from bot.livekit.words import ago, deployed, listed, quote
 
 if TYPE_CHECKING:
     from bot.livekit.case import Case, Want
@@ -162,8 +162,10 @@ def refused(case: Case, room: Room, want: Want) -> Verdict | None:
         (r, unsure) for r, unsure in case.refused_in.get(id(room), ())
         if (r.name == want.name or r.name is None) and case.counts(want.name, r.type or "JT_ROOM", r.at)
     ]  # fmt: skip
-    if want.via == "create-dispatch" and want.at is not None:
-        mine = [(r, u) for r, u in mine if r.at is not None and r.at >= want.at - 0.3]
+    again = want.via == "create-dispatch" and any(w.name == want.name for w in case.wants(room) if w.via == "birth")
+    if again and want.at is not None:  # the refusal may be that of the dispatch at the room's birth
+        slack = 0.3 if want.cite is not None and want.cite.place is None else CLOCKS
+        mine = [(r, u) for r, u in mine if r.at is not None and r.at >= want.at - slack]
     if not mine:
         return None
     refused, unsure = mine[-1]
@@ -356,26 +358,26 @@ def _deployment(case: Case, refused: Refused, room: Room, name: str, line: Cite)
         if w.deployment is not None:
             have.setdefault(w.deployment, []).append(
                 Cite(
-                    f"the worker registers with deployment {quote(w.deployment)}",
+                    f"the worker registers with deployment {deployed([w.deployment])}",
                     w.ours_mark if w.ours_mark >= 0 else w.mark,
                 )
             )
     for e in case.seen.endpoints:
         if e.agent_name == name and e.worker_type:
             have.setdefault(e.deployment, []).append(
-                Cite(f"the worker's endpoint: deployment {quote(e.deployment)}", place=e.place)
+                Cite(f"the worker's endpoint: deployment {deployed([e.deployment])}", place=e.place)
             )
     for log in case.story.logs.values():
         if not log.workers and name in log.names:
             for d in log.deployments:
                 have.setdefault(d, []).append(
-                    Cite(f"the worker's log: deployment {quote(d)}", log.said["w-registered"][0].mark)
+                    Cite(f"the worker's log: deployment {deployed([d])}", log.said["w-registered"][0].mark)
                 )
     mentioned = [Cite("a worker that the server knew", w.mark) for w in living if w.mark >= 0][:1]
     if have and wanted and not wanted & set(have):
         text = (
-            f"A worker for {quote(name)} is registered and alive, but with deployment {listed(have)}, while the room's dispatch names "
-            f"{listed(wanted)}: nobody listens for that pair."
+            f"A worker for {quote(name)} is registered and alive, but with deployment {deployed(have)}, while the room's dispatch names "
+            f"{deployed(sorted(wanted))}: nobody listens for that pair."
         )
         cites = [c for group in have.values() for c in group[:2]]
         return case.verdict(

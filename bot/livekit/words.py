@@ -24,6 +24,11 @@ def quote(name: str) -> str:
     )
 
 
+def deployed(names: Iterable[str]) -> str:
+    """Deployments, quoted; most workers and dispatches name none, which is one of its own."""
+    return ", ".join(quote(n) if n else "none (the default)" for n in names)
+
+
 def ago(seconds: float) -> str:
     """A span of time as a person says it."""
     if seconds < 1:
