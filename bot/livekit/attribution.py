@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
+from bot.livekit.case import CLOCKS
 from bot.livekit.refusals import NO_CAPACITY, NO_RESPONSE
 from bot.livekit.versions import REQUEST_LIMIT
 
@@ -46,7 +47,7 @@ def attribute(case: Case) -> None:
                 names.clear()
             if id(room) not in names:
                 names[id(room)] = {want.name for want in case.wants(room)}
-            if not _could_want(room, names[id(room)], refused.name, kind):
+            if not _could_want(room, names[id(room)], refused.name, kind, at):
                 continue
             found.append((abs(refused.at - at - expected), room, at))
         if not found:
@@ -55,8 +56,9 @@ def attribute(case: Case) -> None:
         found.sort(key=lambda item: item[0])
         free = [f for f in found if (id(f[1]), refused.type, refused.name, f[2]) not in taken] or found
         best = free[0]
-        near = [f for f in free if f[0] - best[0] < 0.4]  # closer than the lines' own scatter
-        for _, room, _at in near:
+        # Closer than the lines' own scatter.
+        near = {id(room): room for distance, room, _ in free if distance - best[0] < 0.4}
+        for room in near.values():
             case.refused_in.setdefault(id(room), []).append((refused, len(near) > 1))
         taken.add((id(best[1]), refused.type, refused.name, best[2]))
 
@@ -67,23 +69,25 @@ def _launches(case: Case, room: Room) -> list[tuple[float, str]]:
     start = room.birth if room.seen_born else None
     if start is not None:
         out.append((start, "JT_ROOM"))
-    out += [
-        (at, "JT_ROOM")
-        for at, kind, _, _ in case.calls.get(id(room), ())
-        if kind == "api-create-dispatch" and at is not None
-    ]
+    for at, kind, _, cite in case.calls.get(id(room), ()):
+        if kind == "api-create-dispatch" and at is not None:
+            out.append((at, "JT_ROOM"))
+            if cite.place is not None:  # by the backend's clock
+                out.append((at - CLOCKS, "JT_ROOM"))
     out += [(j.at, "JT_PARTICIPANT") for j in room.joins if not j.agent and j.at is not None]
     if room.published and room.published[0] is not None:
         out.append((room.published[0], "JT_PUBLISHER"))
     return out
 
 
-def _could_want(room: Room, wanted: set[str], name: str | None, kind: str) -> bool:
+def _could_want(room: Room, wanted: set[str], name: str | None, kind: str, at: float) -> bool:
+    """Whether a refusal of this launch may be the room's: it asked for that name, and this launch gave it no job."""
     if name is None:
         return True
     if wanted and name not in wanted:
         return False
-    return not (kind == "JT_ROOM" and any(job.name == name and job.type == kind for job in room.jobs))
+    given = [job.at for job in room.jobs if job.name == name and job.type == kind] if kind == "JT_ROOM" else []
+    return not any(t is None or at - 0.3 <= t <= at + REQUEST_LIMIT for t in given)
 
 
 def _expected(error: str) -> float:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bot.livekit.seen import Seen, Token
     from bot.livekit.story import Asked, Refused
 
+CLOCKS: Final = 1.0  # seconds by which the clocks of the backend and of the server may differ
 NOBODY: Final = (("", ""),)  # the implicit dispatch of a room that was made without one
 
 
@@ -97,7 +98,7 @@ class Case:
                 kind == "api-create-room"
                 and at is not None
                 and (room.birth is None or at <= room.birth)
-                and (room.first is None or at <= room.first + 1.0)
+                and (room.first is None or at <= room.first + CLOCKS)
             ):
                 room.birth, room.birth_mark, room.seen_born = at, cite.mark if cite.mark >= 0 else room.birth_mark, True
                 room.asked_api = agents
@@ -152,9 +153,11 @@ class Case:
                 listed(n for n, _ in first.asked or ()) if first.asked else "no agent"
             )
             return first.asked or NOBODY, Cite(says, first.mark)
-        if any(kind == "api-create-dispatch" for _, kind, _, _ in self.calls.get(id(room), ())) and (
-            first is None or first.others > 0
-        ):
+        made = any(  # a dispatch makes the room that it is for, if it is not there yet
+            kind == "api-create-dispatch" and (at is None or room.first is None or at <= room.first + CLOCKS)
+            for at, kind, _, _ in self.calls.get(id(room), ())
+        )
+        if made and (first is None or first.others > 0):
             return NOBODY, None
         return None, None
 
