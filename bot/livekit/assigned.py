@@ -36,9 +36,9 @@ def came(room: Room, agent: str, summary: str, given: int, active: int) -> Verdi
 
 
 @lru_cache(maxsize=1024)
-def _here(name: str) -> str:
+def _here(name: str, more: str) -> str:
     """One sentence per agent, however many rooms it is in."""
-    return f"Agent {quote(name) if name else 'of automatic dispatch'} is active in the room."
+    return f"Agent {quote(name) if name else 'of automatic dispatch'} is active in the room.{more}"
 
 
 def judge(case: Case, room: Room, jobs: list[Job], name: str) -> Verdict:
@@ -84,17 +84,17 @@ def _came(case: Case, room: Room, job: Job, session: Join, name: str) -> Verdict
     if stranger:
         text = f"An agent is in the room, but the job went to worker {job.worker}, which is none of those whose log is at hand."
         return case.verdict(room, "competing-worker", 0.75, text, [*stranger, mine, there], agent=name)
-    text = _here(name)
+    more = ""
     if session.reason in {"DUPLICATE_IDENTITY", "PARTICIPANT_REMOVED"} and session.left is not None:
-        text += f" It was taken out of it later ({session.reason})."
+        more = f" It was taken out of it later ({session.reason})."
     elif (
         job.ended
         and job.ended[0] is not None
         and session.active is not None
         and abs(job.ended[0] - session.active) < 1.0
     ):
-        text += " Its job ended in the same moment: it is shutting down."
-    return came(room, name, text, job.mark, session.active_mark)
+        more = " Its job ended in the same moment: it is shutting down."
+    return came(room, name, _here(name, more), job.mark, session.active_mark)
 
 
 def _stranger(case: Case, job: Job) -> list[Cite]:

@@ -75,8 +75,8 @@ def _launches(case: Case, room: Room) -> list[tuple[float, str]]:
             if cite.place is not None:  # by the backend's clock
                 out.append((at - CLOCKS, "JT_ROOM"))
     out += [(j.at, "JT_PARTICIPANT") for j in room.joins if not j.agent and j.at is not None]
-    if room.published and room.published[0] is not None:
-        out.append((room.published[0], "JT_PUBLISHER"))
+    if room.published:
+        out.append((room.published, "JT_PUBLISHER"))
     return out
 
 

@@ -179,7 +179,7 @@ def _asked_and_gone(case: Case, room: Room, want: Want) -> Verdict | None:
 
 
 def _no_publisher(case: Case, room: Room, want: Want) -> Verdict | None:
-    if case.pool.types(want.name, want.at) != {"JT_PUBLISHER"} or room.published:
+    if case.pool.types(want.name, want.at) != {"JT_PUBLISHER"} or room.published is not None:
         return None
     worker = next((w for w in case.pool.registered if w.name == want.name and w.mark >= 0), None)
     text = f"The worker for {quote(want.name)} is of type JT_PUBLISHER: it is only asked when somebody publishes a track, and nobody in this room does."

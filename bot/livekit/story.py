@@ -24,7 +24,7 @@ class Ledger:
     """Where each remembered line stands: source, line and byte offset, by a number of its own (a mark)."""
 
     def __init__(self) -> None:
-        self._source, self._line, self._offset = array("H"), array("Q"), array("Q")
+        self._source, self._line, self._offset = array("H"), array("I"), array("Q")
 
     def add(self, source: int, line: int, offset: int) -> int:
         """Remember a line; its mark."""
@@ -32,6 +32,13 @@ class Ledger:
         self._line.append(line)
         self._offset.append(offset)
         return len(self._line) - 1
+
+    def drop(self, mark: int) -> None:
+        """Forget the line that was remembered last, when nothing points to it."""
+        if mark == len(self._line) - 1:
+            self._source.pop()
+            self._line.pop()
+            self._offset.pop()
 
     def where(self, mark: int) -> tuple[int, int, int]:
         """Source, line (from 1) and byte offset of a mark."""
@@ -112,7 +119,7 @@ class Room:
         self.jobs: tuple[Job, ...] = ()
         self.refused: tuple[Refused, ...] = ()
         self.silent: tuple[Silent, ...] = ()
-        self.published: tuple[float | None, int] | None = None
+        self.published: float | None = None  # when a user's first track was; 0.0 when that is not told
         self.closed: tuple[float | None, int] | None = None
 
     def touch(self, at: float | None, mark: int) -> None:
@@ -436,11 +443,12 @@ class Story:
             if worker.name is None and isinstance(f.get("agentName"), str):
                 worker.name = f["agentName"]
             worker.type, worker.stream, worker.heard = worker.type or job_type(text(f, "jobType")), stream, mark
-        job = self._jobs.get(text(f, "jobID"))
+        job = self._jobs.pop(text(f, "jobID"), None)
+        status, error = intern(text(f, "status")), intern(text(f, "error"))
         if job is not None:
-            job.ended, job.status, job.error = (r.at, mark), text(f, "status"), text(f, "error")
+            job.ended, job.status, job.error = (r.at, mark), status, error
         elif len(self._ended) < 20000:
-            self._ended[text(f, "jobID")] = (r.at, text(f, "status"), text(f, "error"), mark)
+            self._ended[text(f, "jobID")] = (r.at, status, error, mark)
 
     def on_session(self, r: Record, mark: int, stream: int) -> None:
         f = r.fields
@@ -484,8 +492,13 @@ class Story:
         if join is None:
             join = Join(r.at, who, mark, agent=who.startswith("agent-AJ_") or _kind(r.fields) == "AGENT")
             room.joins = (*room.joins, join)
-        if join.active_mark < 0:
+        if join.active_mark >= 0:
+            self._spare(mark, join.mark, room)
+        elif join.agent:
             join.active, join.active_mark = r.at, mark
+        else:  # of a user it counts that he is active, not when and where that is said
+            join.active_mark = 0
+            self._spare(mark, join.mark, room)
 
     def on_closing(self, r: Record, mark: int, stream: int) -> None:
         room = self.room_of(r.fields, stream, r.at, mark)
@@ -500,6 +513,13 @@ class Story:
                 intern(text(r.fields, "reason")),
                 mark if r.kind == "participant-removed" else join.removed,
             )
+            if join.removed != mark:
+                self._spare(mark, join.mark, room)
+
+    def _spare(self, mark: int, joined: int, room: Room) -> None:
+        """Forget where this line stands if it is neither the first of the room nor the one that shows the join."""
+        if mark not in {joined, room.first_mark}:
+            self.ledger.drop(mark)
 
     def on_removed(self, r: Record, mark: int, stream: int) -> None:
         self.on_closing(r, mark, stream)
@@ -509,7 +529,8 @@ class Story:
         who = text(r.fields, "participant")
         join = self._join_of(room, who)
         if room.published is None and not (join.agent if join else who.startswith("agent-AJ_")):
-            room.published = (r.at, mark)
+            room.published = r.at or 0.0
+        self._spare(mark, -1, room)
 
     def on_room_closed(self, r: Record, mark: int, stream: int) -> None:
         if r.fields.get("roomID"):
