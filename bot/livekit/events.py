@@ -42,7 +42,6 @@ SERVER: Final[dict[bytes, str]] = {
     b"starting LiveKit server": "server-starting",
     b"using single-node routing": "single-node",
     b"connecting to redis": "redis",
-    b"high cpu load": "server-cpu",
 }
 
 # Worker messages, exact: agents-js and livekit-agents for Python.

@@ -296,8 +296,6 @@ class Story:
         self.bus: list[tuple[float | None, int, str]] = []
         self.signals: list[tuple[float | None, int, str]] = []
         self.late: list[tuple[float | None, str, int]] = []
-        self.cpu: list[tuple[float | None, int]] = []
-        self.closings: list[tuple[float | None, str, int]] = []
         self.asked_cache: dict[Asked, Asked] = {}
         self._jobs: dict[str, Job] = {}
         self._ended: dict[str, tuple[float | None, str, str, int]] = {}
@@ -609,10 +607,6 @@ class Story:
         if len(self.signals) < _KEPT:
             self.signals.append((r.at, mark, text(r.fields, "error")))
 
-    def on_cpu(self, r: Record, mark: int, _stream: int) -> None:
-        if len(self.cpu) < _KEPT:
-            self.cpu.append((r.at, mark))
-
     def _worker_line(self, r: Record, source: int, line: int, offset: int) -> None:
         key = (source, r.service)
         log = self.logs.get(key)
@@ -718,5 +712,5 @@ _HANDLERS: Final = {
     "room-closing": Story.on_room_closed, "room-closed": Story.on_room_closed, "api-create-room": Story.on_api,
     "api-create-dispatch": Story.on_api, "node-selected": Story.on_node_selected, "server-starting": Story.on_server,
     "single-node": Story.on_single, "redis": Story.on_redis, "http-refused": Story.on_http, "bus-trouble": Story.on_bus,
-    "signal-refused": Story.on_signal, "server-cpu": Story.on_cpu,
+    "signal-refused": Story.on_signal,
 }  # fmt: skip
