@@ -175,3 +175,16 @@ def test_a_server_that_tells_no_ids_tells_of_workers_all_the_same(
         first = {"namespace": "", "jobType": "JT_ROOM", **fields}
         lines.append(say(1, "initial worker registered", first, "livekit.agents"))
     assert told(tmp_path, lines).row("desk")["cause"] == says
+
+
+def test_refusals_of_one_moment_find_their_rooms_however_many_they_are(tmp_path: Path) -> None:
+    """Each of very many rooms of the same seconds is told why, in a time that grows as they do."""
+    lines = [start(), registered(1, "a")]
+    for number in range(600):
+        at, name = 10 + number / 200, f"desk {number}"
+        made = {"CreateRoom": {"name": name, "agents": [{"agentName": "a"}]}}
+        fields = {"room": name, "roomID": f"RM_{number}", "participant": "u", "numParticipants": 0}
+        lines.append(say(at, "starting RTC session", {**fields, "participantInit": made}))
+        lines += [full(at + 0.2, "a")] * 4
+    causes = {row["cause"] for row in told(tmp_path, [*lines, later()]).json["rooms"]}
+    assert causes == {"load-refused"}

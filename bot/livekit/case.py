@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bot.livekit.seen import Seen, Token
-    from bot.livekit.story import Asked, Refused
+    from bot.livekit.story import Asked, Job, Refused
 
 CLOCKS: Final = 1.0  # seconds by which the clocks of the backend and of the server may differ
 NOBODY: Final = (("", ""),)  # the implicit dispatch of a room that was made without one
@@ -46,7 +46,17 @@ class Case:
         #: By room: refusals that name none and fit it, each with whether it may as well be another's.
         self.refused_in: dict[int, list[tuple[Refused, bool]]] = {}
         self.unattributed: list[Refused] = []
+        self._jobs: dict[str, list[Job]] | None = None
         self._api_rooms()
+
+    def jobs_of(self, worker: str) -> list[Job]:
+        """The jobs of this worker in all rooms."""
+        if self._jobs is None:
+            self._jobs = {}
+            for room in self.story.rooms.values():
+                for job in room.jobs:
+                    self._jobs.setdefault(job.worker, []).append(job)
+        return self._jobs.get(worker, [])
 
     def _api_rooms(self) -> None:
         """Give each API call its room; a call for a room that no other line shows makes one."""

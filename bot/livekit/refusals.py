@@ -306,19 +306,17 @@ def _replaced(case: Case, name: str, at: float | None) -> list[Cite]:
     if not after:
         return []
     ids = {w.id for w in there}
-    later = any(
-        j.worker in ids and j.at is not None and j.at > at for room in case.story.rooms.values() for j in room.jobs
-    )
-    if later:
+    jobs = [job for worker in ids for job in case.jobs_of(worker)]
+    if any(job.at is not None and job.at > at for job in jobs):
         return []
     new = min(after, key=lambda w: w.registered or 0.0)
     if case.pool.restarted(case.pool.group[new.stream], at, new.registered or at):
         return []  # the server itself began anew: everybody registers again
     ended = [w for w in there if w.gone is not None]
-    finishing = [
-        job for room in case.story.rooms.values() for job in room.jobs
-        if job.worker in ids and job.at is not None and job.at < at and (job.ended is None or job.ended[0] is None or job.ended[0] > at)
-    ]  # fmt: skip
+    finishing = any(
+        job.at is not None and job.at < at and (job.ended is None or job.ended[0] is None or job.ended[0] > at)
+        for job in jobs
+    )
     if not ended and not finishing:
         return []
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from bot.livekit import assigned, nobody
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from bot.livekit.seen import Seen
     from bot.livekit.story import Refused, WorkerLog
 
+_ECHO = 1.5  # seconds
 _JUDGED_AT_ONCE = ("no servers available", "no workers with sufficient", "no workers available", "request timed out", "context deadline exceeded", "worker closed")  # fmt: skip
 
 
@@ -54,12 +56,13 @@ def refusals(case: Case) -> list[Verdict]:
     """Refusals that fit no room's birth by name, type and time: judged at once, for no room."""
     groups: dict[tuple[str, str], tuple[Verdict, list[Refused]]] = {}
     nowhere = Room("", "", len(case.pool.group))
+    warned = _warned(case)
     for refused in case.unattributed:
         if not refused.error.startswith(_JUDGED_AT_ONCE) or not case.counts(
             refused.name, refused.type or "JT_ROOM", refused.at
         ):
             continue
-        if refused.error.startswith("no workers") and _told_already(case, refused):
+        if refused.error.startswith("no workers") and _told_already(warned, refused):
             continue
         verdict = refused_words.refusal(case, refused, nowhere, None) if refused.kind == "request-failed" else None
         if refused.kind != "request-failed":
@@ -98,10 +101,25 @@ def refusals(case: Case) -> list[Verdict]:
     return rows
 
 
-def _told_already(case: Case, refused: Refused) -> bool:
+def _warned(case: Case) -> dict[str | None, list[float | None]]:
+    """By name: when a WARN told of a refusal in a room that it names."""
+    found: dict[str | None, list[float | None]] = {}
+    for room in case.story.rooms.values():
+        for refused in room.refused:
+            found.setdefault(refused.name, []).append(refused.at)
+    for times in found.values():
+        times.sort(key=lambda at: -1.0 if at is None else at)
+    return found
+
+
+def _told_already(warned: dict[str | None, list[float | None]], refused: Refused) -> bool:
     """Whether a WARN of the same moment names the room: then this line is only its echo."""
-    warned = [r for room in case.story.rooms.values() for r in room.refused if r.name == refused.name]
-    return any(r.at is None or refused.at is None or abs(r.at - refused.at) < 1.5 for r in warned)
+    times = warned.get(refused.name, [])
+    if not times or times[0] is None or refused.at is None:
+        return bool(times)
+    first = bisect_left(times, refused.at - _ECHO, key=lambda at: at or 0.0)
+    nearest = times[first] if first < len(times) else None
+    return nearest is not None and nearest < refused.at + _ECHO
 
 
 def silent(case: Case) -> list[Verdict]:
