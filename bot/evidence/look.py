@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from bot.errors import Unreachable, UsageError
 from bot.evidence import files, worker_http
 from bot.evidence.token import read_token
-from bot.livekit.forms import epoch
+from bot.livekit.forms import clean, epoch
 from bot.livekit.lines import Tally, records
 from bot.livekit.seen import LogSource, Seen
 from bot.livekit.setup import Setup
@@ -84,12 +84,12 @@ def _plain(redactor: Redactor, text: str) -> str:
 
 def shown(line: bytes, redactor: Redactor) -> str:
     """A log line as it may be shown: no colours, secrets redacted, not longer than anyone reads."""
-    from bot.livekit.forms import clean
-
     line = clean(line)
     asked = line.find(b'"CreateRoom"')
     if asked > 0 and b'"participantInit"' in line[:asked]:  # of the session's 10 to 40 kB, what it asks for decides
         line = line[: line.find(b'"participantInit"')] + b"\xe2\x80\xa6 " + line[asked:]
+    elif (candidates := line.find(b'"publisherCandidates"')) > 0:  # addresses and clients decide nothing
+        line = line[:candidates] + b"\xe2\x80\xa6"
     text = redactor.text(line.decode("utf-8", "replace").replace("\t", "  "))
     return text if len(text) <= _TEXT else text[: _TEXT - 1] + "…"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, overload
 
@@ -101,6 +101,9 @@ class Rows(Sequence[Verdict]):
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def __iter__(self) -> Iterator[Verdict]:
+        return (row.row() if isinstance(row, _Came) else row for row in self._rows)
 
     @overload
     def __getitem__(self, index: int) -> Verdict: ...

@@ -51,6 +51,10 @@ class Pool:
         self.registered = [*(w for w in self.story.workers.values() if self.host(w) >= 0), *dated]
         #: All of which a registration is shown, also those of which cannot be said when.
         self.shown = [*self.registered, *undated]
+        self._typed: dict[str | None, list[Worker]] = {}
+        for worker in self.shown:
+            if worker.type:
+                self._typed.setdefault(worker.name, []).append(worker)
         self.log_of: dict[str, WorkerLog] = {w: log for log in self.story.logs.values() for w in log.workers}
         #: By room id, and by name where a worker tells no id: the job that a worker was offered.
         self.offered: dict[str, tuple[WorkerLog, Said]] = {
@@ -204,9 +208,10 @@ class Pool:
 
     def types(self, name: str | None, at: float | None = None) -> set[str]:
         """The job types of the workers of that name; those alive at the time where there are any."""
-        known = [w for w in self.shown if w.name == name and w.type]
-        living = [w for w in known if at is not None and w.mark >= 0 and self.alive(w, at)]
-        types = {w.type for w in living or known}
+        known = self._typed.get(name, [])
+        types = {w.type for w in known}
+        if len(types) > 1 and at is not None:
+            types = {w.type for w in known if w.mark >= 0 and self.alive(w, at)} or types
         if not types:
             types = {e.worker_type for e in self.seen.endpoints if e.agent_name == name and e.worker_type}
         if not types:

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 def came_too_late(case: Case, room: Room) -> Verdict | None:
     """A join that asks for an agent in a room that was made without it: its wish is ignored, silently."""
-    asked, cite = case.birth_asked(room)
     users = _users(room)
+    if len(users) < 2 and room.asked_api is None:
+        return None  # whoever makes a room has his wish
+    asked, cite = case.birth_asked(room)
     token = case.token_of(room)
     if asked is None:
         return None
@@ -55,8 +57,10 @@ def came_too_late(case: Case, room: Room) -> Verdict | None:
 def came_back(case: Case, room: Room) -> Verdict | None:
     """Somebody came (back) into a room whose agent had already left: no new dispatch is made."""
     users = _users(room)
+    if len(users) < 2:
+        return None
     agents = [j for j in room.joins if j.agent and (j.active is not None or j.left is not None)]
-    if not agents or len(users) < 2 or case.chosen(room):
+    if not agents or case.chosen(room):
         return None
     gone = [a.left for a in agents]
     now = case.now(room)

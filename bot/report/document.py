@@ -120,10 +120,10 @@ def pieces(diagnosis: Diagnosis, *, utc: bool = False) -> Iterator[bytes]:
     zone = 0 if utc else zone_of(diagnosis)
     head = {"schema": 1, "verdict": diagnosis.verdicts.overall}
     yield msgspec.json.encode(head)[:-1] + b',"rooms":['
-    first = True
+    encode, gap = msgspec.json.Encoder().encode, b"\n"
     for verdict in diagnosis.verdicts.rows:
-        yield (b"\n" if first else b",\n") + msgspec.json.encode(row_of(diagnosis, verdict, zone))
-        first = False
+        yield gap + encode(row_of(diagnosis, verdict, zone))
+        gap = b",\n"
     tail = {
         "workers": list(workers(diagnosis, zone)), "dispatchers": list(dispatchers(diagnosis)), "sources": list(sources(diagnosis, zone)),
         "notes": list(diagnosis.verdicts.notes),
