@@ -144,6 +144,40 @@ def test_one_wrong_file_does_not_pass_for_evidence_among_right_ones(tmp_path: Pa
     assert "no such file" in told(*evidence(CASE), "--agent-log", tmp_path / "agent.log")
 
 
+SERVER_JSON = '{"level":"info","ts":%s,"logger":"livekit","caller":"a.go:1","msg":"%s"}\n'
+NUMBERS: list[tuple[str, str]] = [
+    ("--server-log", '{"level":"o","ts":..,"logger":"livekit","caller":"","msg":"'),
+    ("--server-log", SERVER_JSON % ("9" * 400, "hello") + SERVER_JSON % ("1773300000.5", "hello")),
+    ("--server-log", SERVER_JSON % ("1e999", "hello") + SERVER_JSON % ("NaN", "starting LiveKit server")),
+    ("--server-log", SERVER_JSON % ("-1", "starting LiveKit server") + SERVER_JSON % ("9e99", "x")),
+    ("--server-log", "2026-03-12T07:20:00.000+9999\tINFO\tlivekit\tservice/server.go:1\tstarting LiveKit server\t{}\n"),
+    ("--server-log", "9999-12-31T23:59:59.999-2359\tINFO\tlivekit\tservice/server.go:1\tstarting LiveKit server\t{}\n"),
+    ("--agent-log", '{"level":30,"time":%s,"msg":"received job request","jobId":"AJ_1"}\n' % ("9" * 400)),
+    ("--worker-endpoint", f'{{"agent_name": "x", "worker_load": {"9" * 400}, "active_jobs": {"9" * 400}}}'),
+    ("--worker-endpoint", '{"agent_name": "\\ud800", "worker_load": 1e999, "active_jobs": true}'),
+    (
+        "--token",
+        '{"video": {"room": "\\ud800"}, "sub": "\\udfff", "roomConfig": {"agents": [{"agentName": "\\ud800"}]}}',
+    ),
+    (
+        "--token",
+        '{"video": {"room": "a"}, "api_calls": [{"call": "\\ud800CreateRoom", "time": "\\ud800", "request": {}}]}',
+    ),
+    ("--project", "import livekit\ncli.run_app(WorkerOptions(agent_name=['a'][1e999], entrypoint_fnc=f))\n"),
+]
+
+
+@pytest.mark.parametrize(("flag", "content"), NUMBERS)
+@pytest.mark.parametrize("more", [[], ["--json"], ["--since", "02:46"], ["--since", "1h"]], ids=" ".join)
+def test_a_number_or_sign_that_is_none_ends_no_diagnosis(
+    flag: str, content: str, more: list[str], tmp_path: Path
+) -> None:
+    """Times beyond every calendar, numbers beyond every size and halves of characters are read like any other text."""
+    path = tmp_path / ("given.py" if flag == "--project" else "given")
+    path.write_text(content)
+    assert fletcher("diagnose", flag, path, *more).code in {0, 1, 2, 3}
+
+
 def test_a_log_without_a_line_feed_at_its_end_is_whole(tmp_path: Path) -> None:
     """The last line counts although no line feed follows it."""
     path = tmp_path / "pasted.log"

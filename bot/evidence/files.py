@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import sys
 import tempfile
 import zlib
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from bot.errors import UsageError
+from bot.evidence.documents import load
 from bot.livekit.forms import clean, parse
 
 if TYPE_CHECKING:
@@ -178,8 +178,8 @@ def _json_kind(path: str, head: bytes, hint: Kind) -> Kind | None:
     if len(head) >= _HEAD:
         return None
     try:
-        value = json.loads(head)
-    except (ValueError, RecursionError):
+        value = load(head)
+    except ValueError:
         first = head.lstrip().split(b"\n", 1)[0]
         if hint in {"token", "endpoint"} and not first.rstrip().endswith(b"}"):
             raise UsageError(

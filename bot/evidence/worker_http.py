@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bot.errors import Unreachable, UsageError
+from bot.evidence.documents import load, shown
 from bot.livekit.seen import Endpoint
 from bot.livekit.setup import Place
 
@@ -56,8 +56,8 @@ def read_endpoint(path: str) -> Endpoint:
 def endpoint_of(body: bytes, source: str) -> Endpoint:
     """The body as a value; Python's leaves out whatever has its default."""
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
+        value = load(body)
+    except ValueError:
         value = None
     if not isinstance(value, dict):
         raise UsageError(
@@ -67,13 +67,17 @@ def endpoint_of(body: bytes, source: str) -> Endpoint:
     def text(*names: str) -> str:
         return next((v for n in names if isinstance(v := value.get(n), str)), "")
 
-    jobs: Any = value.get("active_jobs", value.get("activeJobs", 0))
-    load: Any = value.get("worker_load", value.get("workerLoad"))
-    shown = json.dumps({k: v for k, v in value.items() if isinstance(v, (str, int, float, bool))}, ensure_ascii=False)[
-        :300
-    ]
+    jobs = _number(value.get("active_jobs", value.get("activeJobs")))
+    plain = {k: v for k, v in value.items() if isinstance(v, (str, int, float, bool))}
     return Endpoint(
         agent_name=text("agent_name", "agentName"), worker_type=text("worker_type", "workerType") or "JT_ROOM", deployment=text("deployment"),
-        sdk_version=text("sdk_version", "sdkVersion"), active_jobs=jobs if isinstance(jobs, int) else 0,
-        load=float(load) if isinstance(load, (int, float)) and not isinstance(load, bool) else None, place=Place(source, 1, shown),
+        sdk_version=text("sdk_version", "sdkVersion"), active_jobs=int(jobs or 0),
+        load=_number(value.get("worker_load", value.get("workerLoad"))), place=Place(source, 1, shown(plain)),
     )  # fmt: skip
+
+
+def _number(value: object) -> float | None:
+    """A count or a share; None for what no worker can report."""
+    return (
+        float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e9 else None
+    )

@@ -529,7 +529,7 @@ class Story:
                     r.at,
                     text(f, "path"),
                     int(status)
-                    if isinstance(status, (int, str)) and str(status).isdigit() and len(str(status)) < 4
+                    if isinstance(status, (int, str)) and str(status).isdecimal() and len(str(status)) < 4
                     else 0,
                     text(f, "error"),
                     mark,
