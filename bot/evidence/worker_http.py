@@ -22,23 +22,46 @@ def is_url(text: str) -> bool:
 def ask(url: str) -> Endpoint:
     """Ask a running worker; `/worker` is added to an address without a path.
 
-    Raises Unreachable when nobody answers in 5 s, UsageError when the answer is none of a worker's.
+    Raises Unreachable when nobody answers in 5 s, UsageError when it is no address or the answer none of a worker's.
     """
     from http.client import HTTPException
-    from urllib.error import URLError
-    from urllib.parse import urlsplit
+    from urllib.error import HTTPError, URLError
     from urllib.request import urlopen
 
-    target = url.rstrip("/") + "/worker" if urlsplit(url).path in {"", "/"} else url
+    target = _target(url)
     try:
         with urlopen(target, timeout=_TIMEOUT) as reply:  # noqa: S310  # http and https only, see is_url
             body = reply.read(_LIMIT)
+    except HTTPError as refusal:
+        raise Unreachable(
+            f"{_shown(target)} answers {refusal.code} {refusal.reason}; a worker answers GET /worker with 200 on its own port "
+            "(8081 with `start`, another with `dev`)"
+        ) from None
     except (URLError, HTTPException, OSError, ValueError) as problem:
         reason = getattr(problem, "reason", None) or problem
         raise Unreachable(
             f"{_shown(target)} does not answer ({reason}); the worker's port is 8081 with `start`, another with `dev`"
         ) from None
     return endpoint_of(body, _shown(target))
+
+
+def _target(url: str) -> str:
+    """The address to ask. Raises UsageError for what is none."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # looked at only when it is asked for
+        wrong = "" if parts.hostname else "it has no host"
+    except ValueError as problem:
+        wrong = str(problem)
+    if any(c.isspace() or not c.isprintable() for c in url):
+        wrong = "there is a blank in it"
+    elif not url.isascii():
+        wrong = "it has letters that an address writes as %xx or xn--"
+    if wrong:
+        raise UsageError(f"{_shown(url)} is no address of a worker ({wrong}): expected such as http://10.0.0.5:8081")
+    return url.rstrip("/") + "/worker" if parts.path in {"", "/"} else url
 
 
 def _shown(url: str) -> str:
