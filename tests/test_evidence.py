@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import os
@@ -301,7 +302,31 @@ def test_an_endpoint_that_refuses_is_not_reachable(status: int) -> None:
     with serving(b"no", status) as (url, _):
         sentence = told("--worker-endpoint", url, code=4)
     assert url in sentence
-    assert HTTPStatus(status).phrase in sentence
+    assert f"answers {status} {HTTPStatus(status).phrase}" in sentence
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("http://[::1", "Invalid IPv6 URL"),
+        ("http://[::1]:x/", "port"),
+        ("http://worker:99999", "port"),
+        ("http://worker:8081x/worker", "port"),
+        ("https://", "no host"),
+        ("http:///worker", "no host"),
+        ("http://:8081/", "no host"),
+        ("http://a b/", "blank"),
+        ("http://a\n/", "blank"),
+        ("http://w\u00f6rker/w\u00f6rker", "letters"),
+        ("http://user:hunter2@[::1/", "Invalid"),
+    ],
+)
+def test_an_address_that_is_none_is_a_wrong_argument(url: str, what: str) -> None:
+    """A malformed address is told with what is wrong with it, code 2: nobody was asked."""
+    sentence = told("--worker-endpoint", url)
+    assert "is no address" in sentence
+    assert what in sentence.replace("Port", "port")
+    assert "hunter2" not in sentence
 
 
 def test_an_endpoint_of_another_program_is_a_wrong_document() -> None:
@@ -343,6 +368,42 @@ def test_a_jwt_asks_for_what_its_claims_ask_for(flag: str, end: str, tmp_path: P
     answer = diagnose(*([flag] if flag else []), path).json
     assert [(d["agent"], d["via"]) for d in answer["dispatchers"]] == [("front-desk", "token")]
     assert [row["room"] for row in answer["rooms"]] == ["lobby"]
+
+
+CLAIMS = {"video": {"room": "lobby"}, "sub": "guest", "roomConfig": {"agents": [{"agentName": "front-desk"}]}}
+
+
+@pytest.mark.parametrize("flag", ["--token", ""], ids=["as such", "as a file"])
+def test_a_token_itself_may_be_given_instead_of_its_file(flag: str) -> None:
+    """A JWT on the command line is read where it stands, and is called the token given: it names no file."""
+    body = base64.urlsafe_b64encode(json.dumps(CLAIMS).encode()).decode().rstrip("=")
+    jwt = f"eyJhbGciOiJIUzI1NiJ9.{body}.c2lnbmF0dXJlLXRoYXQtaXMtbWFkZS11cC1oZXJl"
+    reply = diagnose(*([flag] if flag else []), jwt)
+    assert [(d["agent"], d["source"]) for d in reply.json["dispatchers"]] == [("front-desk", "the token given")]
+    assert [s["name"] for s in reply.json["sources"]] == ["the token given"]
+    assert body not in reply.out
+
+
+def test_claims_themselves_may_be_given_instead_of_their_file() -> None:
+    """So may the claims as JSON; two tokens are told apart."""
+    other = {**CLAIMS, "video": {"room": "hall"}}
+    answer = diagnose("--token", json.dumps(CLAIMS), "--token", json.dumps(other, indent=1)).json
+    assert [s["name"] for s in answer["sources"]] == ["the token given", "the token given (2)"]
+    assert sorted(row["room"] for row in answer["rooms"]) == ["hall", "lobby"]
+
+
+def test_a_file_with_a_tokens_name_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What exists is read, whatever its name looks like."""
+    monkeypatch.chdir(tmp_path)
+    name = "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"
+    Path(name).write_text(json.dumps(CLAIMS))
+    assert [row["room"] for row in diagnose("--token", name).json["rooms"]] == ["lobby"]
+
+
+@pytest.mark.parametrize("given", ["eyJhbGciOiJIUzI1NiJ9.###.x", "eyJhbGciOiJIUzI1NiJ9.aGVsbG8.x", "{", '{"a": 1}'])
+def test_what_is_given_as_a_token_and_is_none_is_told(given: str) -> None:
+    """A token on the command line that cannot be read is told as one in a file."""
+    assert told("--token", given).startswith("the token given ")
 
 
 def test_a_room_that_is_asked_for_always_has_a_row() -> None:

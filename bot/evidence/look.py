@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from bot.errors import Unreachable, UsageError
 from bot.evidence import files, worker_http
-from bot.evidence.token import read_token
+from bot.evidence.token import is_token, read_token, token_in
 from bot.livekit.forms import epoch
 from bot.livekit.lines import Tally, records
 from bot.livekit.seen import LogSource, Seen
@@ -63,18 +63,30 @@ class Look:
     logs: tuple[LogFile, ...]
     sources: tuple[Source, ...]
     redactor: Redactor
+    masked: dict[str, list[str]] = field(default_factory=dict)  # names by what is left of them without their secrets
 
     def plain(self, text: str) -> str:
         """One of our own sentences without a secret in it; most are the same for many rooms."""
         return _plain(self.redactor, text)
 
+    def name(self, text: str) -> str:
+        """What a room or an agent is called, without a secret in it; names that differ stay different."""
+        shown = _plain(self.redactor, text)
+        if shown == text:
+            return text
+        alike = self.masked.setdefault(shown, [])
+        if text not in alike:
+            alike.append(text)
+        number = alike.index(text) + 1
+        return shown if number == 1 else f"{shown} ({number})"
+
     def quote(self, cite: Cite) -> tuple[str, int, str]:
         """Source, line and redacted text of what decided."""
         if cite.place is not None:
-            return cite.place.source, cite.place.line, self.redactor.text(cite.place.text)
+            return self.plain(cite.place.source), cite.place.line, self.plain(cite.place.text)
         source, line, offset = self.seen.story.ledger.where(cite.mark)
         log = self.logs[source]
-        return log.name, line, shown(log.line_at(offset), self.redactor)
+        return self.plain(log.name), line, shown(log.line_at(offset), self.redactor)
 
 
 @lru_cache(maxsize=4096)
@@ -107,12 +119,17 @@ def look(question: Question, opened: ExitStack) -> Look:
     sources: list[Source] = []
     done: set[str] = set()
     for hint, path in sorted(question.given, key=lambda given: given[0] == "any"):  # a flag says more than none
-        real = path if path == "-" or worker_http.is_url(path) else os.path.realpath(path)
+        real = path if path == "-" or worker_http.is_url(path) or is_token(path, hint) else os.path.realpath(path)
         if real in done:
             continue
         done.add(real)
         if path == "-":
             logs.append(_opened("-", opened))
+            continue
+        if is_token(path, hint):
+            name = f"the token given ({len(tokens) + 1})" if tokens else "the token given"
+            tokens.append(token_in(path.encode("utf-8", "replace"), name))
+            sources.append(Source(name, "token", 0, 1, None, None, ""))
             continue
         if worker_http.is_url(path):
             _ask(path, endpoints, sources)

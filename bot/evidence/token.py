@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,15 +16,29 @@ from bot.livekit.setup import Place
 
 def read_token(path: str) -> Token:
     """Read a token file. Raises UsageError when it holds no readable token."""
-    raw = Path(path).read_bytes().lstrip(b"\xef\xbb\xbf").strip()
+    return token_in(Path(path).read_bytes(), path)
+
+
+def is_token(given: str, hint: str) -> bool:
+    """Whether an argument is a token itself, and no file of that name is there."""
+    given = given.strip()
+    if hint == "token" and given.startswith("{"):
+        return True
+    jwt = given.startswith("eyJ") and given.count(".") == 2 and "/" not in given
+    return jwt and hint in {"token", "any"} and not os.path.lexists(given)
+
+
+def token_in(raw: bytes, path: str) -> Token:
+    """Read a token; `path` is what it is called. Raises UsageError when it cannot be read."""
+    raw = raw.lstrip(b"\xef\xbb\xbf").strip()
     if raw.startswith(b"eyJ"):
         return token_of(jwt_claims(raw.decode("ascii", "replace"), path), path, raw=b"")
     try:
         document = load(raw)
     except ValueError:
         raise UsageError(f"{path} is no token: expected a JWT (eyJ…) or its claims as JSON") from None
-    if not isinstance(document, dict):
-        raise UsageError(f"{path} is no token: expected a JSON object with its claims")
+    if not isinstance(document, dict) or not (_CLAIMS & set(document)):
+        raise UsageError(f"{path} is no token: expected a JSON object with its claims (`video`, `sub`, `roomConfig`)")
     return token_of(document, path, raw=raw)
 
 
@@ -86,6 +101,9 @@ def _call(call: dict[str, Any], path: str, raw: bytes) -> ApiCall | None:
     return None
 
 
+_CLAIMS: Final = frozenset(
+    {"claims", "api_calls", "video", "sub", "identity", "roomConfig", "room_config", "iss", "exp"}
+)
 _DECIDING: Final = frozenset(
     {"name", "room", "agents", "agentName", "agent_name", "deployment", "emptyTimeout", "departureTimeout"}
 )
