@@ -62,12 +62,20 @@ def main(argv: Sequence[str]) -> int:
         )
         if name == verb:  # the others' options are not needed for this call
             _OPTIONS[name](sub)
-    args, unknown = parser.parse_known_args(argv)
+    end = argv.index("--") if "--" in argv else len(argv)
+    args, unknown = parser.parse_known_args(argv[:end])
+    # argparse takes the files of one place only; those behind an option's value come back as unknown.
+    files = [word for word in unknown if word == "-" or not word.startswith("-")] + list(argv[end + 1 :])
+    unknown = [word for word in unknown if word != "-" and word.startswith("-")]
+    call = f"fletcher {args.verb}" if args.verb else "fletcher"
     if unknown:
         option = unknown[0].split("=")[0]  # not its value, which nobody asked for
         known = ["--help", *_OPTION.findall((verbs.choices[args.verb] if args.verb else parser).format_usage())]
-        ask = f"`fletcher {args.verb} --help`" if args.verb else "`fletcher --help`"
-        raise UsageError(f"unknown option {option!r}{_nearest(option, known)}; see {ask}")
+        raise UsageError(f"unknown option {option!r}{_nearest(option, known)}; see `{call} --help`")
+    if files and "files" not in args:
+        raise UsageError(f"`{call}` takes no files: {files[0]!r} is one; see `{call} --help`")
+    if files:
+        args.files += files
     if args.verb is None:
         parser.print_help()
         return 0
