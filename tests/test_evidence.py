@@ -140,6 +140,68 @@ def test_standard_input_without_evidence_is_told(data: bytes, expected: str) -> 
     assert expected in sentence
 
 
+PACKED = {
+    "gzip": gzip.compress(LOG.read_bytes()),
+    "two pieces of gzip": b"".join(gzip.compress(part) for part in LOG.read_bytes().partition(b"\n")),
+    "UTF-16": LOG.read_text("utf-8").encode("utf-16"),
+    "UTF-16, the other way": b"\xfe\xff" + LOG.read_text("utf-8").encode("utf-16-be"),
+    "UTF-16 in gzip": gzip.compress(LOG.read_text("utf-8").encode("utf-16")),
+}
+
+
+@pytest.mark.parametrize("packed", PACKED.values(), ids=list(PACKED))
+@pytest.mark.parametrize("way", ["file", "standard input", "pipe"])
+def test_a_packed_log_says_what_the_plain_one_says(packed: bytes, way: str, tmp_path: Path) -> None:
+    """`cat livekit.log.gz | fletcher diagnose -` reads what the file would; so does a process substitution."""
+    path = tmp_path / "given"
+    if way == "file":
+        path.write_bytes(packed)
+    elif way == "pipe":
+        os.mkfifo(path)
+        threading.Thread(target=path.write_bytes, args=(packed,), daemon=True).start()
+    reply = diagnose("-", stdin=packed) if way == "standard input" else diagnose(path)
+    assert [row["summary"] for row in reply.json["rooms"]] == [row["summary"] for row in diagnose(LOG).json["rooms"]]
+
+
+OTHERS = [
+    (b"\x28\xb5\x2f\xfd" + bytes(80), "zstd", "zstd -dc"),
+    (b"\xfd7zXZ\0" + bytes(80), "xz", "xz -dc"),
+    (b"PK\x03\x04" + bytes(80), "zip", "unzip -p"),
+    (b"BZh91AY&SY" + bytes(80), "bzip2", "bzip2 -dc"),
+    (b"\x04\x22\x4d\x18" + bytes(80), "lz4", "lz4 -dc"),
+    (b"7z\xbc\xaf\x27\x1c" + bytes(80), "7-Zip", "7z x -so"),
+]
+
+
+@pytest.mark.parametrize(("packed", "program", "command"), OTHERS, ids=[other[1] for other in OTHERS])
+def test_another_packing_is_named_with_the_way_to_unpack_it(
+    packed: bytes, program: str, command: str, tmp_path: Path
+) -> None:
+    """What is packed in a way that is not read is told as that, with the command that unpacks it."""
+    path = tmp_path / "given"
+    path.write_bytes(packed)
+    for sentence in (told(path), told("--agent-log", path), told("-", stdin=packed)):
+        assert f"is packed with {program}" in sentence
+        assert f"{command} FILE | fletcher diagnose -" in sentence
+
+
+@pytest.mark.parametrize("data", [b"\x1f\x8b", b"\x1f\x8b no gzip after all"])
+def test_a_broken_packing_from_standard_input_is_told(data: bytes) -> None:
+    """What only begins like gzip is not called empty."""
+    assert "begins like gzip and cannot be decompressed" in told("-", stdin=data)
+
+
+def test_a_packed_log_that_is_cut_off_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    """What stands before the cut is evidence, and the answer says that there is no more."""
+    packed = gzip.compress(LOG.read_bytes())
+    path = tmp_path / "livekit.log.gz"
+    path.write_bytes(packed[: len(packed) * 2 // 3])
+    for reply in (diagnose(path), diagnose("-", stdin=path.read_bytes())):
+        (source,) = reply.json["sources"]
+        assert "cut off" in source["note"]
+        assert 0 < source["records"] < 101
+
+
 def test_one_wrong_file_does_not_pass_for_evidence_among_right_ones(tmp_path: Path) -> None:
     """A missing file is told even where the other files would have an answer."""
     assert "no such file" in told(*evidence(CASE), "--agent-log", tmp_path / "agent.log")
