@@ -283,6 +283,56 @@ def test_a_window_is_a_time_or_a_duration_back_from_the_last_record() -> None:
     assert until == [until[0]] * len(since)
 
 
+# --- what a source is called -------------------------------------------------------------------------------------------
+
+WHOLE_LOGS = sorted(
+    path for path in RECORDINGS.glob("inc-*/*.log") if path.parent.name in {"inc-001", "inc-024", "inc-119", "inc-156"}
+)
+
+
+@pytest.mark.parametrize("log", WHOLE_LOGS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_log_from_a_pipe_is_called_what_the_file_is(log: Path) -> None:
+    """`cat livekit.log | fletcher diagnose -` saw a log, however short; an excerpt is what a person pasted."""
+    (piped,), (file,) = (diagnose("-", stdin=log.read_bytes()).json["sources"], diagnose(log).json["sources"])
+    assert {key: piped[key] for key in ("kind", "note", "taken")} == {
+        key: file[key] for key in ("kind", "note", "taken")
+    }
+
+
+def test_a_log_without_a_line_about_dispatch_is_a_log_and_no_prose() -> None:
+    """Ordinary lines of the server are its log, though none of them is evidence."""
+    lines = [
+        f"2026-03-12T07:20:0{n}.000Z\tDEBUG\tlivekit\trtc/x.go:1\tsending offer\t{{}}\n".encode() for n in range(3)
+    ]
+    (source,) = diagnose("-", stdin=b"".join(lines)).json["sources"]
+    assert (source["kind"], source["note"]) == ("server log", "")
+
+
+def test_a_copy_of_a_log_is_read_once(tmp_path: Path) -> None:
+    """The same log under several names, packed or not, adds no row and no record; the answer says which it equals."""
+    logs = [CASE / "agent.log", CASE / "livekit.log"]
+    copies = [tmp_path / "agent-copy.log", tmp_path / "livekit.log.gz", tmp_path / "again.log"]
+    copies[0].write_bytes(logs[0].read_bytes())
+    copies[1].write_bytes(gzip.compress(logs[1].read_bytes()))
+    copies[2].write_bytes(logs[1].read_bytes())
+    whole, alone = diagnose(*logs, *copies).json, diagnose(*logs).json
+    assert whole["rooms"] == alone["rooms"]
+    assert whole["workers"] == alone["workers"]
+    notes = {s["name"]: (s["records"], s["note"]) for s in whole["sources"] if s["name"] not in map(str, logs)}
+    assert notes == {
+        str(copy): (0, f"the same lines as {log}: read once")
+        for copy, log in zip(copies, (logs[0], logs[1], logs[1]), strict=True)
+    }
+
+
+def test_an_agents_log_and_its_copy_show_a_room_once(tmp_path: Path) -> None:
+    """Without the server's log a job is known from the agent's alone, and is one job in two copies."""
+    log = RECORDINGS / "inc-119" / "agent.log"
+    copy = tmp_path / "agent.log"
+    copy.write_bytes(log.read_bytes())
+    assert diagnose("--agent-log", log, copy).json["rooms"] == diagnose("--agent-log", log).json["rooms"]
+
+
 # --- a worker's endpoint ---------------------------------------------------------------------------------------------
 
 NODE = {"agent_name": "front-desk", "agent_name_is_env": False, "deployment": "", "worker_type": "JT_ROOM"}

@@ -92,6 +92,17 @@ class LogFile:
         """Bytes in all."""
         return self._file.seek(0, 2)
 
+    def print(self) -> tuple[int, bytes]:
+        """What tells this content from any other: its size, and a hash of its beginning, middle and end."""
+        from hashlib import blake2b
+
+        size = self.size()
+        found = blake2b(digest_size=16)
+        for start in sorted({0, max(0, size // 2 - BLOCK // 2), max(0, size - BLOCK)}):
+            self._file.seek(start)
+            found.update(self._file.read(BLOCK))
+        return size, found.digest()
+
     def close(self) -> None:
         """Give the file back."""
         self._file.close()
