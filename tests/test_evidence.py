@@ -123,6 +123,26 @@ def test_a_file_without_permission_is_told(tmp_path: Path) -> None:
     assert (reply.returncode, reply.stderr) == (2, f"fletcher: {path}: no permission to read it\n")
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no /dev/zero")
+@pytest.mark.parametrize("flag", ["--server-log", "--token", ""])
+def test_a_device_is_told_and_not_read_for_ever(flag: str) -> None:
+    """A device that never ends is refused; one that ends at once is empty."""
+    assert "is a device without an end" in told(*([flag] if flag else []), "/dev/zero")
+    assert "/dev/null is empty" in told(*([flag] if flag else []), "/dev/null")
+
+
+def test_a_name_that_is_no_text_can_be_told(tmp_path: Path) -> None:
+    """A file whose name has bytes of another encoding is named in an answer, as text and as JSON."""
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    log, source = folder / os.fsdecode(b"\xff.log"), folder / os.fsdecode(b"\xfe.py")
+    log.write_bytes(LOG.read_bytes())
+    source.write_text("from livekit.agents import *\ncli.run_app(WorkerOptions(agent_name='x', entrypoint_fnc=f))\n")
+    args = ["--server-log", str(log), "--project", str(folder), "--room", os.fsdecode(b"\xfd")]
+    assert any("caf\\udce9" in source["name"] for source in diagnose(*args).json["sources"])
+    assert fletcher("diagnose", *args).code == 3
+
+
 def test_a_link_in_a_circle_is_told(tmp_path: Path) -> None:
     """A link that leads nowhere but to itself is told, not followed for ever."""
     loop = tmp_path / "loop"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import stat
 import sys
 import tempfile
 import zlib
@@ -162,6 +163,8 @@ def recognise(path: str, hint: Kind) -> Kind:
         folder, pipe = Path(path).is_dir(), is_pipe(path)
     except (OSError, ValueError) as problem:
         raise UsageError(f"{path[:80]}: no such file ({getattr(problem, 'strerror', None) or problem})") from None
+    if pipe and path != "-" and stat.S_ISCHR(Path(path).stat().st_mode) and not _ends(path):
+        raise UsageError(f"{path} is a device without an end; expected a file, a pipe or - for standard input")
     if pipe:
         return "log"  # it can be read only once, so it is not looked into beforehand
     if folder:
@@ -234,6 +237,15 @@ def is_pipe(path: str) -> bool:
     """Whether this gives its bytes only once: standard input, a process substitution, a device."""
     given = Path(path)
     return path == "-" or (given.exists() and not given.is_file() and not given.is_dir())
+
+
+def _ends(device: str) -> bool:
+    """Whether reading this device comes to an end: a terminal's or an empty one's does, zeros go on for ever."""
+    try:
+        with Path(device).open("rb", buffering=0) as file:
+            return file.isatty() or not file.read(1)
+    except OSError:
+        return True  # its reading says why not
 
 
 def open_log(path: str) -> LogFile:

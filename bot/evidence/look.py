@@ -91,7 +91,9 @@ class Look:
 
 @lru_cache(maxsize=4096)
 def _plain(redactor: Redactor, text: str) -> str:
-    return redactor.text(text)
+    text = redactor.text(text)
+    # A file's name may hold bytes that are no UTF-8; JSON cannot.
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def shown(line: bytes, redactor: Redactor) -> str:
