@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()  # now, while a failure to do so can still be told
     except FletcherError as problem:
-        return fail(str(problem), problem.exit_code)
+        return fail(sayable(str(problem)), problem.exit_code)
     except KeyboardInterrupt:
         abandon(sys.stdout, sys.stderr)
         return INTERRUPTED
@@ -63,6 +63,16 @@ def abandon(*streams: TextIO | None) -> None:
         if stream is not None:
             os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+def sayable(sentence: str) -> str:
+    """The sentence on one line and without a secret: it may repeat what was typed, and a terminal is recorded."""
+    try:
+        from bot.redact import redact
+
+        return " ".join(redact(sentence).splitlines())
+    except Exception as bug:  # noqa: BLE001  # then nothing of it may be shown
+        return f"an argument or a file is wrong; which is withheld, since masking secrets failed: {type(bug).__name__}"
 
 
 def fail(sentence: str, code: int) -> int:

@@ -430,7 +430,7 @@ def _bare(text: str, setting: _Setting) -> _Span | None:
         return None  # before the whole value is looked at, so that many such names cost no more than one
     whole = _run(pattern, text, start, len(text)).rstrip()
     value = _trimmed(whole)
-    sentence = value.endswith(":") and len(value) <= 64 and not setting.environment
+    sentence = value.endswith(":") and len(value) <= 64 and not setting.environment and not _made(value, 16)
     if sentence or _points(whole) or _keeps(value, setting):
         return None
     number = setting.closed and setting.sign == ":" and re.fullmatch(r"-?[0-9.]+", value)

@@ -93,6 +93,80 @@ def test_the_version_is_the_packages() -> None:
     assert fletcher("--version").out == f"fletcher {__version__}\n"
 
 
+AGENT = str(CASE / "agent.log")
+PROJECT = str(CASE / "agent")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [LOG, "--project", PROJECT, AGENT],
+        ["--project", PROJECT, LOG, "--json", AGENT],
+        ["--json", LOG, AGENT, "--project", PROJECT],
+        [LOG, "--utc", AGENT, "--project", PROJECT, "--json"],
+        ["--project", PROJECT, "--", LOG, AGENT],
+        [LOG, "--project", PROJECT, "--", AGENT],
+    ],
+)
+def test_files_may_stand_anywhere_between_options(argv: list[str]) -> None:
+    """Sources are given in any order: a file behind an option's value is a file."""
+    json_ = [] if "--json" in argv else ["--json"]
+    reply = fletcher("diagnose", *json_, *argv)
+    assert {source["name"] for source in reply.json["sources"]} == {LOG, AGENT, PROJECT}
+
+
+def test_a_file_may_have_an_options_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind `--` everything is a file."""
+    monkeypatch.chdir(tmp_path)
+    Path("--x.log").write_bytes(Path(LOG).read_bytes())
+    reply = fletcher("diagnose", "--json", AGENT, "--", "--x.log")
+    assert {source["name"] for source in reply.json["sources"]} == {"--x.log", AGENT}
+
+
+@pytest.mark.parametrize(
+    "argv", [["demo", "x.log"], ["schema", "a", "b"], ["demo", "--json", "--", "-"], ["--", "demo"]]
+)
+def test_a_file_for_a_verb_that_reads_none_is_told(argv: list[str]) -> None:
+    """A word where none belongs is called an argument, not an option."""
+    assert re.search(r"`fletcher( demo| schema)?` takes no files", told(*argv))
+
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJndWVzdCJ9.MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"
+MADE = "kF9sQ2vLw8XyRb3TnZ6mHc1JdPe4Ua7G"
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [JWT],
+        ["diagnose", "--server-log", JWT],
+        ["diagnose", "--token", f"{JWT}\n{JWT}"],
+        ["diagnose", "--livekit-config", f"{JWT}.yaml"],
+        ["diagnose", "--since", JWT, LOG],
+        ["diagnose", "--until", f"token={MADE}", LOG],
+        ["diagnose", f"--api-secret={MADE}"],
+        ["diagnose", LOG, f"--api_key={MADE}", "--json"],
+        ["diagnose", f"api_secret={MADE}"],
+        ["diagnose", "--worker-endpoint", f"http://user:{MADE}@[::1"],
+        ["diagnose", "--worker-endpoint", f"http://[::1/?access_token={JWT}"],
+        ["diagnose", "--token", f'{{"api_secret": "{MADE}"'],
+        ["schema", JWT],
+        ["demo", f"--token={MADE}"],
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_not_repeated(argv: list[str]) -> None:
+    """What is typed where it does not belong is named without the secret in it: a terminal is recorded, a job's log kept."""
+    sentence = told(*argv)
+    assert JWT.rsplit(".", 1)[1] not in sentence
+    assert MADE not in sentence
+
+
+@pytest.mark.parametrize("argv", [["schema"], ["schema", "--json"]])
+def test_the_schema_is_json_whether_asked_for_or_not(argv: list[str]) -> None:
+    """`--json` is what the schema is anyway."""
+    assert json.loads(fletcher(*argv).out)["$defs"]
+
+
 # --- the text of an answer -------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import os
@@ -122,6 +123,26 @@ def test_a_file_without_permission_is_told(tmp_path: Path) -> None:
     assert (reply.returncode, reply.stderr) == (2, f"fletcher: {path}: no permission to read it\n")
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no /dev/zero")
+@pytest.mark.parametrize("flag", ["--server-log", "--token", ""])
+def test_a_device_is_told_and_not_read_for_ever(flag: str) -> None:
+    """A device that never ends is refused; one that ends at once is empty."""
+    assert "is a device without an end" in told(*([flag] if flag else []), "/dev/zero")
+    assert "/dev/null is empty" in told(*([flag] if flag else []), "/dev/null")
+
+
+def test_a_name_that_is_no_text_can_be_told(tmp_path: Path) -> None:
+    """A file whose name has bytes of another encoding is named in an answer, as text and as JSON."""
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    log, source = folder / os.fsdecode(b"\xff.log"), folder / os.fsdecode(b"\xfe.py")
+    log.write_bytes(LOG.read_bytes())
+    source.write_text("from livekit.agents import *\ncli.run_app(WorkerOptions(agent_name='x', entrypoint_fnc=f))\n")
+    args = ["--server-log", str(log), "--project", str(folder), "--room", os.fsdecode(b"\xfd")]
+    assert any("caf\\udce9" in source["name"] for source in diagnose(*args).json["sources"])
+    assert fletcher("diagnose", *args).code == 3
+
+
 def test_a_link_in_a_circle_is_told(tmp_path: Path) -> None:
     """A link that leads nowhere but to itself is told, not followed for ever."""
     loop = tmp_path / "loop"
@@ -139,9 +160,105 @@ def test_standard_input_without_evidence_is_told(data: bytes, expected: str) -> 
     assert expected in sentence
 
 
+PACKED = {
+    "gzip": gzip.compress(LOG.read_bytes()),
+    "two pieces of gzip": b"".join(gzip.compress(part) for part in LOG.read_bytes().partition(b"\n")),
+    "UTF-16": LOG.read_text("utf-8").encode("utf-16"),
+    "UTF-16, the other way": b"\xfe\xff" + LOG.read_text("utf-8").encode("utf-16-be"),
+    "UTF-16 in gzip": gzip.compress(LOG.read_text("utf-8").encode("utf-16")),
+}
+
+
+@pytest.mark.parametrize("packed", PACKED.values(), ids=list(PACKED))
+@pytest.mark.parametrize("way", ["file", "standard input", "pipe"])
+def test_a_packed_log_says_what_the_plain_one_says(packed: bytes, way: str, tmp_path: Path) -> None:
+    """`cat livekit.log.gz | fletcher diagnose -` reads what the file would; so does a process substitution."""
+    path = tmp_path / "given"
+    if way == "file":
+        path.write_bytes(packed)
+    elif way == "pipe":
+        os.mkfifo(path)
+        threading.Thread(target=path.write_bytes, args=(packed,), daemon=True).start()
+    reply = diagnose("-", stdin=packed) if way == "standard input" else diagnose(path)
+    assert [row["summary"] for row in reply.json["rooms"]] == [row["summary"] for row in diagnose(LOG).json["rooms"]]
+
+
+OTHERS = [
+    (b"\x28\xb5\x2f\xfd" + bytes(80), "zstd", "zstd -dc"),
+    (b"\xfd7zXZ\0" + bytes(80), "xz", "xz -dc"),
+    (b"PK\x03\x04" + bytes(80), "zip", "unzip -p"),
+    (b"BZh91AY&SY" + bytes(80), "bzip2", "bzip2 -dc"),
+    (b"\x04\x22\x4d\x18" + bytes(80), "lz4", "lz4 -dc"),
+    (b"7z\xbc\xaf\x27\x1c" + bytes(80), "7-Zip", "7z x -so"),
+]
+
+
+@pytest.mark.parametrize(("packed", "program", "command"), OTHERS, ids=[other[1] for other in OTHERS])
+def test_another_packing_is_named_with_the_way_to_unpack_it(
+    packed: bytes, program: str, command: str, tmp_path: Path
+) -> None:
+    """What is packed in a way that is not read is told as that, with the command that unpacks it."""
+    path = tmp_path / "given"
+    path.write_bytes(packed)
+    for sentence in (told(path), told("--agent-log", path), told("-", stdin=packed)):
+        assert f"is packed with {program}" in sentence
+        assert f"{command} FILE | fletcher diagnose -" in sentence
+
+
+@pytest.mark.parametrize("data", [b"\x1f\x8b", b"\x1f\x8b no gzip after all"])
+def test_a_broken_packing_from_standard_input_is_told(data: bytes) -> None:
+    """What only begins like gzip is not called empty."""
+    assert "begins like gzip and cannot be decompressed" in told("-", stdin=data)
+
+
+def test_a_packed_log_that_is_cut_off_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    """What stands before the cut is evidence, and the answer says that there is no more."""
+    packed = gzip.compress(LOG.read_bytes())
+    path = tmp_path / "livekit.log.gz"
+    path.write_bytes(packed[: len(packed) * 2 // 3])
+    for reply in (diagnose(path), diagnose("-", stdin=path.read_bytes())):
+        (source,) = reply.json["sources"]
+        assert "cut off" in source["note"]
+        assert 0 < source["records"] < 101
+
+
 def test_one_wrong_file_does_not_pass_for_evidence_among_right_ones(tmp_path: Path) -> None:
     """A missing file is told even where the other files would have an answer."""
     assert "no such file" in told(*evidence(CASE), "--agent-log", tmp_path / "agent.log")
+
+
+SERVER_JSON = '{"level":"info","ts":%s,"logger":"livekit","caller":"a.go:1","msg":"%s"}\n'
+NUMBERS: list[tuple[str, str]] = [
+    ("--server-log", '{"level":"o","ts":..,"logger":"livekit","caller":"","msg":"'),
+    ("--server-log", SERVER_JSON % ("9" * 400, "hello") + SERVER_JSON % ("1773300000.5", "hello")),
+    ("--server-log", SERVER_JSON % ("1e999", "hello") + SERVER_JSON % ("NaN", "starting LiveKit server")),
+    ("--server-log", SERVER_JSON % ("-1", "starting LiveKit server") + SERVER_JSON % ("9e99", "x")),
+    ("--server-log", "2026-03-12T07:20:00.000+9999\tINFO\tlivekit\tservice/server.go:1\tstarting LiveKit server\t{}\n"),
+    ("--server-log", "9999-12-31T23:59:59.999-2359\tINFO\tlivekit\tservice/server.go:1\tstarting LiveKit server\t{}\n"),
+    ("--agent-log", '{"level":30,"time":%s,"msg":"received job request","jobId":"AJ_1"}\n' % ("9" * 400)),
+    ("--worker-endpoint", f'{{"agent_name": "x", "worker_load": {"9" * 400}, "active_jobs": {"9" * 400}}}'),
+    ("--worker-endpoint", '{"agent_name": "\\ud800", "worker_load": 1e999, "active_jobs": true}'),
+    (
+        "--token",
+        '{"video": {"room": "\\ud800"}, "sub": "\\udfff", "roomConfig": {"agents": [{"agentName": "\\ud800"}]}}',
+    ),
+    (
+        "--token",
+        '{"video": {"room": "a"}, "api_calls": [{"call": "\\ud800CreateRoom", "time": "\\ud800", "request": {}}]}',
+    ),
+    ("--project", "import livekit\ncli.run_app(WorkerOptions(agent_name=['a'][1e999], entrypoint_fnc=f))\n"),
+]
+
+
+@pytest.mark.parametrize(("flag", "content"), NUMBERS)
+@pytest.mark.parametrize("more", [[], ["--json"], ["--since", "02:46"], ["--since", "1h"]], ids=" ".join)
+def test_a_number_or_sign_that_is_none_ends_no_diagnosis(
+    flag: str, content: str, more: list[str], tmp_path: Path
+) -> None:
+    """Times beyond every calendar, numbers beyond every size and halves of characters are read like any other text."""
+    path = tmp_path / ("given.py" if flag == "--project" else "given")
+    path.write_text(content)
+    assert fletcher("diagnose", flag, path, *more).code in {0, 1, 2, 3}
 
 
 def test_a_log_without_a_line_feed_at_its_end_is_whole(tmp_path: Path) -> None:
@@ -184,6 +301,56 @@ def test_a_window_is_a_time_or_a_duration_back_from_the_last_record() -> None:
     until = [diagnose(LOG, "--until", when).json["rooms"] for when in since]
     assert [row["room"] for row in until[0]] == [row["room"] for row in diagnose(LOG).json["rooms"]]
     assert until == [until[0]] * len(since)
+
+
+# --- what a source is called -------------------------------------------------------------------------------------------
+
+WHOLE_LOGS = sorted(
+    path for path in RECORDINGS.glob("inc-*/*.log") if path.parent.name in {"inc-001", "inc-024", "inc-119", "inc-156"}
+)
+
+
+@pytest.mark.parametrize("log", WHOLE_LOGS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_log_from_a_pipe_is_called_what_the_file_is(log: Path) -> None:
+    """`cat livekit.log | fletcher diagnose -` saw a log, however short; an excerpt is what a person pasted."""
+    (piped,), (file,) = (diagnose("-", stdin=log.read_bytes()).json["sources"], diagnose(log).json["sources"])
+    assert {key: piped[key] for key in ("kind", "note", "taken")} == {
+        key: file[key] for key in ("kind", "note", "taken")
+    }
+
+
+def test_a_log_without_a_line_about_dispatch_is_a_log_and_no_prose() -> None:
+    """Ordinary lines of the server are its log, though none of them is evidence."""
+    lines = [
+        f"2026-03-12T07:20:0{n}.000Z\tDEBUG\tlivekit\trtc/x.go:1\tsending offer\t{{}}\n".encode() for n in range(3)
+    ]
+    (source,) = diagnose("-", stdin=b"".join(lines)).json["sources"]
+    assert (source["kind"], source["note"]) == ("server log", "")
+
+
+def test_a_copy_of_a_log_is_read_once(tmp_path: Path) -> None:
+    """The same log under several names, packed or not, adds no row and no record; the answer says which it equals."""
+    logs = [CASE / "agent.log", CASE / "livekit.log"]
+    copies = [tmp_path / "agent-copy.log", tmp_path / "livekit.log.gz", tmp_path / "again.log"]
+    copies[0].write_bytes(logs[0].read_bytes())
+    copies[1].write_bytes(gzip.compress(logs[1].read_bytes()))
+    copies[2].write_bytes(logs[1].read_bytes())
+    whole, alone = diagnose(*logs, *copies).json, diagnose(*logs).json
+    assert whole["rooms"] == alone["rooms"]
+    assert whole["workers"] == alone["workers"]
+    notes = {s["name"]: (s["records"], s["note"]) for s in whole["sources"] if s["name"] not in map(str, logs)}
+    assert notes == {
+        str(copy): (0, f"the same lines as {log}: read once")
+        for copy, log in zip(copies, (logs[0], logs[1], logs[1]), strict=True)
+    }
+
+
+def test_an_agents_log_and_its_copy_show_a_room_once(tmp_path: Path) -> None:
+    """Without the server's log a job is known from the agent's alone, and is one job in two copies."""
+    log = RECORDINGS / "inc-119" / "agent.log"
+    copy = tmp_path / "agent.log"
+    copy.write_bytes(log.read_bytes())
+    assert diagnose("--agent-log", log, copy).json["rooms"] == diagnose("--agent-log", log).json["rooms"]
 
 
 # --- a worker's endpoint ---------------------------------------------------------------------------------------------
@@ -267,7 +434,31 @@ def test_an_endpoint_that_refuses_is_not_reachable(status: int) -> None:
     with serving(b"no", status) as (url, _):
         sentence = told("--worker-endpoint", url, code=4)
     assert url in sentence
-    assert HTTPStatus(status).phrase in sentence
+    assert f"answers {status} {HTTPStatus(status).phrase}" in sentence
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("http://[::1", "Invalid IPv6 URL"),
+        ("http://[::1]:x/", "port"),
+        ("http://worker:99999", "port"),
+        ("http://worker:8081x/worker", "port"),
+        ("https://", "no host"),
+        ("http:///worker", "no host"),
+        ("http://:8081/", "no host"),
+        ("http://a b/", "blank"),
+        ("http://a\n/", "blank"),
+        ("http://w\u00f6rker/w\u00f6rker", "letters"),
+        ("http://user:hunter2@[::1/", "Invalid"),
+    ],
+)
+def test_an_address_that_is_none_is_a_wrong_argument(url: str, what: str) -> None:
+    """A malformed address is told with what is wrong with it, code 2: nobody was asked."""
+    sentence = told("--worker-endpoint", url)
+    assert "is no address" in sentence
+    assert what in sentence.replace("Port", "port")
+    assert "hunter2" not in sentence
 
 
 def test_an_endpoint_of_another_program_is_a_wrong_document() -> None:
@@ -309,6 +500,42 @@ def test_a_jwt_asks_for_what_its_claims_ask_for(flag: str, end: str, tmp_path: P
     answer = diagnose(*([flag] if flag else []), path).json
     assert [(d["agent"], d["via"]) for d in answer["dispatchers"]] == [("front-desk", "token")]
     assert [row["room"] for row in answer["rooms"]] == ["lobby"]
+
+
+CLAIMS = {"video": {"room": "lobby"}, "sub": "guest", "roomConfig": {"agents": [{"agentName": "front-desk"}]}}
+
+
+@pytest.mark.parametrize("flag", ["--token", ""], ids=["as such", "as a file"])
+def test_a_token_itself_may_be_given_instead_of_its_file(flag: str) -> None:
+    """A JWT on the command line is read where it stands, and is called the token given: it names no file."""
+    body = base64.urlsafe_b64encode(json.dumps(CLAIMS).encode()).decode().rstrip("=")
+    jwt = f"eyJhbGciOiJIUzI1NiJ9.{body}.c2lnbmF0dXJlLXRoYXQtaXMtbWFkZS11cC1oZXJl"
+    reply = diagnose(*([flag] if flag else []), jwt)
+    assert [(d["agent"], d["source"]) for d in reply.json["dispatchers"]] == [("front-desk", "the token given")]
+    assert [s["name"] for s in reply.json["sources"]] == ["the token given"]
+    assert body not in reply.out
+
+
+def test_claims_themselves_may_be_given_instead_of_their_file() -> None:
+    """So may the claims as JSON; two tokens are told apart."""
+    other = {**CLAIMS, "video": {"room": "hall"}}
+    answer = diagnose("--token", json.dumps(CLAIMS), "--token", json.dumps(other, indent=1)).json
+    assert [s["name"] for s in answer["sources"]] == ["the token given", "the token given (2)"]
+    assert sorted(row["room"] for row in answer["rooms"]) == ["hall", "lobby"]
+
+
+def test_a_file_with_a_tokens_name_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What exists is read, whatever its name looks like."""
+    monkeypatch.chdir(tmp_path)
+    name = "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"
+    Path(name).write_text(json.dumps(CLAIMS))
+    assert [row["room"] for row in diagnose("--token", name).json["rooms"]] == ["lobby"]
+
+
+@pytest.mark.parametrize("given", ["eyJhbGciOiJIUzI1NiJ9.###.x", "eyJhbGciOiJIUzI1NiJ9.aGVsbG8.x", "{", '{"a": 1}'])
+def test_what_is_given_as_a_token_and_is_none_is_told(given: str) -> None:
+    """A token on the command line that cannot be read is told as one in a file."""
+    assert told("--token", given).startswith("the token given ")
 
 
 def test_a_room_that_is_asked_for_always_has_a_row() -> None:

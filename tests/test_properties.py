@@ -499,6 +499,84 @@ def test_no_secret_of_a_project_is_ever_told(
         untold([str(path)], jwt, secret, password)
 
 
+@given(jwts(), secrets, secrets)
+@settings(STEADY, max_examples=12)
+def test_no_secret_that_stands_where_a_name_belongs_is_told(
+    tmp_path_factory: pytest.TempPathFactory, jwt: str, secret: str, password: str
+) -> None:
+    """Rooms, agents, identities and metadata that hold a secret, and secrets that only the surroundings give away."""
+    folder = tmp_path_factory.getbasetemp() / "names"
+    folder.mkdir(exist_ok=True)
+    (folder / "compose.yaml").write_text(
+        "services:\n  agent:\n    build: .\n    environment:\n"
+        f"      LIVEKIT_API_SECRET: {secret}\n      OPENAI_API_KEY: '{password}'\n      AGENT_NAME: \"{jwt}\"\n"
+        f"  other:\n    image: x\n    environment:\n      - DB_PASSWORD={password}\n"
+    )
+    (folder / "agent.py").write_text(
+        f"from livekit.agents import cli, WorkerOptions\ncli.run_app(WorkerOptions(entrypoint_fnc=f, agent_name='{jwt}'))\n"
+        f"RoomAgentDispatch(agent_name='x{secret}')\n"
+    )
+    token, endpoint, agent, server = (folder / name for name in ("t.json", "w.json", "a.log", "s.log"))
+    asked = [{"agentName": f"x {jwt}", "metadata": f"api_secret={secret}"}, {"agentName": f"password={password}"}]
+    token.write_text(
+        json.dumps(
+            {
+                "claims": {
+                    "sub": jwt,
+                    "video": {"room": jwt},
+                    "roomConfig": {
+                        "metadata": f"plain {password}",
+                        "agents": asked,
+                        "egress": {"s3": {"secret": secret}},
+                    },
+                },
+                "api_calls": [
+                    {"call": "CreateRoom", "request": {"name": f"token={secret}", "agents": asked, "metadata": secret}},
+                    {"call": "CreateDispatch", "request": {"room": jwt, "agentName": f"secret={secret}"}},
+                ],
+            }
+        )
+    )
+    endpoint.write_text(
+        json.dumps({"agent_name": f"a {jwt}", "deployment": f"api_secret={secret}", "x": f"password={password}"})
+    )
+    agent.write_text(
+        json.dumps({"message": "registered worker", "id": "AW_1", "agent_name": jwt, "level": "INFO"})
+        + "\n"
+        + json.dumps({"message": "failed to connect to livekit, retrying in 2s", "error": f"no {secret} {password}"})
+        + "\n"
+    )
+    room = {"room": jwt, "roomID": f"RM_{jwt}", "participant": f"guest {jwt}", "numParticipants": 0}
+    server.write_text(
+        server_line("starting RTC session", room)
+        + server_line("assigned job to worker", {**room, "agentName": jwt, "jobID": jwt, "workerID": jwt})
+        + server_line("worker registered", {"workerID": jwt, "agentName": f"password={password}", "jobType": "JT_ROOM"})
+    )
+    untold(["--token", str(token)], jwt, secret, password)
+    untold(["--worker-endpoint", str(endpoint)], jwt, secret, password)
+    untold(["--server-log", str(server)], jwt, password)
+    untold(["--project", str(folder)], jwt, secret, password)
+    untold([str(path) for path in (token, endpoint, agent, server, folder)], jwt, secret, password)
+
+
+def test_rooms_whose_names_are_masked_stay_apart(tmp_path: Path) -> None:
+    """Two rooms named by tokens have two names in the answer, and each is found by its own."""
+    names = [
+        f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJndWVzdCJ9.MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY{n}" for n in range(3)
+    ]
+    path = tmp_path / "livekit.log"
+    rooms = [
+        {"room": name, "roomID": f"RM_{n}", "participant": "guest", "numParticipants": 0}
+        for n, name in enumerate(names)
+    ]
+    path.write_text("".join(server_line("starting RTC session", dict(room)) for room in [*rooms, rooms[0]]))
+    shown = [row["room"] for row in diagnose(path).json["rooms"]]
+    assert len(set(shown)) == len(shown) == len(names)
+    assert not any(name in shown for name in names)
+    for n, name in enumerate(names):
+        assert [row["room_id"] for row in diagnose(path, "--room", name).json["rooms"] if row["room_id"]] == [f"RM_{n}"]
+
+
 def untold(args: list[str], jwt: str, *others: str) -> None:
     """Ask for text and for JSON, with and without a room; neither may tell a secret or any part of a token."""
     for more in ([], ["--json"], ["--room", "desk 7", "--json"]):

@@ -222,6 +222,15 @@ PIECES = [
 ]
 texts = st.one_of(st.lists(st.sampled_from(PIECES), max_size=24).map("".join), st.text())
 secrets = st.text(st.characters(min_codepoint=33, codec="utf-8"), min_size=6, max_size=24)
+
+
+@pytest.mark.parametrize("line", ["api_secret=@@: no such file", "--until token=@@: expected a time", "password: @@:"])
+def test_a_made_value_is_masked_before_a_colon_too(line: str) -> None:
+    """A sentence that repeats what was typed goes on behind it; one that only names the setting stays."""
+    assert MADE not in redact(line.replace("@@", MADE))
+    assert redact(line.replace("@@", "expired")) == line.replace("@@", "expired")
+
+
 KNOWN = Redactor.of([MADE, "hunter2x", "x[reda", "ted]hunter2", "12345678", "password: x", "y2.eyJ2hun"])
 
 

@@ -62,11 +62,20 @@ def main(argv: Sequence[str]) -> int:
         )
         if name == verb:  # the others' options are not needed for this call
             _OPTIONS[name](sub)
-    args, unknown = parser.parse_known_args(argv)
+    end = argv.index("--") if "--" in argv else len(argv)
+    args, unknown = parser.parse_known_args(argv[:end])
+    # argparse takes the files of one place only; those behind an option's value come back as unknown.
+    files = [word for word in unknown if word == "-" or not word.startswith("-")] + list(argv[end + 1 :])
+    unknown = [word for word in unknown if word != "-" and word.startswith("-")]
+    call = f"fletcher {args.verb}" if args.verb else "fletcher"
     if unknown:
-        known = _OPTION.findall((verbs.choices[args.verb] if args.verb else parser).format_help())
-        ask = f"`fletcher {args.verb} --help`" if args.verb else "`fletcher --help`"
-        raise UsageError(f"unknown option {unknown[0]!r}{_nearest(unknown[0].split('=')[0], known)}; see {ask}")
+        option = unknown[0].split("=")[0]  # not its value, which nobody asked for
+        known = ["--help", *_OPTION.findall((verbs.choices[args.verb] if args.verb else parser).format_usage())]
+        raise UsageError(f"unknown option {option!r}{_nearest(option, known)}; see `{call} --help`")
+    if files and "files" not in args:
+        raise UsageError(f"`{call}` takes no files: {files[0]!r} is one; see `{call} --help`")
+    if files:
+        args.files += files
     if args.verb is None:
         parser.print_help()
         return 0
@@ -101,7 +110,7 @@ def _diagnose_options(p: argparse.ArgumentParser) -> None:
         help="body of the worker's GET /worker, or its address",
     )
     p.add_argument(
-        "--token", action="append", default=[], metavar="FILE", help="a join token (JWT), or its claims as JSON"
+        "--token", action="append", default=[], metavar="FILE|JWT", help="a join token, or its claims as JSON"
     )
     p.add_argument("--room", action="append", default=[], metavar="NAME", help="only this room, by name or RM_… id")
     p.add_argument("--since", metavar="WHEN", help="a time, or a duration back from the last record (15m)")
@@ -176,9 +185,9 @@ def _schema(_args: argparse.Namespace) -> int:
     return 0
 
 
-_OPTIONS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+_OPTIONS: dict[str, Callable[[argparse.ArgumentParser], object]] = {
     "diagnose": _diagnose_options,
     "demo": _answer_options,
-    "schema": lambda _p: None,
+    "schema": lambda p: p.add_argument("--json", action="store_true", help="changes nothing: the schema is JSON"),
 }
 _RUN: dict[str, Callable[[argparse.Namespace], int]] = {"diagnose": _diagnose, "demo": _demo, "schema": _schema}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import json
+import io
+import stat
 import sys
 import tempfile
 import zlib
@@ -11,10 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal
 
 from bot.errors import UsageError
+from bot.evidence.documents import load
 from bot.livekit.forms import clean, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from _typeshed import WriteableBuffer
 
     from bot.livekit.skim import Chunk
 
@@ -23,6 +27,16 @@ Kind = Literal["any", "log", "agent", "token", "endpoint", "config", "project"]
 BLOCK: Final = 1 << 17
 _LINE_LIMIT: Final = 1 << 22  # a "line" beyond this is no log's; its rest is passed over
 _HEAD: Final = 1 << 16
+_GZIP: Final = b"\x1f\x8b"
+_WIDE: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+_PACKINGS: Final = (
+    (b"\x28\xb5\x2f\xfd", "zstd", "zstd -dc"),
+    (b"\xfd7zXZ\0", "xz", "xz -dc"),
+    (b"PK\x03\x04", "zip", "unzip -p"),
+    (b"BZh91AY&SY", "bzip2", "bzip2 -dc"),
+    (b"\x04\x22\x4d\x18", "lz4", "lz4 -dc"),
+    (b"7z\xbc\xaf\x27\x1c", "7-Zip", "7z x -so"),
+)
 _SOURCE_SUFFIXES: Final = frozenset({".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs", ".py"})
 _CONFIG_KEYS: Final = (
     b"keys:",
@@ -79,6 +93,17 @@ class LogFile:
         """Bytes in all."""
         return self._file.seek(0, 2)
 
+    def print(self) -> tuple[int, bytes]:
+        """What tells this content from any other: its size, and a hash of its beginning, middle and end."""
+        from hashlib import blake2b
+
+        size = self.size()
+        found = blake2b(digest_size=16)
+        for start in sorted({0, max(0, size // 2 - BLOCK // 2), max(0, size - BLOCK)}):
+            self._file.seek(start)
+            found.update(self._file.read(BLOCK))
+        return size, found.digest()
+
     def close(self) -> None:
         """Give the file back."""
         self._file.close()
@@ -107,7 +132,7 @@ def head_of(path: str) -> bytes:
         raise UsageError(f"{path} cannot be read: {getattr(problem, 'strerror', None) or problem}") from None
     if not head:
         raise UsageError(f"{path} is empty; expected a log, a token, a configuration or source")
-    if head[:2] == b"\x1f\x8b":
+    if head[:2] == _GZIP:
         try:
             head = zlib.decompressobj(31).decompress(head, _HEAD)
         except zlib.error:
@@ -119,9 +144,14 @@ def head_of(path: str) -> bytes:
 
 def as_utf8(head: bytes, path: str) -> bytes:
     """UTF-16 (as PowerShell writes it) → UTF-8; UsageError for what is no text."""
-    for mark, codec in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
-        if head.startswith(mark):
-            return head[2 : len(head) // 2 * 2].decode(codec, "replace").encode()
+    codec = _WIDE.get(head[:2])
+    if codec is not None:
+        return head[2 : len(head) // 2 * 2].decode(codec, "replace").encode()
+    for magic, program, command in _PACKINGS:
+        if head.startswith(magic):
+            raise UsageError(
+                f"{path} is packed with {program}, which is not read here: unpack it first ({command} FILE | fletcher diagnose -)"
+            )
     if head.count(b"\0") > len(head) // 100:
         raise UsageError(f"{path} is a binary file; expected a log, a token, a configuration or source")
     return head
@@ -133,6 +163,8 @@ def recognise(path: str, hint: Kind) -> Kind:
         folder, pipe = Path(path).is_dir(), is_pipe(path)
     except (OSError, ValueError) as problem:
         raise UsageError(f"{path[:80]}: no such file ({getattr(problem, 'strerror', None) or problem})") from None
+    if pipe and path != "-" and stat.S_ISCHR(Path(path).stat().st_mode) and not _ends(path):
+        raise UsageError(f"{path} is a device without an end; expected a file, a pipe or - for standard input")
     if pipe:
         return "log"  # it can be read only once, so it is not looked into beforehand
     if folder:
@@ -178,8 +210,8 @@ def _json_kind(path: str, head: bytes, hint: Kind) -> Kind | None:
     if len(head) >= _HEAD:
         return None
     try:
-        value = json.loads(head)
-    except (ValueError, RecursionError):
+        value = load(head)
+    except ValueError:
         first = head.lstrip().split(b"\n", 1)[0]
         if hint in {"token", "endpoint"} and not first.rstrip().endswith(b"}"):
             raise UsageError(
@@ -207,48 +239,81 @@ def is_pipe(path: str) -> bool:
     return path == "-" or (given.exists() and not given.is_file() and not given.is_dir())
 
 
+def _ends(device: str) -> bool:
+    """Whether reading this device comes to an end: a terminal's or an empty one's does, zeros go on for ever."""
+    try:
+        with Path(device).open("rb", buffering=0) as file:
+            return file.isatty() or not file.read(1)
+    except OSError:
+        return True  # its reading says why not
+
+
 def open_log(path: str) -> LogFile:
     """A log, ready to be read. Raises UsageError as `head_of`; a file cut off within its compression keeps what is there."""
     if path == "-":
         return _spooled("-", sys.stdin.buffer)
-    if is_pipe(path):
-        with Path(path).open("rb") as once:
-            return _spooled(path, once)
-    with Path(path).open("rb") as probe:
-        magic = probe.read(4)
-    if magic[:2] == b"\x1f\x8b":
-        with gzip.open(path, "rb") as packed:
-            return _spooled(path, packed)
-    if magic[:2] in {b"\xff\xfe", b"\xfe\xff"}:
-        codec = "utf-16-le" if magic[:2] == b"\xff\xfe" else "utf-16-be"
-        out = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the answer
-        with Path(path).open("r", encoding=codec, errors="replace", newline="") as wide:
-            while text := wide.read(BLOCK):
-                out.write(text.lstrip("\ufeff").encode("utf-8", "replace"))
-        return LogFile(path, out)
+    with Path(path).open("rb") as source:
+        if is_pipe(path) or source.peek(2)[:2] in {_GZIP, *_WIDE}:
+            return _spooled(path, source)
     return LogFile(path, Path(path).open("rb", buffering=0))  # lives as long as the answer
 
 
-def _spooled(name: str, source: BinaryIO | gzip.GzipFile) -> LogFile:
+class _Ahead(io.RawIOBase):
+    """A source whose first bytes have been read already, to see what it is."""
+
+    def __init__(self, head: bytes, source: BinaryIO) -> None:
+        self._head, self._source = head, source
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: WriteableBuffer) -> int:
+        view = memoryview(into)
+        data, self._head = self._head[: len(view)], self._head[len(view) :]
+        data = data or self._source.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+
+def _unpacked(source: BinaryIO) -> Iterator[bytes]:
+    """The source's bytes, decompressed and as UTF-8, block by block."""
+    head = source.read(BLOCK)
+    plain: io.BufferedReader | gzip.GzipFile = io.BufferedReader(_Ahead(head, source), BLOCK)
+    if head[:2] == _GZIP:
+        plain = gzip.GzipFile(fileobj=plain)
+    codec = _WIDE.get(plain.peek(2)[:2])
+    if codec is None:
+        while data := plain.read(BLOCK):
+            yield data
+        return
+    plain.read(2)
+    with io.TextIOWrapper(plain, codec, errors="replace", newline="") as wide:
+        while text := wide.read(BLOCK):
+            yield text.encode("utf-8", "replace")
+
+
+def _text(head: bytes, name: str, *, cut: bool) -> None:
+    """Refuse what is empty or no text."""
+    if not head:
+        what = "begins like gzip and cannot be decompressed" if cut else "is empty"
+        raise UsageError(f"{name} {what}; expected log lines")
+    as_utf8(head, name)
+
+
+def _spooled(name: str, source: BinaryIO) -> LogFile:
     """A copy that can be read again; what cannot be decompressed any more is left out and said."""
     out = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the answer
+    shown = "standard input" if name == "-" else name
     note = ""
-    size = 0
     try:
-        while data := source.read(BLOCK):
-            out.write(data)
-            size += len(data)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        note = "cut off within its compression; what stands before was read"
-    if not size:
-        out.close()
-        raise UsageError(
-            "standard input is empty; expected log lines" if name == "-" else f"{name} is empty; expected a log"
-        )
-    out.seek(0)
-    try:
-        as_utf8(out.read(_HEAD), "standard input" if name == "-" else name)
-    except UsageError:
+        try:
+            for data in _unpacked(source):
+                out.write(data)
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            note = "cut off within its compression; what stands before was read"
+        out.seek(0)
+        _text(out.read(_HEAD), shown, cut=bool(note))
+    except BaseException:
         out.close()
         raise
     return LogFile(name, out, note)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from bot.errors import Unreachable, UsageError
 from bot.evidence import files, worker_http
-from bot.evidence.token import read_token
+from bot.evidence.token import is_token, read_token, token_in
 from bot.livekit.forms import clean, epoch
 from bot.livekit.lines import Tally, records
 from bot.livekit.seen import LogSource, Seen
@@ -63,23 +63,37 @@ class Look:
     logs: tuple[LogFile, ...]
     sources: tuple[Source, ...]
     redactor: Redactor
+    masked: dict[str, list[str]] = field(default_factory=dict)  # names by what is left of them without their secrets
 
     def plain(self, text: str) -> str:
         """One of our own sentences without a secret in it; most are the same for many rooms."""
         return _plain(self.redactor, text)
 
+    def name(self, text: str) -> str:
+        """What a room or an agent is called, without a secret in it; names that differ stay different."""
+        shown = _plain(self.redactor, text)
+        if shown == text:
+            return text
+        alike = self.masked.setdefault(shown, [])
+        if text not in alike:
+            alike.append(text)
+        number = alike.index(text) + 1
+        return shown if number == 1 else f"{shown} ({number})"
+
     def quote(self, cite: Cite) -> tuple[str, int, str]:
         """Source, line and redacted text of what decided."""
         if cite.place is not None:
-            return cite.place.source, cite.place.line, self.redactor.text(cite.place.text)
+            return self.plain(cite.place.source), cite.place.line, self.plain(cite.place.text)
         source, line, offset = self.seen.story.ledger.where(cite.mark)
         log = self.logs[source]
-        return log.name, line, shown(log.line_at(offset), self.redactor)
+        return self.plain(log.name), line, shown(log.line_at(offset), self.redactor)
 
 
 @lru_cache(maxsize=4096)
 def _plain(redactor: Redactor, text: str) -> str:
-    return redactor.text(text)
+    text = redactor.text(text)
+    # A file's name may hold bytes that are no UTF-8; JSON cannot.
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def shown(line: bytes, redactor: Redactor) -> str:
@@ -107,12 +121,17 @@ def look(question: Question, opened: ExitStack) -> Look:
     sources: list[Source] = []
     done: set[str] = set()
     for hint, path in sorted(question.given, key=lambda given: given[0] == "any"):  # a flag says more than none
-        real = path if path == "-" or worker_http.is_url(path) else os.path.realpath(path)
+        real = path if path == "-" or worker_http.is_url(path) or is_token(path, hint) else os.path.realpath(path)
         if real in done:
             continue
         done.add(real)
         if path == "-":
             logs.append(_opened("-", opened))
+            continue
+        if is_token(path, hint):
+            name = f"the token given ({len(tokens) + 1})" if tokens else "the token given"
+            tokens.append(token_in(path.encode("utf-8", "replace"), name))
+            sources.append(Source(name, "token", 0, 1, None, None, ""))
             continue
         if worker_http.is_url(path):
             _ask(path, endpoints, sources)
@@ -134,6 +153,7 @@ def look(question: Question, opened: ExitStack) -> Look:
             sources.append(_told(path, kind, setups[-1]))
     if not (logs or tokens or endpoints or setups):
         raise Unreachable(next((s.note for s in sources if s.note), "nothing was given to look at"))
+    logs = _distinct(logs, sources)
     story, read, since, until, partial = _read(logs, question)
     sources = [*_logs_told(logs, read), *sources]
     seen = Seen(
@@ -147,6 +167,19 @@ def _opened(path: str, opened: ExitStack) -> LogFile:
     log = files.open_log(path)
     opened.callback(log.close)
     return log
+
+
+def _distinct(logs: Sequence[LogFile], sources: list[Source]) -> list[LogFile]:
+    """Each content once: a copy under another name, packed or not, would show every job and every line twice."""
+    if len(logs) < 2:
+        return list(logs)
+    first: dict[tuple[int, bytes], LogFile] = {}
+    for log in logs:
+        same = first.setdefault(log.print(), log)
+        if same is not log:
+            name = "standard input" if same.name == "-" else same.name
+            sources.append(Source(log.name, "copy", 0, 0, None, None, f"the same lines as {name}: read once"))
+    return list(first.values())
 
 
 def _ask(url: str, endpoints: list[Endpoint], sources: list[Source]) -> None:
@@ -313,14 +346,40 @@ def _logs_told(logs: Sequence[LogFile], read: Sequence[LogSource]) -> list[Sourc
         ours, theirs = t.server_hits + t.server_lines, t.worker_hits
         kind = "server and agent log" if ours and theirs else "server log" if ours else "agent log" if theirs else "log"
         note = source.note
-        if t.forms & {"excerpt", "open"} or (
-            t.lines < _SHORT and (log.name == "-" or log.name.endswith((".md", ".txt")))
-        ):
+        pasted = t.lines < _SHORT and (log.name == "-" or log.name.endswith((".md", ".txt")))
+        if t.forms & {"excerpt", "open"} or (pasted and not _whole(log, t)):
             kind = "excerpt"
             note = "; ".join(part for part in (note, _excerpt(t)) if part)
         taken = tuple(t.taken) if kind == "excerpt" else ()
         out.append(Source(log.name, kind, t.lines, t.server_hits + theirs, t.first, t.last, note, taken))
     return out
+
+
+_RECORD: Final = re.compile(  # how a line of a log begins, with what compose and its like put before it
+    rb"(?:[\w.-]{1,80}[ \t]*\|[ \t]*)?(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d|\{.*\"(?:ts|time|timestamp)\":|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)"
+)
+_MOSTLY: Final = 0.6  # an agent prints words of its own between its records
+
+
+def _whole(log: LogFile, t: Tally) -> bool:
+    """Whether most lines are dated records, or go on with one: so a program writes, and hardly anybody who pastes.
+
+    A handful of lines with evidence among them was chosen by somebody, however whole they are.
+    """
+    if t.pasted or (t.taken and t.lines < _HANDFUL):
+        return False
+    begun = dated = 0
+    for _base, data, end in log.chunks():
+        for raw in data[:end].split(b"\n"):
+            line = clean(raw[:_HEAD])
+            if line.strip() and line[:1] not in b" \t}]":
+                begun += 1
+                dated += _RECORD.match(line) is not None
+    return begun > 0 and dated >= _MOSTLY * begun
+
+
+_HEAD: Final = 400  # bytes of a line in which its time stands
+_HANDFUL: Final = 6  # lines
 
 
 def _excerpt(t: Tally) -> str:

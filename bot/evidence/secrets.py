@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bot.evidence.project_files import walk
 from bot.source import dotenv
 from bot.source.text import SourceText, source_text
 
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LIMIT: Final = 1 << 20
+_FILES: Final = 200  # of each kind
+_SETTING: Final = re.compile(
+    r"""^[ \t]*(?:-[ \t]*|ENV[ \t]+|ARG[ \t]+)?["']?(?P<name>[A-Z][A-Z0-9_]{2,60})["']?[ \t]*[:=][ \t]*(?P<value>[^\n#]{1,500})""",
+    re.MULTILINE,
+)
 _SECRET: Final = re.compile(r"SECRET|PASSWORD|PASSWD|TOKEN|PRIVATE|CREDENTIAL|(?<!LIVEKIT_)API_?KEY", re.IGNORECASE)
 _KEYS: Final = re.compile(r"^(?P<indent>[ \t]*)keys:[ \t]*(?P<flow>\{[^}\n]*\})?[ \t]*(?:#.*)?$", re.MULTILINE)
 _PAIR: Final = re.compile(r"[\"']?[\w.-]+[\"']?[ \t]*:[ \t]*[\"']?([^\s\"'#,{}]+)")
@@ -21,11 +27,23 @@ _PAIR: Final = re.compile(r"[\"']?[\w.-]+[\"']?[ \t]*:[ \t]*[\"']?([^\s\"'#,{}]+
 def secrets_of(path: str) -> frozenset[str]:
     """Values to mask, from a server's configuration or from the .env files of a project; nothing of it is kept else."""
     given = Path(path)
-    if given.is_dir():
-        return frozenset(value for file in sorted(given.glob("**/.env*"))[:50] for value in _environment(file))
-    if given.name.startswith(".env"):
-        return frozenset(_environment(given))
-    return frozenset(_keys(given))
+    files = [Path(name) for name in walk(given).paths] if given.is_dir() else [given]
+    settings = [file for file in files if ".env" in file.name]
+    others = [file for file in files if file not in settings and (file == given or _may_set(file.name.lower()))]
+    found = {value for file in settings[:_FILES] for value in _environment(file)}
+    return frozenset(found.union(*({*_keys(text), *_set_in(text)} for text in map(_text, others[:_FILES]))))
+
+
+def _may_set(name: str) -> bool:
+    return name.endswith((".yaml", ".yml")) or "dockerfile" in name
+
+
+def _set_in(text: str) -> Iterator[str]:
+    """Values of secret-looking settings, as Compose, Kubernetes and Dockerfiles write them."""
+    for found in _SETTING.finditer(text):
+        value = found["value"].strip().strip("\"'")
+        if _SECRET.search(found["name"]) and not value.startswith("$"):
+            yield value
 
 
 def _text(path: Path) -> str:
@@ -45,9 +63,8 @@ def _environment(path: Path) -> Iterator[str]:
                 yield setting.value
 
 
-def _keys(path: Path) -> Iterator[str]:
+def _keys(text: str) -> Iterator[str]:
     """The API secrets behind `keys:`, as a block or in one line."""
-    text = _text(path)
     for found in _KEYS.finditer(text):
         if found["flow"]:
             yield from _PAIR.findall(found["flow"])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bot.errors import Unreachable, UsageError
+from bot.evidence.documents import load, shown
 from bot.livekit.seen import Endpoint
 from bot.livekit.setup import Place
 
@@ -22,23 +22,46 @@ def is_url(text: str) -> bool:
 def ask(url: str) -> Endpoint:
     """Ask a running worker; `/worker` is added to an address without a path.
 
-    Raises Unreachable when nobody answers in 5 s, UsageError when the answer is none of a worker's.
+    Raises Unreachable when nobody answers in 5 s, UsageError when it is no address or the answer none of a worker's.
     """
     from http.client import HTTPException
-    from urllib.error import URLError
-    from urllib.parse import urlsplit
+    from urllib.error import HTTPError, URLError
     from urllib.request import urlopen
 
-    target = url.rstrip("/") + "/worker" if urlsplit(url).path in {"", "/"} else url
+    target = _target(url)
     try:
         with urlopen(target, timeout=_TIMEOUT) as reply:  # noqa: S310  # http and https only, see is_url
             body = reply.read(_LIMIT)
+    except HTTPError as refusal:
+        raise Unreachable(
+            f"{_shown(target)} answers {refusal.code} {refusal.reason}; a worker answers GET /worker with 200 on its own port "
+            "(8081 with `start`, another with `dev`)"
+        ) from None
     except (URLError, HTTPException, OSError, ValueError) as problem:
         reason = getattr(problem, "reason", None) or problem
         raise Unreachable(
             f"{_shown(target)} does not answer ({reason}); the worker's port is 8081 with `start`, another with `dev`"
         ) from None
     return endpoint_of(body, _shown(target))
+
+
+def _target(url: str) -> str:
+    """The address to ask. Raises UsageError for what is none."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # looked at only when it is asked for
+        wrong = "" if parts.hostname else "it has no host"
+    except ValueError as problem:
+        wrong = str(problem)
+    if any(c.isspace() or not c.isprintable() for c in url):
+        wrong = "there is a blank in it"
+    elif not url.isascii():
+        wrong = "it has letters that an address writes as %xx or xn--"
+    if wrong:
+        raise UsageError(f"{_shown(url)} is no address of a worker ({wrong}): expected such as http://10.0.0.5:8081")
+    return url.rstrip("/") + "/worker" if parts.path in {"", "/"} else url
 
 
 def _shown(url: str) -> str:
@@ -56,8 +79,8 @@ def read_endpoint(path: str) -> Endpoint:
 def endpoint_of(body: bytes, source: str) -> Endpoint:
     """The body as a value; Python's leaves out whatever has its default."""
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
+        value = load(body)
+    except ValueError:
         value = None
     if not isinstance(value, dict):
         raise UsageError(
@@ -67,13 +90,17 @@ def endpoint_of(body: bytes, source: str) -> Endpoint:
     def text(*names: str) -> str:
         return next((v for n in names if isinstance(v := value.get(n), str)), "")
 
-    jobs: Any = value.get("active_jobs", value.get("activeJobs", 0))
-    load: Any = value.get("worker_load", value.get("workerLoad"))
-    shown = json.dumps({k: v for k, v in value.items() if isinstance(v, (str, int, float, bool))}, ensure_ascii=False)[
-        :300
-    ]
+    jobs = _number(value.get("active_jobs", value.get("activeJobs")))
+    plain = {k: v for k, v in value.items() if isinstance(v, (str, int, float, bool))}
     return Endpoint(
         agent_name=text("agent_name", "agentName"), worker_type=text("worker_type", "workerType") or "JT_ROOM", deployment=text("deployment"),
-        sdk_version=text("sdk_version", "sdkVersion"), active_jobs=jobs if isinstance(jobs, int) else 0,
-        load=float(load) if isinstance(load, (int, float)) and not isinstance(load, bool) else None, place=Place(source, 1, shown),
+        sdk_version=text("sdk_version", "sdkVersion"), active_jobs=int(jobs or 0),
+        load=_number(value.get("worker_load", value.get("workerLoad"))), place=Place(source, 1, shown(plain)),
     )  # fmt: skip
+
+
+def _number(value: object) -> float | None:
+    """A count or a share; None for what no worker can report."""
+    return (
+        float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e9 else None
+    )

@@ -268,7 +268,9 @@ def _ended_at_once(job: Job) -> tuple[float, int] | None:
     return (after, job.ended[1]) if -0.2 <= after < 0.6 else None  # 0.05 to 0.1 s recorded
 
 
-def crashed(case: Case, room: Room, job: Job, name: str, here: list[Cite], *, joining: bool = False) -> Verdict | None:
+def crashed(
+    case: Case, room: Room, job: Job, name: str | None, here: list[Cite], *, joining: bool = False
+) -> Verdict | None:
     """What the worker's own log (or its end) says of this job."""
     for log in _logs(case, job, name):
         for question in (_drained, _entry, _init, _unresponsive):
@@ -278,8 +280,9 @@ def crashed(case: Case, room: Room, job: Job, name: str, here: list[Cite], *, jo
             if found is not None:
                 cause, confidence, text, cites = found
                 asked = [Cite("the worker took the job", log.requests[job.id].mark)] if job.id in log.requests else []
+                agent = quote(name) if name is not None else "an agent of unknown name"
                 return case.verdict(
-                    room, cause, confidence, text.format(agent=quote(name)), [*here, *asked, *cites], agent=name
+                    room, cause, confidence, text.format(agent=agent), [*here, *asked, *cites], agent=name
                 )
     worker = case.story.workers.get(job.worker)
     if (
@@ -297,7 +300,7 @@ def crashed(case: Case, room: Room, job: Job, name: str, here: list[Cite], *, jo
     return None
 
 
-def _logs(case: Case, job: Job, name: str) -> list[WorkerLog]:
+def _logs(case: Case, job: Job, name: str | None) -> list[WorkerLog]:
     """The log of the worker that has this job; where ids do not tell, every log that may be its."""
     for by in (case.pool.log_of_job.get(job.id), case.pool.log_of.get(job.worker)):
         if by is not None:

@@ -108,6 +108,15 @@ def epoch(stamp: bytes) -> tuple[float, int | None] | None:
         return None
 
 
+def seconds(text: bytes | float, per_second: int = 1) -> float | None:
+    """Epoch seconds that a record writes as a number; None for what is no moment of the years 1970 to 5138."""
+    try:
+        at = float(text) / per_second
+    except (ValueError, OverflowError):
+        return None
+    return at if 0 < at < 1e11 else None
+
+
 def _epoch(stamp: bytes, whole: int | None) -> tuple[float, int | None] | None:
     base = stamp[:19]
     if whole is None:
@@ -134,6 +143,8 @@ def _epoch(stamp: bytes, whole: int | None) -> tuple[float, int | None] | None:
         return whole + fraction, 0
     if len(rest) >= 5 and rest[:1] in b"+-":
         minutes = int(rest[1:3]) * 60 + int(rest[-2:])
+        if not 0 <= minutes < 1440:
+            return None  # a clock without such an offset
         offset = minutes if rest[:1] == b"+" else -minutes
         return whole + fraction - offset * 60, offset
     return whole + fraction, None
@@ -354,7 +365,7 @@ def _json_head(value: dict[str, Any], *, worker_like: bool) -> tuple[str, str, b
     raw = value.get("level")
     if isinstance(raw, (int, float)) and not isinstance(raw, bool):  # pino
         time = value.get("time")
-        at = time / 1000 if isinstance(time, (int, float)) and not isinstance(time, bool) and 0 < time < 1e14 else None
+        at = seconds(time, 1000) if isinstance(time, (int, float)) and not isinstance(time, bool) else None
         return (
             {10: "trace", 20: "debug", 30: "info", 40: "warn", 50: "error", 60: "fatal"}.get(
                 int(raw) if abs(raw) < 1e6 else 0, "info"
@@ -366,7 +377,7 @@ def _json_head(value: dict[str, Any], *, worker_like: bool) -> tuple[str, str, b
     level = str(raw or "").lower().replace("warning", "warn")
     ts = value.get("ts")
     if isinstance(ts, (int, float)) and not isinstance(ts, bool):
-        return level, "json", b"", (float(ts) if 0 < ts < 1e11 else None)
+        return level, "json", b"", seconds(ts)
     stamp = value.get("timestamp") or value.get("ts") or value.get("time") or value.get("asctime") or ""
     return level, "python-json" if worker_like else "json", str(stamp).encode("utf-8", "replace")[:40], None
 
@@ -388,9 +399,8 @@ def _other_json(line: bytes, prefix: Prefix) -> Record | None:
     if b'"logger":"livekit' not in line[:200] or b'"ts":' not in line[:120]:
         return None
     start = line.find(b'"ts":') + 5
-    try:
-        at = float(line[start : line.find(b",", start)])
-    except ValueError:
+    at = seconds(line[start : line.find(b",", start)])
+    if at is None:
         return None
     level = line[line.find(b'"level":"') + 9 :].split(b'"', 1)[0].decode("utf-8", "replace")
     record = _record("other-server", "json", b"", prefix, level, {}, b"")

@@ -36,8 +36,8 @@ def jobs_of_workers(case: Case) -> list[Verdict]:
                 continue
             room = Room(said.room_name, said.room_id, len(case.pool.group))
             room.touch(said.at, said.mark)
-            name = next(iter(log.names), "")
-            job = Job(case.pool.when(log, said), {"jobID": said.job, "agentName": name}, said.mark)
+            name = said.agent if said.agent is not None else next(iter(log.names), None)
+            job = Job(case.pool.when(log, said), {"jobID": said.job, "agentName": name or ""}, said.mark)
             here = [Cite("the worker is offered the job", said.mark)]
             found = assigned.crashed(case, room, job, name, here)
             if found is None:

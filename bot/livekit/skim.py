@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from bot.livekit.events import SERVER
-from bot.livekit.forms import ANSI, epoch
+from bot.livekit.forms import ANSI, epoch, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -83,9 +83,9 @@ def edges(data: bytes, end: int) -> Iterator[tuple[float, int | None]]:
     """Time and zone of the server's first and of its last line in a chunk that tell."""
     for heads in (_HEAD.finditer(data, 0, end), _backwards(data, end)):
         for head in heads:
-            own = (float(head[4]), 0) if head[4] else epoch(own_stamp(head[1]))
-            if own:
-                yield own
+            own = (seconds(head[4]), 0) if head[4] else epoch(own_stamp(head[1]))
+            if own and own[0] is not None:
+                yield own[0], own[1]
                 break
 
 

@@ -158,7 +158,7 @@ class Worker:
 class Said:
     """One line of a worker that may decide: when, what kind, which job, and its words."""
 
-    __slots__ = ("at", "detail", "job", "kind", "mark", "order", "room_id", "room_name")
+    __slots__ = ("agent", "at", "detail", "job", "kind", "mark", "order", "room_id", "room_name")
 
     def __init__(self, record: Record, mark: int, order: int) -> None:
         f = record.fields
@@ -172,6 +172,12 @@ class Said:
         self.room_id = text(f, "room_id") or text(f, "roomID") or text(in_job, "sid")
         self.room_name = (room if isinstance(room, str) else "") or text(f, "room_name") or text(in_job, "name")
         self.detail = redact(error_of(record))
+        #: The agent's name that the line itself tells; None where it tells none.
+        self.agent: str | None = next(
+            (f[key] for key in ("agentName", "agent_name") if isinstance(f.get(key), str)), None
+        )
+        if self.agent is None and isinstance(inner.get("agentName"), str):
+            self.agent = inner["agentName"]
 
 
 class WorkerLog:
@@ -264,6 +270,8 @@ def error_of(record: Record) -> str:
         if isinstance(value, str) and (key != "message" or record.form == "pretty"):
             lines = value.strip().splitlines()
             return lines[-1][:300] if lines else ""
+    if record.tail.lstrip().startswith(b"{"):
+        return ""  # fields, and none of them is an error
     return record.tail.decode("utf-8", "replace")[:300].strip(" :{,")
 
 
@@ -592,7 +600,7 @@ class Story:
                     r.at,
                     text(f, "path"),
                     int(status)
-                    if isinstance(status, (int, str)) and str(status).isdigit() and len(str(status)) < 4
+                    if isinstance(status, (int, str)) and str(status).isdecimal() and len(str(status)) < 4
                     else 0,
                     text(f, "error"),
                     mark,

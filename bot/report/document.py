@@ -10,10 +10,11 @@ from bot.livekit.answer import remedy_for, runbook_for
 from bot.report.times import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from bot.diagnose import Diagnosis
     from bot.livekit.seen import Cite, Verdict
+    from bot.livekit.setup import Place
 
 Word = Literal["cause", "healthy", "inconclusive"]
 
@@ -126,7 +127,7 @@ def pieces(diagnosis: Diagnosis, *, utc: bool = False) -> Iterator[bytes]:
         gap = b",\n"
     tail = {
         "workers": list(workers(diagnosis, zone)), "dispatchers": list(dispatchers(diagnosis)), "sources": list(sources(diagnosis, zone)),
-        "notes": list(diagnosis.verdicts.notes),
+        "notes": [diagnosis.look.plain(note) for note in diagnosis.verdicts.notes],
     }  # fmt: skip
     yield b"\n]," + msgspec.json.encode(tail)[1:] + b"\n"
 
@@ -138,11 +139,11 @@ def zone_of(diagnosis: Diagnosis) -> int:
 
 def row_of(diagnosis: Diagnosis, verdict: Verdict, zone: int) -> Row:
     """A verdict with the texts of its evidence."""
-    plain = diagnosis.look.plain
+    plain, name = diagnosis.look.plain, diagnosis.look.name
     return Row(
-        verdict.room, verdict.room_id, verdict.verdict, verdict.cause, verdict.confidence, plain(verdict.summary),
-        [evidence_of(diagnosis, cite) for cite in distinct(verdict.evidence)], [Lack(m.source, m.would_settle) for m in verdict.missing],
-        runbook_for(verdict.cause), verdict.agent, stamp(verdict.at, zone) or None, stamp(verdict.judged_from, zone) or None, remedy_for(verdict.cause),
+        named(name, verdict.room), named(plain, verdict.room_id), verdict.verdict, verdict.cause, verdict.confidence, plain(verdict.summary),
+        [evidence_of(diagnosis, cite) for cite in distinct(verdict.evidence)], [Lack(plain(m.source), plain(m.would_settle)) for m in verdict.missing],
+        runbook_for(verdict.cause), named(name, verdict.agent), stamp(verdict.at, zone) or None, stamp(verdict.judged_from, zone) or None, remedy_for(verdict.cause),
         [Event(stamp(at, zone), plain(what)) for at, what in verdict.story],
     )  # fmt: skip
 
@@ -161,45 +162,41 @@ def evidence_of(diagnosis: Diagnosis, cite: Cite) -> Evidence:
     return Evidence(source, line, text, diagnosis.look.plain(cite.says))
 
 
+def named(mask: Callable[[str], str], text: str | None) -> str | None:
+    """A name without a secret in it, or none."""
+    return None if text is None else mask(text)
+
+
 def workers(diagnosis: Diagnosis, zone: int) -> Iterator[WorkerRow]:
     """Every worker by every source that shows it."""
-    seen = diagnosis.look.seen
+    seen, name, plain = diagnosis.look.seen, diagnosis.look.name, diagnosis.look.plain
+
+    def row(
+        called: str | None, kind: str | None, ident: str | None, deployment: str | None, sdk: str | None,
+        span: tuple[float | None, float | None], jobs: int, source: str, line: int,
+    ) -> WorkerRow:  # fmt: skip
+        first, last = (stamp(at, zone) or None for at in span)
+        return WorkerRow(
+            named(name, called), kind and plain(kind), named(plain, ident), named(plain, deployment), sdk and plain(sdk),
+            first, last, jobs, plain(source), line,
+        )  # fmt: skip
+
     for w in seen.story.workers.values():
         mark = w.mark if w.mark >= 0 else w.ours_mark
         source, line, _ = diagnosis.look.quote(_at(mark)) if mark >= 0 else ("", 0, "")
-        yield WorkerRow(
-            w.name,
-            w.type or None,
-            w.id,
-            w.deployment,
-            w.sdk or None,
-            stamp(w.registered if w.registered is not None else w.ours_at, zone) or None,
-            stamp(w.gone, zone) or None,
-            w.served,
-            source,
-            line,
-        )
+        since = w.registered if w.registered is not None else w.ours_at
+        yield row(w.name, w.type or None, w.id, w.deployment, w.sdk or None, (since, w.gone), w.served, source, line)
     for w in seen.story.anonymous:
         source, line, _ = diagnosis.look.quote(_at(w.mark))
-        yield WorkerRow(
-            w.name, w.type or None, None, None, None, stamp(w.registered, zone) or None, None, 0, source, line
-        )
+        yield row(w.name, w.type or None, None, None, None, (w.registered, None), 0, source, line)
     for e in seen.endpoints:
-        yield WorkerRow(
-            e.agent_name,
-            e.worker_type,
-            None,
-            e.deployment,
-            e.sdk_version or None,
-            None,
-            None,
-            e.active_jobs,
-            e.place.source,
-            e.place.line,
+        sdk, place = e.sdk_version or None, e.place
+        yield row(
+            e.agent_name, e.worker_type, None, e.deployment, sdk, (None, None), e.active_jobs, place.source, place.line
         )
     for s in seen.setup.workers:
         place = s.name_place or s.place
-        yield WorkerRow(s.agent_name, s.job_type, None, s.deployment, None, None, None, 0, place.source, place.line)
+        yield row(s.agent_name, s.job_type, None, s.deployment, None, (None, None), 0, place.source, place.line)
 
 
 def _at(mark: int) -> Cite:
@@ -210,22 +207,27 @@ def _at(mark: int) -> Cite:
 
 def dispatchers(diagnosis: Diagnosis) -> Iterator[DispatcherRow]:
     """Every place that asks for an agent: source, environment, tokens, the backend's calls."""
-    seen = diagnosis.look.seen
+    seen, plain = diagnosis.look.seen, diagnosis.look.plain
+
+    def row(agent: str | None, via: str, place: Place) -> DispatcherRow:
+        return DispatcherRow(named(diagnosis.look.name, agent), via, plain(place.source), place.line, plain(place.text))
+
     for d in seen.setup.dispatchers:
-        yield DispatcherRow(d.agent_name, d.via, d.place.source, d.place.line, d.place.text)
+        yield row(d.agent_name, d.via, d.place)
     for s in seen.setup.server:
         for d in s.presets:
-            yield DispatcherRow(d.agent_name, d.via, d.place.source, d.place.line, d.place.text)
+            yield row(d.agent_name, d.via, d.place)
     for t in seen.tokens:
         for name, _ in t.agents:
-            yield DispatcherRow(name, "token", t.place.source, t.place.line, t.place.text)
+            yield row(name, "token", t.place)
         for call in t.calls:
             for name, _ in call.agents:
-                yield DispatcherRow(name, call.kind, call.place.source, call.place.line, call.place.text)
+                yield row(name, call.kind, call.place)
 
 
 def sources(diagnosis: Diagnosis, zone: int) -> Iterator[SourceRow]:
     """Everything that was read."""
+    plain = diagnosis.look.plain
     for s in diagnosis.look.sources:
         first, last = stamp(s.first, zone) or None, stamp(s.last, zone) or None
-        yield SourceRow(s.name, s.kind, s.lines, s.records, first, last, s.note, list(s.taken))
+        yield SourceRow(plain(s.name), s.kind, s.lines, s.records, first, last, plain(s.note), list(s.taken))

@@ -59,19 +59,21 @@ def _lines(diagnosis: Diagnosis, *, utc: bool, colour: bool, width: int) -> Iter
     if fine:
         yield f"{fine} {'other ' if shown else ''}room{'s' if fine != 1 else ''} healthy: the agent came."
     for note in diagnosis.verdicts.notes:
-        yield from _wrapped(note, width, "Note: ", "      ")
+        yield from _wrapped(diagnosis.look.plain(note), width, "Note: ", "      ")
     yield from _looked_at(diagnosis, zone, width)
 
 
 def _row(diagnosis: Diagnosis, row: Verdict, zone: int, *, colour: bool, width: int) -> Iterator[str]:
+    # Masked before the lines are broken: a break would part a name from the secret behind it.
+    plain, name = diagnosis.look.plain, diagnosis.look.name
     word = _WORD[row.verdict]
     if colour:
         word = f"{_COLOUR[row.verdict]}{word}\x1b[0m"
-    where = f"room {quote(row.room)}" if row.room else f"room {row.room_id}" if row.room_id else "no single room"
+    where = f"room {quote(name(row.room))}" if row.room else f"room {row.room_id}" if row.room_id else "no single room"
     ident = f" ({row.room_id})" if row.room and row.room_id else ""
     at = f", {stamp(row.at, zone)}" if row.at is not None else ""
     yield f"{word}{': ' + row.cause if row.cause else ''}  —  {where}{ident}{at}"
-    yield from _wrapped(row.summary, width, "  ", "  ")
+    yield from _wrapped(plain(row.summary), width, "  ", "  ")
     if row.judged_from is not None:
         yield f"  It can be judged from {stamp(row.judged_from, zone)} on."
     events = row.story
@@ -89,7 +91,7 @@ def _row(diagnosis: Diagnosis, row: Verdict, zone: int, *, colour: bool, width: 
     if row.missing:
         yield "  What would settle it" if row.verdict != "cause" else "  What could not be excluded"
         for m in row.missing:
-            yield from _wrapped(f"{m.source}: {m.would_settle}", width, "    - ", "      ")
+            yield from _wrapped(plain(f"{m.source}: {m.would_settle}"), width, "    - ", "      ")
     fix = remedy_for(row.cause)
     if fix:
         yield "  What to do"
@@ -118,4 +120,5 @@ def _looked_at(diagnosis: Diagnosis, zone: int, width: int) -> Iterator[str]:
         span = f", {stamp(s.first, zone)} to {stamp(s.last, zone, date=False)}" if s.first is not None else ""
         count = f", {s.lines} lines, {s.records} of them about dispatch" if s.lines else ""
         note = f" ({s.note})" if s.note else ""
-        yield from _wrapped(f"{name}: {s.kind}{count}{span}{note}", width, "  ", "    ")
+        told = diagnosis.look.plain(f"{name}: {s.kind}{count}{span}{note}")
+        yield from _wrapped(told, width, "  ", "    ")

@@ -239,8 +239,8 @@ class PythonModule(PythonNames):
     def _part(self, owner: Value, index: Value, spot: Spot) -> Value:
         key = as_text(index)
         if isinstance(index, Lit) and isinstance(index.value, float):
-            at = int(index.value)
-            if isinstance(owner, Seq) and owner.whole and -len(owner.items) <= at < len(owner.items):
+            at = int(index.value) if index.value.is_integer() else None
+            if at is not None and isinstance(owner, Seq) and owner.whole and -len(owner.items) <= at < len(owner.items):
                 return owner.items[at]
         elif key is not None and isinstance(owner, Table):
             found = field(owner, key)
