@@ -49,14 +49,23 @@ class Prefix(msgspec.Struct, gc=False):
 
 
 _ISO: Final = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:\s?(?:Z|UTC|[+-]\d\d:?\d\d))?"
+_LEVELS: Final = rb"(?:TRACE|DEBUG|INFO|NOTICE|WARNING|WARNI|WARN|ERROR|FATAL|CRITICAL)"
 _PREFIX: Final = re.compile(
-    rb"(?P<pod>\[(?:pod/)?(?P<podname>[\w.-]+(?:/[\w.-]+)*)\][ \t])"
+    rb"(?P<pod>\[(?!" + _LEVELS + rb"\])(?:pod/)?(?P<podname>[\w.-]+(?:/[\w.-]+)*)\][ \t])"
     rb"|(?P<compose>(?P<name>[A-Za-z0-9][\w.-]{0,80})[ \t]*\|(?:[ \t]|$))"
     rb"|(?P<syslog>(?:[^\s\d\[{]{3,7}[ ]{1,2}\d{1,2} \d\d:\d\d:\d\d(?:\.\d+)?|"
     + _ISO
     + rb") [\w.-]+ (?P<proc>[\w./@-]+?)(?:\[\d+\])?: )"
     rb"|(?P<iso>" + _ISO + rb")(?:[ \t](?:stdout|stderr) [FP]|[ \t]*\|)?(?:[ \t]|$)"
-    rb"|(?P<mark>(?:[>*\x60]|[-\xe2\x80\xa2](?=[ \t])|\d{1,5}[:)](?=[ \t])|#(?=\d))[ \t]?)"
+    rb"|(?P<cloud>(?:"
+    + _LEVELS
+    + rb"|DEFAULT|ALERT|EMERGENCY)[ \t]+(?P<cloudtime>"
+    + _ISO
+    + rb")[ \t]+(?=\{|"
+    + _ISO
+    + rb"))"
+    rb"|(?P<mark>(?:[>*|\x60]|\xe2\x94\x82|&gt;|(?:-|\xe2\x80[\xa2\xa3]|\xc2\xb7|\xe2\x96\xaa)(?=[ \t])|#(?=\d))[ \t]?)"
+    rb"|(?P<number>[ ]{0,7}\d{1,7}(?:[:)-](?=\D|\d{4}-\d\d-|\d\d:\d\d:\d\d|$)[ ]?|\t|[ ]+(?=" + _ISO + rb"|[{\[])))"
 )
 _CONSOLE: Final = re.compile(
     rb"(?P<time>" + _ISO + rb")[ \t]+(?P<level>DEBUG|INFO|WARN|ERROR|FATAL|DPANIC|PANIC)[ \t]+"
@@ -67,7 +76,6 @@ _PRETTY: Final = re.compile(
     rb"\[(?P<clock>\d\d:\d\d:\d\d(?:\.\d+)?)(?: [+-]\d{4})?\] (?P<level>TRACE|DEBUG|INFO|WARN|ERROR|FATAL)(?: \([^)]*\))?: ?(?P<rest>.*)",
     re.DOTALL,
 )
-_LEVELS: Final = rb"(?:TRACE|DEBUG|INFO|NOTICE|WARNING|WARNI|WARN|ERROR|FATAL|CRITICAL)"
 _HEAD: Final = re.compile(
     rb"(?:(?P<time>"
     + _ISO
@@ -75,7 +83,7 @@ _HEAD: Final = re.compile(
     + _LEVELS
     + rb"|"
     + _LEVELS.lower()
-    + rb")\b\]?:?"
+    + rb")\b\]?:?(?: ?\xe2\x80\xa6)?"
     rb"|(?P<logger>\[?livekit(?:[.\w-]*\w)?\]?:?(?!:)|agents?\b:?|\[?root\]?:)|(?P<caller>[\w./@-]+\.(?:go|py|ts|js):\d+)"
     rb"|(?P<pid>\(\d+\):?|\[\d+\]:?|pid=\d+)|(?P<sep>[|:]|-(?=\s)|\xe2\x80\x93|\xe2\x80\x94|\xe2\x86\x92|\xe2\x9d\xaf))[ \t]*"
 )
@@ -160,6 +168,8 @@ def peel(line: bytes) -> Prefix:
             out.service = m["podname"].decode("utf-8", "replace")
         elif m["syslog"]:
             out.service = m["proc"].decode("utf-8", "replace")
+        elif m["cloud"]:
+            out.stamp = m["cloudtime"]
         at = m.end()
     out.cut = at
     return out
@@ -189,7 +199,7 @@ def _scalar(raw: bytes) -> str | int | float | bool | None:
     if word in {"true", "false", "null"}:
         return {"true": True, "false": False, "null": None}[word]
     try:
-        return int(word)
+        return int(word) if "." not in word else float(word)
     except ValueError:
         return word
 

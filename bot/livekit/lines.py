@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from bot.livekit.events import CRASH, SERVER
-from bot.livekit.forms import Record, braces, clean, epoch, fields_of, loose, parse, peel
+from bot.livekit.forms import ANSI, Record, braces, clean, epoch, fields_of, loose, parse, peel
 from bot.livekit.skim import edges, feeds, levels, line_end, notable_for, own_stamp
 
 if TYPE_CHECKING:
@@ -296,8 +296,8 @@ _AGENT: Final = b'"participant": "agent-AJ_'
 _FRONT: Final = 600  # bytes in which a session's line names its participant
 _PASSED: Final = Record("", "", None, None, False, False, "", "", {}, b"", False)
 _COLUMNS: Final = re.compile(
-    rb"([^\t\n]*+)\t([^\t\n]*+)\tlivekit[^\t\n]*+\t[^\t\n]*+\t([^\t\n]*+)\t?+"
-).match  # time with what stands before it, level, message
+    rb"([^\t\n]*+)\t([^\t\n]*+)\tlivekit[^\t\n]*+\t[^\t\n]*+(?<=\d)\t([^\t\n]*+)\t?+"
+).match  # time with what stands before it, level, message; the caller between them ends with its line's number
 _LEVELS: Final = {level.upper().encode(): level for level in ("debug", "info", "warn", "error")}
 _ALWAYS_OPEN: Final = frozenset({"pretty", "open", "wrapped"})
 _FIELDLESS: Final = frozenset(
@@ -444,10 +444,10 @@ def _quick(data: bytes, start: int, end: int, only: tuple[bytes, ...]) -> Record
     stamp, level, message = found.groups()
     kind = _QUICK.get(message)
     if kind is None or (only and _of_others(kind, data, start, end, only)):
-        return _PASSED
+        return None if b"\x1b" in message else _PASSED
     service = ""
     if len(stamp) > 29 or not stamp[:1].isdigit():
-        service = peel(stamp + b" ").service
+        service = peel(ANSI.sub(b"", stamp) + b" ").service
         stamp = own_stamp(stamp)
     own = epoch(stamp)
     if own is None:
@@ -467,7 +467,7 @@ def _quick(data: bytes, start: int, end: int, only: tuple[bytes, ...]) -> Record
 
 
 def _level(level: bytes) -> str:
-    return level.decode("utf-8", "replace").lower()
+    return ANSI.sub(b"", level).decode("utf-8", "replace").lower()
 
 
 def _of_others(kind: str, data: bytes, start: int, end: int, only: tuple[bytes, ...]) -> bool:

@@ -59,7 +59,7 @@ def notable_for(
     line. The console layout is tried first and costs what a log's size costs; then the console behind another
     program's prefix, then JSON.
     """
-    message = _either(text.decode() for text in SERVER if text not in own).encode()
+    message = _either(["\x1b", *(text.decode() for text in SERVER if text not in own)]).encode()
     if own:
         named = rb"(?=.*(?:" + b"|".join(map(re.escape, names)) + rb"))"
         message = rb"(?:" + message + rb"|" + _either(text.decode() for text in own).encode() + named + rb")"
