@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from bot.livekit.events import SERVER
-from bot.livekit.forms import ANSI, epoch
+from bot.livekit.forms import ANSI, ISO, epoch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -96,8 +96,12 @@ def _backwards(data: bytes, end: int) -> Iterator[re.Match[bytes]]:
             yield head
 
 
+_LAST_TIME: Final = re.compile(ISO + rb"$")
+
+
 def own_stamp(column: bytes) -> bytes:
     """The time that the server itself wrote, of what stands before a console line's first TAB."""
-    if column[:1].isdigit() and len(column) < 30:
+    if column[4:5] == b"-" and len(column) < 30:
         return column
-    return ANSI.sub(b"", column).rstrip().rsplit(b" ", 1)[-1]
+    found = _LAST_TIME.search(ANSI.sub(b"", column).rstrip())
+    return found[0] if found else b""
