@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import html
 import re
 from typing import Any, Final
 
@@ -11,10 +12,14 @@ import msgspec
 from bot.livekit.events import CRASH, ERRORS, MESSAGE, SERVER, kind_of
 
 ANSI: Final = re.compile(rb"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9])")
-_TYPOGRAPHIC: Final = {
-    "\u201c".encode(): b'"', "\u201d".encode(): b'"', "\u201e".encode(): b'"', "\u00ab".encode(): b'"',
-    "\u00bb".encode(): b'"', "\u00a0".encode(): b" ", b"&quot;": b'"',
-}  # fmt: skip
+_QUOTES: Final = dict.fromkeys(("\u201c", "\u201d", "\u201e", "\u00ab", "\u00bb"), b'"')
+_BLANKS: Final = dict.fromkeys(("\u00a0", "\u202f", "\u2007", "\u3000"), b" ")
+_NOTHING: Final = dict.fromkeys(("\u200b", "\u200c", "\u200d", "\u2060", "\ufeff"), b"")
+_TYPOGRAPHIC: Final = {key.encode(): value for key, value in {**_QUOTES, **_BLANKS, **_NOTHING}.items()}
+_LEADS: Final = (b"\xe2\x80", b"\xc2", b"\xe2\x81\xa0", b"\xef\xbb\xbf", b"\xe3\x80\x80")
+#: What a chat has put between words; a string in straight quotes is as it was written, invisible characters and all.
+_TYPED: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"|' + b"|".join(_TYPOGRAPHIC))
+_ENTITY: Final = re.compile(rb"\{[ ]*&(?:quot|#34|#x22);")
 LINE_LIMIT: Final = 1 << 20  # of a longer line only the beginning is read: a record's fields stand there
 
 
@@ -41,25 +46,32 @@ class Record(msgspec.Struct, gc=False):
 
 
 class Prefix(msgspec.Struct, gc=False):
-    """What other programs put before a line: a service's name and the engine's time."""
+    """What other programs put before a line: a service's name, the engine's time, and marks (`> `, `12:`, `- `)."""
 
     service: str = ""
     stamp: bytes = b""
+    marked: bool = False
     cut: int = 0
 
 
-_ISO: Final = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:\s?(?:Z|UTC|[+-]\d\d:?\d\d))?"
+ISO: Final = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:\s?(?:Z|UTC|[+-]\d\d:?\d\d))?"
+_LEVELS: Final = rb"(?:TRACE|DEBUG|INFO|NOTICE|WARNING|WARNI|WARN|ERROR|FATAL|CRITICAL)"
 _PREFIX: Final = re.compile(
-    rb"(?P<pod>\[(?:pod/)?(?P<podname>[\w.-]+(?:/[\w.-]+)*)\][ \t])"
-    rb"|(?P<compose>(?P<name>[A-Za-z0-9][\w.-]{0,80})[ \t]*\|(?:[ \t]|$))"
-    rb"|(?P<syslog>(?:[^\s\d\[{]{3,7}[ ]{1,2}\d{1,2} \d\d:\d\d:\d\d(?:\.\d+)?|"
-    + _ISO
-    + rb") [\w.-]+ (?P<proc>[\w./@-]+?)(?:\[\d+\])?: )"
-    rb"|(?P<iso>" + _ISO + rb")(?:[ \t](?:stdout|stderr) [FP]|[ \t]*\|)?(?:[ \t]|$)"
-    rb"|(?P<mark>(?:[>*\x60]|[-\xe2\x80\xa2](?=[ \t])|\d{1,5}[:)](?=[ \t])|#(?=\d))[ \t]?)"
-)
+    rb"(?:\[(?!" + _LEVELS + rb"\])(?:pod/)?(?P<pod>[\w.-]+(?:/[\w.-]+)*)\][ \t]"
+    rb"|(?P<compose>[A-Za-z0-9][\w.-]{0,80})[ \t]*\|(?:[ \t]|$)"
+    rb"|(?:[^\s\d\[{]{3,7}[ ]{1,2}\d{1,2} \d\d:\d\d:\d\d(?:\.\d+)?|" + ISO + rb")"
+    rb" [\w.-]+ (?P<syslog>[\w./@-]+?)(?:\[\d+\])?: "
+    rb"|(?P<file>[\w./-]*\.(?:log|txt|jsonl?|out|err))[:-](?:\d{1,7}[:-])?"  # grep over several files
+    rb"|(?P<iso>" + ISO + rb")(?:[ \t](?:stdout|stderr) [FP]|[ \t]*\||[ \t]\{\w+=\"[^}\n]*\})?(?:[ \t]|$)"
+    rb"|(?P<unix>\d{10}(?:\d{3}){1,3})[ \t]+(?=" + ISO + rb"|[{\[])"
+    rb"|(?:" + _LEVELS + rb"|DEFAULT|ALERT|EMERGENCY)[ \t]+(?P<cloud>" + ISO + rb")[ \t]+(?=\{|" + ISO + rb")"
+    rb"|\"?(?P<csv>" + ISO + rb"|\d{13})\"?,(?:[\w./@ -]*,){0,4}\""
+    rb"|(?P<number>[ ]{0,7}\d{1,7}(?:[:)-](?=\D|\d{4}-\d\d-|\d\d:\d\d:\d\d|$)[ ]?|\t|[ ]+(?=" + ISO + rb"|[{\[])))"
+    rb"|(?P<mark>(?:[>*|\x60]|\xe2\x94\x82|&gt;|(?:-|\xe2\x80[\xa2\xa3]|\xc2\xb7|\xe2\x96\xaa)(?=[ \t])|#(?=\d))[ \t]?))"
+)  # fmt: skip
+_NAMES: Final = frozenset({"pod", "compose", "syslog", "file"})
 _CONSOLE: Final = re.compile(
-    rb"(?P<time>" + _ISO + rb")[ \t]+(?P<level>DEBUG|INFO|WARN|ERROR|FATAL|DPANIC|PANIC)[ \t]+"
+    rb"(?P<time>" + ISO + rb")[ \t]+(?P<level>DEBUG|INFO|WARN|ERROR|FATAL|DPANIC|PANIC)[ \t]+"
     rb"(?P<logger>livekit[\w.-]*)[ \t]+(?:(?P<caller>[\w./@-]+\.go:\d+)[ \t]*)?(?P<rest>.*)",
     re.DOTALL,
 )
@@ -67,24 +79,23 @@ _PRETTY: Final = re.compile(
     rb"\[(?P<clock>\d\d:\d\d:\d\d(?:\.\d+)?)(?: [+-]\d{4})?\] (?P<level>TRACE|DEBUG|INFO|WARN|ERROR|FATAL)(?: \([^)]*\))?: ?(?P<rest>.*)",
     re.DOTALL,
 )
-_LEVELS: Final = rb"(?:TRACE|DEBUG|INFO|NOTICE|WARNING|WARNI|WARN|ERROR|FATAL|CRITICAL)"
 _HEAD: Final = re.compile(
     rb"(?:(?P<time>"
-    + _ISO
+    + ISO
     + rb")|(?P<clock>\[?\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?[AP]M)?\]?)|\[?(?P<level>"
     + _LEVELS
     + rb"|"
     + _LEVELS.lower()
-    + rb")\b\]?:?"
+    + rb")\b\]?:?(?: ?\xe2\x80\xa6)?"
     rb"|(?P<logger>\[?livekit(?:[.\w-]*\w)?\]?:?(?!:)|agents?\b:?|\[?root\]?:)|(?P<caller>[\w./@-]+\.(?:go|py|ts|js):\d+)"
-    rb"|(?P<pid>\(\d+\):?|\[\d+\]:?|pid=\d+)|(?P<sep>[|:]|-(?=\s)|\xe2\x80\x93|\xe2\x80\x94|\xe2\x86\x92|\xe2\x9d\xaf))[ \t]*"
+    rb"|(?P<pid>\(\d+\):?|\[\d+\]:?|pid=\d+)|(?P<sep>[|:]|\*\*|-(?=\s)|\xe2\x80\x93|\xe2\x80\x94|\xe2\x86\x92|\xe2\x9d\xaf))[ \t]*"
 )
 _INNER: Final = re.compile(
     rb"(?<![\w\"'`(])(?:\{\"(?=level|message|msg|time|ts|log)|"
-    + _ISO
+    + ISO
     + rb"[ \t]+(?:DEBUG|INFO|WARN|ERROR)[ \t]+livekit|\[\d\d:\d\d:\d\d\.\d+\] (?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL) \("
     + rb"|"
-    + _ISO
+    + ISO
     + rb" - (?:TRACE|DEBUG|INFO|WARNING|ERROR|CRITICAL) )"
 )
 _PAIR: Final = re.compile(
@@ -93,6 +104,7 @@ _PAIR: Final = re.compile(
 _PAIR_START: Final = re.compile(
     rb'[ \t,:;(\xe2\x80\x93\xe2\x80\x94-]*(?:\{|["\']?[A-Za-z_][\w.]{0,40}["\']?[ \t]*[:=][ \t]*["\'\x60\w{\[])'
 )
+_JSON_HEAD: Final = re.compile(rb'\{[ ]?"(?:level|ts|time|timestamp|msg|message|severity|logger|asctime)"')
 _decode: Final = msgspec.json.Decoder().decode
 _seconds: dict[bytes, int] = {}
 
@@ -154,23 +166,24 @@ def peel(line: bytes) -> Prefix:
     """What of the line's beginning other programs have written: compose, docker, kubectl, journalctl, Markdown."""
     out = Prefix()
     at = 0
-    for _ in range(6):
+    for _ in range(8):
         m = _PREFIX.match(line, at)
+        if not m and not at:  # all of it may be indented
+            m = _PREFIX.match(line, len(line) - len(line.lstrip(b" \t")))
         if not m:
             break
-        if m["iso"]:
-            rest = line[m.end() : m.end() + 12]
-            if not out.stamp and rest.lstrip()[:2] == b"- ":
-                break  # a Python text line's own time
-            if _CONSOLE.match(line, at):
-                break
-            out.stamp = m["iso"]
-        elif m["compose"]:
-            out.service = m["name"].decode("utf-8", "replace")
-        elif m["pod"]:
-            out.service = m["podname"].decode("utf-8", "replace")
-        elif m["syslog"]:
-            out.service = m["proc"].decode("utf-8", "replace")
+        which = m.lastgroup or ""
+        if which == "iso" and (
+            _CONSOLE.match(line, m.start())
+            or (not out.stamp and line[m.end() : m.end() + 12].lstrip()[:2] == b"- ")  # a Python text line's own time
+        ):
+            break
+        if which in _NAMES:
+            out.service = m[which].decode("utf-8", "replace")
+        elif which in {"number", "mark"}:
+            out.marked = True
+        else:
+            out.stamp = m[which]
         at = m.end()
     out.cut = at
     return out
@@ -200,7 +213,7 @@ def _scalar(raw: bytes) -> str | int | float | bool | None:
     if word in {"true", "false", "null"}:
         return {"true": True, "false": False, "null": None}[word]
     try:
-        return int(word)
+        return int(word) if "." not in word else float(word)
     except ValueError:
         return word
 
@@ -231,13 +244,6 @@ def fields_of(text: bytes) -> dict[str, Any]:
         value = braces(text[start:])
         if value is not None:
             return value
-    for typographic, plain in _TYPOGRAPHIC.items():
-        if typographic in text:
-            text = text.replace(typographic, plain)
-    if start >= 0:
-        value = braces(text[text.find(b"{") :])
-        if value is not None:
-            return value
     return loose(text)
 
 
@@ -248,6 +254,28 @@ def clean(line: bytes) -> bytes:
     if line.startswith(b"\xef\xbb\xbf"):
         line = line[3:]
     return line.rstrip(b"\r\n\t \x00")[:LINE_LIMIT]
+
+
+def straight(line: bytes) -> bytes:
+    """The cleaned line as a program wrote it: without what copying has done to its quotes and blanks."""
+    if any(lead in line for lead in _LEADS):
+        line = _TYPED.sub(lambda m: _TYPOGRAPHIC.get(m[0], m[0]), line)
+    brace = line.find(b"{")
+    if brace < 0:
+        return line
+    if _ENTITY.match(line, brace):
+        return html.unescape(line.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    if line.startswith(b'\\"', brace + 1):  # the inside of a string: `{\"error\": …`
+        return line.replace(b"\\t", b"\t").replace(b'\\"', b'"').replace(b"\\\\", b"\\")
+    if line.startswith(b'""', brace + 1) and line[brace + 3 : brace + 4].isalpha():  # a table's cell
+        return line.replace(b'""', b'"')
+    return line
+
+
+def headed(text: bytes) -> bool:
+    """Whether a text begins as a log's lines do: with a time, a level, a logger, or an object."""
+    flush = text.lstrip(b" \t\x1b")
+    return flush[:1] in {b"{", b"["} or bool(_HEAD.match(flush) or peel(flush).stamp)
 
 
 def parse(line: bytes, *, inner: bool = False) -> Record | None:
@@ -262,13 +290,14 @@ def parse(line: bytes, *, inner: bool = False) -> Record | None:
         return _console(m, Prefix())
     prefix = peel(line)
     rest = line[prefix.cut :] if prefix.cut else line
-    if rest[:1] == b"{":
-        return _json_line(rest, prefix)
-    if prefix.cut:
-        m = _CONSOLE.match(rest)
+    flush = rest.lstrip(b" \t")
+    if flush[:1] == b"{":
+        return _json_line(flush, prefix)
+    if flush is not line:
+        m = _CONSOLE.match(flush)
         if m:
             return _console(m, prefix)
-    m = _PRETTY.match(rest)
+    m = _PRETTY.match(flush)
     if m:
         return _pretty(m, prefix)
     found = _text(rest, prefix)
@@ -310,8 +339,10 @@ def _console(m: re.Match[bytes], prefix: Prefix) -> Record | None:
     if kind is None or kind.startswith("w-"):
         found = MESSAGE.match(message) if m["caller"] or brace < 0 else None
         if not found or not ERRORS.search(message):
-            broken = m[0] if brace < 0 and not prefix.cut else b""
-            return _record("other-server", "console", m["time"], prefix, m["level"].decode().lower(), {}, broken)
+            level = m["level"].decode().lower()
+            if brace < 0:  # a line that ends before its message or fields do, or has no more
+                return _record("other-server", "wrapped", m["time"], prefix, level, {}, m[0])
+            return _record("other-server", "console", m["time"], prefix, level, {}, b"")
         kind = kind_of(found[0]) or "other-server"  # `failed to send job request: no servers …`
         tail = rest[found.end() :]
     fields = fields_of(tail) if tail else {}
@@ -326,36 +357,22 @@ def _json_line(line: bytes, prefix: Prefix) -> Record | None:
     head = line[:400]
     worker_like = b'"message"' in head or b'"time"' in head
     message = _quick_message(line)
-    if message is not None and kind_of(message) is None and b'"log"' not in head and not CRASH.match(message):
+    if message is not None and kind_of(message) is None and not CRASH.match(message):
         return _other_json(line, prefix)
     value = braces(line)
+    broken = b"" if value is not None else line
     if value is None:
         value = loose(line)
-    for key in ("log", "jsonPayload", "textPayload", "line"):
-        inner = value.get(key)
-        if isinstance(inner, str) and inner:
-            stamp = value.get("time") or value.get("timestamp")
-            wrapped = parse(
-                clean(inner.encode("utf-8", "surrogatepass") if inner.isascii() else inner.encode("utf-8", "replace"))
-            )
-            if wrapped and wrapped.at is None and isinstance(stamp, str):
-                own = epoch(stamp.encode("utf-8", "replace"))
-                if own:
-                    wrapped.at, wrapped.zone, wrapped.by_engine = own[0], own[1], True
-            if wrapped and not wrapped.service:
-                wrapped.service = prefix.service
-            return wrapped
-        if isinstance(inner, dict):
-            value = {**value, **inner}
-            break
+    if isinstance(value.get("jsonPayload"), dict):
+        value = {**value, **value["jsonPayload"]}
     text = value.get("msg", value.get("message"))
-    if not isinstance(text, str):
-        return _bare(line, value, prefix)
-    kind = kind_of(text.strip().encode("utf-8", "replace"))
+    kind = kind_of(text.strip().encode("utf-8", "replace")) if isinstance(text, str) else None
     if kind is None:
-        return None
+        if broken and _JSON_HEAD.match(line):
+            return _record("other", "wrapped", b"", prefix, "", {}, broken)
+        return None if isinstance(text, str) else _bare(line, value, prefix)
     level, form, stamp, at = _json_head(value, worker_like=worker_like)
-    record = _record(kind, form, stamp, prefix, level, value, b"")
+    record = _record(kind, form, stamp, prefix, level, value, broken)
     if at is not None:
         record.at, record.zone, record.naive, record.by_engine = at, 0, False, False
     return record
@@ -438,7 +455,7 @@ def _text(line: bytes, prefix: Prefix) -> Record | None:
         if m["time"]:
             stamp = m["time"]
         elif m["level"]:
-            level = m["level"].decode().lower().replace("warning", "warn")
+            level = m["level"].decode().lower().replace("warning", "warn").replace("warni", "warn")
         structured = structured or bool(m["time"] or m["level"] or m["logger"] or m["caller"] or m["clock"])
         at = m.end()
     found = MESSAGE.match(line, at)
@@ -456,7 +473,7 @@ def _text(line: bytes, prefix: Prefix) -> Record | None:
     boundary = line[found.end() : found.end() + 1]
     if boundary and (boundary.isalnum() or boundary == b"_"):
         return None
-    error = ERRORS.search(tail) if kind in _WITH_ERROR else None
+    error = ERRORS.search(tail) if kind in WITH_ERROR else None
     described = bool(_PAIR_START.match(tail)) or bool(error and tail.strip(b" \t:,-\"'`(").startswith(error[0]))
     if not structured and not prefix.stamp and not described:
         if tail.strip():
@@ -470,4 +487,4 @@ def _text(line: bytes, prefix: Prefix) -> Record | None:
     return _record(kind, "text" if structured or prefix.stamp else "excerpt", stamp, prefix, level, fields, tail)
 
 
-_WITH_ERROR: Final = frozenset({"request-failed", "assign-failed", "no-worker-for-job"})
+WITH_ERROR: Final = frozenset({"request-failed", "assign-failed", "no-worker-for-job"})

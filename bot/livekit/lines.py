@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from bot.livekit.events import CRASH, SERVER
-from bot.livekit.forms import Record, braces, clean, epoch, fields_of, loose, parse, peel
+from bot.livekit.envelopes import inner_lines
+from bot.livekit.events import SERVER
+from bot.livekit.folded import Opened, continues
+from bot.livekit.forms import ANSI, Prefix, Record, braces, clean, epoch, fields_of, loose, parse, peel, straight
 from bot.livekit.skim import edges, feeds, levels, line_end, notable_for, own_stamp
 
 if TYPE_CHECKING:
@@ -17,10 +19,7 @@ if TYPE_CHECKING:
 
     from bot.livekit.skim import Chunk
 
-_CONTINUED_LINES: Final = 80
 TAKEN: Final = 60
-_CONTINUED_BYTES: Final = 1 << 16
-_WRAPPED_LINES: Final = 8
 
 
 class Tally(msgspec.Struct):
@@ -33,7 +32,8 @@ class Tally(msgspec.Struct):
     traces: int = 0
     taken: list[int] = msgspec.field(default_factory=list)  # the first lines that became evidence
     dated: int = 0
-    pasted: bool = False  # with Markdown around it, or lines shortened by hand
+    pasted: bool = False  # lines shortened by hand are in it
+    fenced: bool = False  # with Markdown around it
     started: bool = False  # a server's own start is in it
     roomed: int = 0
     first: float | None = None
@@ -165,124 +165,6 @@ def _session_loose(text: bytes) -> dict[str, Any]:
     return out
 
 
-class _Open:
-    """A record whose fields stand on the lines after it."""
-
-    __slots__ = ("begun", "json", "line", "lines", "offset", "parts", "record", "size")
-
-    def __init__(self, record: Record, line: int, offset: int) -> None:
-        self.record, self.line, self.offset = record, line, offset
-        self.parts: list[bytes] = []
-        self.lines = self.size = 0
-        self.begun = bool(record.tail) and b"{" in record.tail
-        self.json = self.begun
-
-    def take(self, body: bytes) -> bool:
-        """Whether this line still belongs to the record."""
-        self.lines += 1
-        self.size += len(body)
-        if self.lines > _CONTINUED_LINES or self.size > _CONTINUED_BYTES:
-            return False
-        text = body.strip()
-        if self.record.form == "pretty":
-            if text and body[:1] not in b" \t" and text[:1] not in b"}]":
-                return False
-            self.parts.append(body)
-            return True
-        if self.record.form == "wrapped":
-            if not text or self.lines > _WRAPPED_LINES:
-                return False
-            self.parts.append(body)
-            return True
-        if self.json:
-            if not text:
-                return self.lines < 3 and not self.parts
-            if b'"' not in text and text[:1] not in b"}]":
-                return False  # prose after a record that was cut off
-            self.parts.append(body.lstrip() if self.record.form in {"excerpt", "open"} else body)
-            return True
-        if not text:
-            return self.lines < 3 or bool(self.parts)
-        if text[:1] == b"{":
-            self.json = True
-            self.parts.append(text)
-            return True
-        if self.record.worker and self.record.form == "text":  # a traceback; the fields close its last line
-            if not self.parts and not text.startswith(b"Traceback") and not CRASH.match(text):
-                return False
-            self.parts.append(text)
-            return True
-        if self.record.form in {"open", "excerpt", "text", "console"} and _is_pair(text):
-            self.parts.append(text)
-            return True
-        return False
-
-    def whole(self) -> bool:
-        """Whether nothing more can follow."""
-        if self.record.form == "wrapped":
-            return self._unwrapped() is not None
-        if self.json and self.parts and self.parts[-1].rstrip().endswith(b"}"):
-            return braces(self.record.tail + b"".join(self.parts)) is not None
-        return self.record.form == "text" and bool(self.parts) and _closing(self.parts[-1]) is not None
-
-    def _unwrapped(self) -> Record | None:
-        """The record of a console line that a terminal or a chat has broken."""
-        found = parse(clean(self.record.tail + b"".join(self.parts)))
-        if found is None or found.kind == "other-server" or _continues(found):
-            return None
-        return found
-
-    def finish(self) -> Record | None:
-        """The record with its fields; None when nothing has made it one."""
-        record = self.record
-        if record.form == "wrapped":
-            return self._unwrapped()
-        joined = b"\n".join(self.parts)
-        if record.form == "pretty":
-            record.fields = {**record.fields, **loose(joined)}
-        elif self.json:
-            found = (
-                braces(record.tail + b"".join(self.parts))
-                or braces(record.tail + joined)
-                or loose(record.tail + b" " + joined)
-            )
-            record.fields = {**record.fields, **found}
-        elif self.parts and record.worker and record.form == "text":
-            last = self.parts[-1]
-            found = _closing(last) or {}
-            trace = [*self.parts[:-1], last[: last.find(b'{"')] if found else last]
-            words = [line for line in trace if CRASH.match(line)]
-            if words:
-                record.fields["exc_info"] = words[-1].decode("utf-8", "replace")
-            record.fields = {**record.fields, **found}
-        elif self.parts:
-            record.fields = {**record.fields, **loose(joined)}
-        if record.form == "open":
-            if not record.fields:
-                return None
-            record.form = "excerpt"
-        if record.kind == "session-starting" and "agents" not in record.fields:
-            record.fields = session_fields(record.tail + joined)
-        return record
-
-
-def _closing(line: bytes) -> dict[str, Any] | None:
-    """The fields that Python's text form puts behind the last line of a traceback."""
-    start = line.find(b'{"')
-    found = braces(line[start:]) if start >= 0 and line.endswith(b"}") else None
-    return found if found and {"pid", "tid", "job_id", "room_id", "retry_count", "inference"} & set(found) else None
-
-
-def _is_pair(text: bytes) -> bool:
-    pairs = loose(text)
-    return (
-        bool(pairs)
-        and text.lstrip(b"\"'`{, \t")[:1].isalpha()
-        and (b":" in text or b"=" in text)
-        and b". " not in text[:-1]
-    )
-
-
 _LONG: Final = frozenset({"participant-active", "track-published", "participant-closing", "participant-removed"})
 #: What only the room itself needs; other rooms' births and jobs say which refusal belongs to whom.
 _OWN: Final = frozenset({*_LONG, "not-dispatching", "room-closing", "room-closed"})
@@ -294,29 +176,13 @@ _TELLING: Final = frozenset({"info", "debug"})  # a log with these levels can ho
 _OWN_MESSAGES: Final = tuple(message for message, kind in SERVER.items() if kind in _OWN)
 _AGENT: Final = b'"participant": "agent-AJ_'
 _FRONT: Final = 600  # bytes in which a session's line names its participant
+_AS_WRITTEN: Final = frozenset({b"", b"\r", b'{"', b"{}"})  # how fields begin that no copying has changed
+_NO_PREFIX: Final = Prefix()
 _PASSED: Final = Record("", "", None, None, False, False, "", "", {}, b"", False)
 _COLUMNS: Final = re.compile(
-    rb"([^\t\n]*+)\t([^\t\n]*+)\tlivekit[^\t\n]*+\t[^\t\n]*+\t([^\t\n]*+)\t?+"
-).match  # time with what stands before it, level, message
+    rb"([^\t\n]*+)\t([^\t\n]*+)\tlivekit[^\t\n]*+\t[^\t\n]*+(?<=\d)\t([^\t\n]*+)\t?+"
+).match  # time with what stands before it, level, message; the caller between them ends with its line's number
 _LEVELS: Final = {level.upper().encode(): level for level in ("debug", "info", "warn", "error")}
-_ALWAYS_OPEN: Final = frozenset({"pretty", "open", "wrapped"})
-_FIELDLESS: Final = frozenset(
-    {"single-node", "w-starting", "w-draining", "w-cloud-load", "w-initialized", "w-initializing"}
-)
-
-
-def _continues(record: Record) -> bool:
-    if record.form in _ALWAYS_OPEN:
-        return True
-    if (
-        record.form in {"json", "pino", "python-json", "raw"}
-        or record.kind in _FIELDLESS
-        or record.kind == "other-server"
-    ):
-        return False
-    if b"{" in record.tail:
-        return braces(record.tail[record.tail.find(b"{") :]) is None
-    return not record.fields
 
 
 def records(chunks: Iterable[Chunk], tally: Tally, only: tuple[bytes, ...] = ()) -> Iterator[tuple[Record, int, int]]:
@@ -327,7 +193,7 @@ def records(chunks: Iterable[Chunk], tally: Tally, only: tuple[bytes, ...] = ())
     """
     hits = 0
     number = 0  # of line feeds before `counted`: the number of the line that begins there
-    waiting: dict[str, _Open] = {}
+    waiting: dict[str, Opened] = {}
     notable = notable_for(_OWN_MESSAGES if only else (), only)
     for base, data, end in chunks:
         begun = number
@@ -371,25 +237,37 @@ def records(chunks: Iterable[Chunk], tally: Tally, only: tuple[bytes, ...] = ())
 
 
 def _slowly(
-    line: bytes, number: int, here: int, waiting: dict[str, _Open], tally: Tally
+    line: bytes, number: int, here: int, waiting: dict[str, Opened], tally: Tally
 ) -> Iterator[tuple[Record, int, int]]:
     """A line in any other form, or one that may continue a record before it."""
-    text = clean(line)
-    found = parse(text) if text else None
-    if text[:3] in {b"```", b"~~~"}:
-        tally.pasted = True
-    if found is not None and found.kind == "session-starting":
-        if found.tail:
-            found.fields = session_fields(found.tail)
-        elif "participantInit" in found.fields:
-            found.fields = session_fields(msgspec.json.encode(found.fields))
+    text = straight(clean(line))
+    if text.lstrip(b"> \t")[:3] in {b"```", b"~~~"}:
+        tally.fenced = True
+    inner = inner_lines(text)
+    if not inner:
+        yield from _one(text, parse(text) if text else None, number, here, waiting, tally)
+    for one in inner:
+        found = parse(one.text)
+        if found is not None:
+            if found.at is None and one.at is not None:
+                found.at, found.zone, found.naive, found.by_engine = one.at, 0, False, True
+            found.service = found.service or peel(text).service
+        yield from _one(one.text, found, number, here, waiting, tally)
+
+
+def _one(
+    text: bytes, found: Record | None, number: int, here: int, waiting: dict[str, Opened], tally: Tally
+) -> Iterator[tuple[Record, int, int]]:
+    """A line by itself, and the record that it holds."""
+    prefix = peel(text) if waiting or (found is not None and continues(found)) else _NO_PREFIX
     if waiting:
-        prefix = peel(text)
         service = found.service if found is not None else prefix.service
         opened = waiting.get(service)
         if opened is not None:
-            loosely = found is None or (found.kind == "w-trace" and opened.record.worker)
-            if loosely and opened.take(text[prefix.cut :] if prefix.service or prefix.stamp else text):
+            bare = found is not None and found.form == "excerpt" and text[prefix.cut :].lstrip()[:1] == b"{"
+            loosely = found is None or (found.kind == "w-trace" and opened.record.worker) or (bare and not opened.json)
+            cut = prefix.cut if prefix.service or prefix.stamp or opened.marked else 0
+            if loosely and opened.take(text, cut):
                 if opened.whole():
                     del waiting[service]
                     yield from _close(opened, tally)
@@ -397,27 +275,30 @@ def _slowly(
             del waiting[service]
             yield from _close(opened, tally)
     if found is None:
+        if text.strip(b" \t") in {b"{", b"[{"}:  # an object over several lines, as `jq` writes it
+            found = Record("other", "wrapped", None, None, False, False, "", "", {}, b"{", False)
+            waiting[""] = Opened(found, number, here, text, prefix.cut, marked=prefix.marked)
         return
-    if found.kind == "other-server" and found.tail:
-        found.form = "wrapped"  # a console line that ends before its message or fields do
-        waiting[found.service] = _Open(found, number, here)
+    if continues(found):
+        waiting[found.service] = Opened(found, number, here, text, prefix.cut, marked=prefix.marked)
     elif found.kind == "other-server":
         tally.server_lines += 1
         tally.levels.add(found.level)
         tally.saw(found.at, found.zone)
-    elif _continues(found):
-        waiting[found.service] = _Open(found, number, here)
     else:
         yield from _counted(found, number, here, tally)
 
 
-def _close(opened: _Open, tally: Tally) -> Iterator[tuple[Record, int, int]]:
+def _close(opened: Opened, tally: Tally) -> Iterator[tuple[Record, int, int]]:
     record = opened.finish()
     if record is not None:
         yield from _counted(record, opened.line, opened.offset, tally)
 
 
 def _counted(record: Record, number: int, here: int, tally: Tally) -> Iterator[tuple[Record, int, int]]:
+    if record.kind == "session-starting" and "agents" not in record.fields:
+        raw = record.tail or (msgspec.json.encode(record.fields) if "participantInit" in record.fields else b"")
+        record.fields = session_fields(raw) if raw else record.fields
     if record.worker:
         tally.worker_hits += record.kind != "w-trace"
         tally.traces += record.form == "raw"
@@ -444,13 +325,13 @@ def _quick(data: bytes, start: int, end: int, only: tuple[bytes, ...]) -> Record
     stamp, level, message = found.groups()
     kind = _QUICK.get(message)
     if kind is None or (only and _of_others(kind, data, start, end, only)):
-        return _PASSED
+        return None if b"\x1b" in message else _PASSED
     service = ""
-    if len(stamp) > 29 or not stamp[:1].isdigit():
-        service = peel(stamp + b" ").service
+    if len(stamp) > 29 or stamp[4:5] != b"-":
+        service = peel(ANSI.sub(b"", stamp) + b" ").service
         stamp = own_stamp(stamp)
     own = epoch(stamp)
-    if own is None:
+    if own is None or data[found.end() : min(end, found.end() + 2)] not in _AS_WRITTEN:
         return None
     at, zone = own
     if kind == "session-starting":
@@ -467,7 +348,7 @@ def _quick(data: bytes, start: int, end: int, only: tuple[bytes, ...]) -> Record
 
 
 def _level(level: bytes) -> str:
-    return level.decode("utf-8", "replace").lower()
+    return ANSI.sub(b"", level).decode("utf-8", "replace").lower()
 
 
 def _of_others(kind: str, data: bytes, start: int, end: int, only: tuple[bytes, ...]) -> bool:

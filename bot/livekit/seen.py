@@ -67,7 +67,7 @@ class LogSource:
     def excerpt(self) -> bool:
         """Whether this is a choice of lines, as people paste them: then a line that is not there proves nothing."""
         t = self.tally
-        pasted = self.name == "-" or self.name.endswith((".md", ".txt"))
+        pasted = t.fenced or self.name == "-" or self.name.endswith((".md", ".txt"))
         return t.pasted or (pasted and not t.started and t.lines < _FEW and t.server_lines <= t.server_hits)
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from bot.livekit.events import SERVER
-from bot.livekit.forms import ANSI, epoch, seconds
+from bot.livekit.forms import ANSI, ISO, epoch, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -59,7 +59,7 @@ def notable_for(
     line. The console layout is tried first and costs what a log's size costs; then the console behind another
     program's prefix, then JSON.
     """
-    message = _either(text.decode() for text in SERVER if text not in own).encode()
+    message = _either(["\x1b", *(text.decode() for text in SERVER if text not in own)]).encode()
     if own:
         named = rb"(?=.*(?:" + b"|".join(map(re.escape, names)) + rb"))"
         message = rb"(?:" + message + rb"|" + _either(text.decode() for text in own).encode() + named + rb")"
@@ -96,8 +96,12 @@ def _backwards(data: bytes, end: int) -> Iterator[re.Match[bytes]]:
             yield head
 
 
+_LAST_TIME: Final = re.compile(ISO + rb"$")
+
+
 def own_stamp(column: bytes) -> bytes:
     """The time that the server itself wrote, of what stands before a console line's first TAB."""
-    if column[:1].isdigit() and len(column) < 30:
+    if column[4:5] == b"-" and len(column) < 30:
         return column
-    return ANSI.sub(b"", column).rstrip().rsplit(b" ", 1)[-1]
+    found = _LAST_TIME.search(ANSI.sub(b"", column).rstrip())
+    return found[0] if found else b""
