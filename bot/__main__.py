@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()  # now, while a failure to do so can still be told
     except FletcherError as problem:
-        return fail(sayable(str(problem)), problem.exit_code)
+        return fail("\n".join(sayable(line) for line in problem.lines), problem.exit_code)
     except KeyboardInterrupt:
         abandon(sys.stdout, sys.stderr)
         return INTERRUPTED

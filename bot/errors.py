@@ -1,20 +1,27 @@
 """Everything Fletcher may tell a person went wrong, with its exit code.
 
 FletcherError
-├── UsageError     the question or the document is wrong
-└── Unreachable    something that is needed cannot be reached or is not allowed
+├── UsageError           the question or the document is wrong
+│   └── WrongDocument    a document is wrong, in all the places that are named
+└── Unreachable          something that is needed cannot be reached or is not allowed
+    └── NothingFound     there is nothing to look at, and these are the ways on
 
 Exit codes everywhere: 0 healthy or done, 1 cause found or not fixed, 2 usage error or a document that is wrong,
 3 inconclusive, 4 something needed is not reachable or not allowed, 70 a bug in Fletcher.
 """
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 class FletcherError(Exception):
     """Something went wrong that a person can mend; `str()` is one sentence for that person."""
 
     exit_code: ClassVar[int] = 4
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is said, each on a line of its own."""
+        return (str(self),)
 
 
 class UsageError(FletcherError):
@@ -27,3 +34,38 @@ class Unreachable(FletcherError):  # noqa: N818  # what is unreachable is no err
     """Something that is needed is not reachable or not allowed."""
 
     exit_code = 4
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong with a document; `line` counts from 1, and is 0 when no line can be named."""
+
+    source: str
+    line: int
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}: {self.sentence}" if self.line else f"{self.source}: {self.sentence}"
+
+
+class WrongDocument(UsageError):  # noqa: N818  # what is wrong is the document
+    """A document is wrong; every problem is told at once."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return tuple(map(str, self.problems))
+
+
+class NothingFound(Unreachable):
+    """There is nothing to look at; `looked` says where it was looked, `ways` how to go on."""
+
+    def __init__(self, sentence: str, looked: tuple[str, ...] = (), ways: tuple[str, ...] = ()) -> None:
+        super().__init__(sentence)
+        self.looked, self.ways = looked, ways
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return (str(self), *(f"  {line}" for line in self.looked), *(f"  - {way}" for way in self.ways))

@@ -56,6 +56,88 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiParticipant:
+    """One participant as `ListParticipants` tells it. `state` is JOINING, JOINED, ACTIVE or DISCONNECTED.
+
+    Only ACTIVE proves that an agent came: with ICE broken it stays JOINED for 15 to 30 s. `agent_name` is the attribute
+    `lk.agent_name` that servers from 1.9.2 on set, "" where there is none. `joined` is in epoch seconds.
+    """
+
+    identity: str
+    agent: bool
+    state: str
+    agent_name: str
+    joined: float | None
+    publishing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ApiDispatch:
+    """One dispatch as `ListDispatch` tells it; `jobs` counts the jobs that were made of it, which may be shown 5 s late.
+
+    That a job is there proves nothing about its agent: it stays JS_RUNNING when the process never starts.
+    """
+
+    id: str
+    agent_name: str
+    deployment: str
+    created: float | None
+    jobs: int
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRoom:
+    """One room as the API tells it. `participants` and `dispatches` are None where they were not asked for or not told."""
+
+    name: str
+    id: str
+    created: float | None
+    participants: tuple[ApiParticipant, ...] | None
+    dispatches: tuple[ApiDispatch, ...] | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSeen:
+    """What a LiveKit server's API told, at `asked_at` (epoch seconds, this machine's clock).
+
+    `rooms` are all that are alive; `unread` says what the API refused or did not answer. `skew` is by how many seconds
+    the server's clock is ahead of this one's, None when it did not tell.
+    """
+
+    url: str
+    asked_at: float
+    rooms: tuple[ApiRoom, ...]
+    cloud: bool = False
+    skew: float | None = None
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One container of the server's or the worker's, as the engine tells it.
+
+    `state` is Docker's word: created, running, paused, restarting, removing, exited or dead. `started` and `finished`
+    are in epoch seconds. `since_restart` is True when its log begins with this container, so that what an earlier one
+    of the same service logged is lost.
+    """
+
+    role: Literal["livekit", "agent"]
+    service: str
+    name: str
+    state: str
+    health: str
+    exit_code: int
+    oom_killed: bool
+    restarts: int
+    created: float | None
+    started: float | None
+    finished: float | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class LogSource:
     """One log that was read: its name as given, and what it held as a whole."""
 
@@ -84,6 +166,9 @@ class Seen:
     since: float | None = None
     until: float | None = None
     partial: bool = False  # of rooms that were not asked for, only births and jobs were read
+    live: float | None = None  # when it was looked at what runs, in epoch seconds; None when only files were read
+    api: ApiSeen | None = None
+    machines: tuple[Machine, ...] = ()
 
     @property
     def has_server_log(self) -> bool:
