@@ -173,12 +173,11 @@ def _way(target: Target) -> _Way:
     name = target.docker_context or os.environ.get("DOCKER_CONTEXT", "")
     try:
         context: Context | None = ContextAPI.get_context(name or None)
-        known = [] if context is not None else [one.name for one in ContextAPI.contexts()]
     except Exception as problem:  # the library raises a bare Exception for a file it cannot read
         raise Unreachable(f"the Docker context {name} cannot be read: {problem}; see docker context ls") from problem
     if context is None:
         shown = name or "that Docker's configuration names as the current one"
-        raise Unreachable(f"there is no Docker context {shown}; there are: {', '.join(known)} (docker context ls)")
+        raise Unreachable(f"there is no Docker context {shown}; docker context ls shows which there are")
     host = context.Host or ""
     return _Way(
         host, context.TLSConfig, redact(host if context.name == "default" else f"context {context.name} ({host})")
@@ -232,7 +231,9 @@ def _unread(container: Container, status: int, message: str) -> FletcherError:
 def _explained(way: _Way, said: Callable[[], str] | None, problem: BaseException) -> Unreachable:
     """What went wrong and what to do about it, in one sentence."""
     from docker.errors import InvalidVersion
+    from requests import ConnectionError as Broken
     from requests import Timeout
+    from requests.exceptions import ChunkedEncodingError
     from urllib3.exceptions import TimeoutError as Late
 
     told, causes = way.told, tuple(_causes(problem))
@@ -266,7 +267,7 @@ def _explained(way: _Way, said: Callable[[], str] | None, problem: BaseException
         return Unreachable(
             f"{told} is no address of a Docker engine; expected unix:///PATH, tcp://HOST:PORT or ssh://HOST"
         )
-    if is_a(ConnectionError):
+    if is_a(ConnectionError, Broken, ChunkedEncodingError):
         return Unreachable(f"the Docker engine at {told} broke the connection off; is it restarting? Try again")
     return Unreachable(f"the Docker engine at {told} cannot be asked: {_last(causes)}; see docker version")
 
