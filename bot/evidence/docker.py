@@ -140,8 +140,8 @@ def connect(target: Target) -> Iterator[Engine]:
             base, said = f"unix://{carrier.path}", carrier.said
         explain = partial(_explained, way, said)
         try:
-            if said is None and base.startswith("unix://"):
-                _knock(base.removeprefix("unix://"))
+            if said is None and base.startswith("unix://") and (path := base.removeprefix("unix://").strip("/")):
+                _knock(f"/{path}")
             client = stack.enter_context(_client(base, way.tls))
         except (DockerException, OSError, ValueError) as problem:
             raise explain(problem) from problem
