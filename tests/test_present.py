@@ -157,6 +157,9 @@ LOOKS = {
         "healthy", (start(), registered(1, "a"), joins(10, "u", 0), later()), more={"rooms": ("desk",)},
         rooms=(alive(agent("a", at=90)),), text="is active",
     ),
+    "one is on its way after all": Look(
+        "load-refused", (*BORN, full(10.2, "a"), later()), rooms=(alive(agent("a", "JOINED", 299)),), text="JOINED and not active yet"
+    ),
     "one that asks for another stays": Look(
         "name-mismatch", (start(), registered(1, "b"), joins(10, "u", 0, "a"), silent(15, "a"), later()),
         rooms=(alive(agent("b"), waits_for=(waits("a"), waits("b"))),),

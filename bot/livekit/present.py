@@ -40,9 +40,9 @@ def refine(case: Case, row: Verdict, room: Room | None = None) -> Verdict:
     active = next((p for p in agents if p.state == "ACTIVE" and not _lingers(case, p, room)), None)
     if active is not None:
         return row if row.cause in _STAYS else _here(row, active, found)
-    if row.verdict == "cause":
-        return row
     joining = next((p for p in agents if p.state in {"JOINING", "JOINED"}), None)
+    if row.verdict == "cause":
+        return row if joining is None else _trying(row, joining, found)
     if joining is not None:
         return unlogged.connecting(case, row, joining, found)
     if row.judged_from is not None:
@@ -86,6 +86,12 @@ def _here(row: Verdict, p: ApiParticipant, found: ApiRoom) -> Verdict:
         row, verdict="healthy", cause=None, confidence=0.9, summary=text, evidence=(cite, *row.evidence), missing=(),
         agent=name, judged_from=None,
     )  # fmt: skip
+
+
+def _trying(row: Verdict, p: ApiParticipant, found: ApiRoom) -> Verdict:
+    cite = Cite(f"an agent is {p.state}, not ACTIVE", place=found.place)
+    text = f"{row.summary} By the API an agent is in the room meanwhile, {p.state} and not active yet."
+    return replace(row, summary=text, evidence=(*row.evidence, cite))
 
 
 def _nobody_there(case: Case, row: Verdict, found: ApiRoom, room: Room | None) -> Verdict:
