@@ -92,6 +92,12 @@ class Targets:
         """The names of the targets in fletcher.toml, in its order."""
         return tuple(target.name for target in self.document.targets) if self.document else ()
 
+    @property
+    def undecided(self) -> bool:
+        """Whether a call has to choose one of several targets by name."""
+        default = self.document.default if self.document else ""
+        return len(self.names) > 1 and not default and "FLETCHER_TARGET" not in self.environment
+
     def choose(self, name: str | None = None, **given: str | None) -> Target:
         """The target to look at; `given` are fields that the command line sets, by their names.
 
@@ -147,19 +153,21 @@ class Targets:
     def _of_environment(self, declared: Declared | None, *, whole: bool) -> dict[str, Value]:
         """The values of a target by field; with `whole` the environment's go before those of the file."""
         file = dict(self._of_file(declared)) if declared else {}
-        around = {key: self.environment[name] for key, name in VARIABLES.items() if name in self.environment}
-        if "docker_host" in around:  # as Docker has it
-            around.pop("docker_context", None)
+        outside = {key: self.environment[name] for key, name in VARIABLES.items() if name in self.environment}
+        if "docker_host" in outside:  # as Docker has it
+            outside.pop("docker_context", None)
         if declared and not whole:
-            around = {key: value for key, value in around.items() if key in _ENGINE and not file.keys() & set(_ENGINE)}
-        elif around.keys() & set(_ENGINE):
+            outside = {
+                key: value for key, value in outside.items() if key in _ENGINE and not file.keys() & set(_ENGINE)
+            }
+        elif outside.keys() & set(_ENGINE):
             file = {key: value for key, value in file.items() if key not in _ENGINE}
-        if declared and not (whole and "livekit_url" in around and "livekit_url" in file):
+        if declared and not (whole and "livekit_url" in outside and "livekit_url" in file):
             # Keys belong to an address: those that the file names go with the file's, and with one it leaves open.
-            around = {key: value for key, value in around.items() if key not in KEYS}
+            outside = {key: value for key, value in outside.items() if key not in KEYS}
             names = {key: declared.values.get(f"{key}_env", (VARIABLES[key], 0))[0] for key in KEYS}
-            around.update({key: self.environment[name] for key, name in names.items() if name in self.environment})
-        return {**file, **around}
+            outside.update({key: self.environment[name] for key, name in names.items() if name in self.environment})
+        return {**file, **outside}
 
     def _of_file(self, declared: Declared) -> Iterator[tuple[str, Value]]:
         assert self.document is not None  # noqa: S101
@@ -180,13 +188,7 @@ def targets(environment: Mapping[str, str], here: Path, config: Path | None = No
     are empty count as not set. Raises UsageError for a file that cannot be read, and WrongDocument for a fletcher.toml
     that is wrong.
     """
-    layers = [_present(environment), *(_env_file(here / name, environment) for name in ENV_FILES)]
-    known: dict[str, Value] = {}
-    for layer in layers:
-        engine_known = any(VARIABLES[key] in known for key in _ENGINE)
-        for name, value in layer.items():
-            if not (engine_known and name in {VARIABLES[key] for key in _ENGINE}):
-                known.setdefault(name, value)
+    known = around(environment, here)
     named = known.get("FLETCHER_CONFIG")
     if config is None and named is not None:
         config = here / Path(named.text)
@@ -198,6 +200,19 @@ def targets(environment: Mapping[str, str], here: Path, config: Path | None = No
         if named is None or config != here / Path(named.text) or type(problem) is not UsageError:
             raise
         raise UsageError(f"{problem} (FLETCHER_CONFIG, {named.origin})") from None
+
+
+def around(environment: Mapping[str, str], here: Path) -> dict[str, Value]:
+    """What this process and the env files in `here` set, each variable where it is set first."""
+    engine = {VARIABLES[key] for key in _ENGINE}
+    known: dict[str, Value] = {}
+    for layer in (_present(environment), *(_env_file(here / name, environment) for name in ENV_FILES)):
+        # An engine is named by one of two variables; the one that is set first counts, not the one that ranks first.
+        closed = engine if engine & known.keys() else set()
+        for name, value in layer.items():
+            if name not in closed:
+                known.setdefault(name, value)
+    return known
 
 
 def _present(environment: Mapping[str, str]) -> dict[str, Value]:

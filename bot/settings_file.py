@@ -191,7 +191,11 @@ def _target(source: str, name: str, table: dict[str, object], toml: Toml) -> Ite
             yield Problem(source, at, f"`{key}` {trouble}")
     for key, other in (("api_key_env", "api_secret_env"), ("api_secret_env", "api_key_env")):
         if key in table and not {other, *_SECRETS} & table.keys():
-            yield Problem(source, toml.line("targets", name, key), f"target {name} has `{key}` without `{other}`; a key and its secret go together")
+            yield Problem(
+                source,
+                toml.line("targets", name, key),
+                f"target {name} has `{key}` without `{other}`; a key and its secret go together",
+            )
     if "docker_host" in table and "docker_context" in table:
         at = max(toml.line("targets", name, key) for key in ("docker_host", "docker_context"))
         yield Problem(
@@ -201,12 +205,15 @@ def _target(source: str, name: str, table: dict[str, object], toml: Toml) -> Ite
         )
 
 
+def suspicious(line: str) -> bool:
+    """Whether a line has what looks like a secret: by its name, by its form, or as a long run that a machine made."""
+    mixed = (all(re.search(kind, run) for kind in ("[a-z]", "[A-Z]", "[0-9]")) for run in _RUN.findall(line))
+    return any(mixed) or redact(line) != line
+
+
 def _secrets(source: str, text: str) -> Iterator[Problem]:
-    """Lines with what looks like a secret, comments too."""
-    for number, line in enumerate(text.split("\n"), 1):
-        runs = _RUN.findall(line)
-        mixed = any(re.search("[a-z]", r) and re.search("[A-Z]", r) and re.search("[0-9]", r) for r in runs)
-        if mixed or redact(line) != line:
+    for number, line in enumerate(text.split("\n"), 1):  # comments too
+        if suspicious(line):
             yield Problem(
                 source, number, f"{_SUSPECT}; take it out of this file, and put it into .env or the environment"
             )

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from bot import __version__
+from bot.doors import config, doctor
 from bot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ _VERBS = {
     "diagnose": "say why a room has no agent, from the files at hand",
     "demo": "diagnose a recorded incident that comes with Fletcher",
     "schema": "print the JSON Schema of --json",
+    "config": "check fletcher.toml, and tell what is set from where",
+    "init": "write a fletcher.toml into this folder",
+    "doctor": "look whether Fletcher can see what it needs, and say what mends it",
 }
 
 
@@ -189,5 +193,10 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], object]] = {
     "diagnose": _diagnose_options,
     "demo": _answer_options,
     "schema": lambda p: p.add_argument("--json", action="store_true", help="changes nothing: the schema is JSON"),
+    "config": config.config_options,
+    "init": config.init_options,
+    "doctor": doctor.options,
 }
-_RUN: dict[str, Callable[[argparse.Namespace], int]] = {"diagnose": _diagnose, "demo": _demo, "schema": _schema}
+_RUN: dict[str, Callable[[argparse.Namespace], int]] = {
+    "diagnose": _diagnose, "demo": _demo, "schema": _schema, "config": config.config, "init": config.init, "doctor": doctor.doctor,
+}  # fmt: skip
