@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from bot import __version__
-from bot.doors import target, terminal
+from bot.doors import config, doctor, target, terminal
 from bot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ _VERBS = {
     "workers": "list the workers there are now, and where each was seen",
     "demo": "diagnose a recorded incident that comes with Fletcher",
     "schema": "print the JSON Schema of --json",
+    "config": "check fletcher.toml, and tell what is set from where",
+    "init": "write a fletcher.toml into this folder",
+    "doctor": "look whether Fletcher can see what it needs, and say what mends it",
 }
 
 
@@ -221,10 +224,16 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], object]] = {
     "workers": _workers_options,
     "demo": _answer_options,
     "schema": lambda p: p.add_argument("--json", action="store_true", help="changes nothing: the schema is JSON"),
+    "config": config.config_options,
+    "init": config.init_options,
+    "doctor": doctor.options,
 }
 _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "diagnose": _diagnose,
     "workers": _workers,
     "demo": _demo,
     "schema": _schema,
+    "config": config.config,
+    "init": config.init,
+    "doctor": doctor.doctor,
 }
