@@ -25,10 +25,7 @@ def chosen(args: argparse.Namespace) -> Target:
     """The target that these arguments, the environment and fletcher.toml name. Raises UsageError, WrongDocument."""
     from bot.settings import targets
 
-    given = {
-        "compose_project": args.compose_project,
-        "livekit_service": args.livekit_service,
-        "agent_service": args.agent_service,
-    }
     config = Path(args.config) if args.config else None
-    return targets(os.environ, Path.cwd(), config).choose(args.target, {k: v for k, v in given.items() if v})
+    return targets(os.environ, Path(), config).choose(
+        args.target, compose_project=args.compose_project, livekit_service=args.livekit_service, agent_service=args.agent_service
+    )  # fmt: skip

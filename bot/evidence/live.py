@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from bot.evidence.attach import Attached
-    from bot.evidence.docker import Container, Engine, EngineInfo
+    from bot.evidence.containers import Container
+    from bot.evidence.docker import Engine, EngineInfo
     from bot.evidence.files import LogFile
     from bot.livekit.seen import Endpoint
     from bot.settings import Target
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 BACK: Final = 15 * 60.0  # seconds back from now that are looked at when nothing else is said
 _WORKER_PORT: Final = 8081  # of a worker that runs with `start`, unless it is set otherwise
 _SERVER_PORT: Final = 7880
+_SKEW: Final = 2.0  # seconds between two clocks that are worth a word
 _ENDPOINT_TIMEOUT: Final = 1.5  # seconds
 _MARKS: Final = ("package.json", "pyproject.toml", "requirements.txt", "docker-compose.yml", "compose.yaml", "compose.yml", "docker-compose.yaml")  # fmt: skip
 WAYS: Final = (
@@ -35,7 +37,7 @@ WAYS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What was seen of what runs, at `at` (epoch seconds, this machine's clock).
+    """What was seen of what runs, at `at` (epoch seconds, by the clock of the engine that dates the logs).
 
     `logs` are open; `of_agents` names those that are workers' logs. `engine` and `attached` are None without Docker.
     """
@@ -67,16 +69,16 @@ def look_live(target: Target, rooms: tuple[str, ...], opened: ExitStack, *, here
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    at = time.time()
     sources: list[Source] = []
     containers = _Containers(target, here, sources)
     with ThreadPoolExecutor(8) as pool:
         engine = containers.connect(opened)
         attached = containers.attached
+        at = containers.info.now if containers.info is not None else time.time()
         api = pool.submit(ask_api, target, containers.attached, rooms, sources)
         endpoints = [pool.submit(_endpoint, address, name, sources) for address, name in _addresses(target, attached)]
         logs = [
-            pool.submit(_log, engine, container, sources)
+            pool.submit(_log, engine, container, at, sources)
             for container in (*attached.livekit, *attached.agents)
             if engine is not None
         ] if attached is not None else []  # fmt: skip
@@ -113,29 +115,36 @@ class _Containers:
 
         try:
             engine = opened.enter_context(connect(self._target))
-            self.info = engine.info()
-            found = engine.containers()
+            self.info = info = engine.info()
+            self.attached = attached = attach(engine.containers(), self._target, self._here)
         except Unreachable as problem:
             self._sources.append(Source("Docker", ABSENT, note=str(problem)))
             return None
-        name = f"Docker {self.info.version}"
-        if not found:
-            self._sources.append(Source(name, ABSENT, note=f"no container of a compose project on {engine.told}"))
-            return engine
-        self.attached = attached = attach(found, self._target, self._here)
-        about = f"compose project {attached.project}" if attached.project else "no compose project"
-        self._sources.append(Source(f"{name} ({engine.told})", about, note="; ".join(attached.notes)))
+        clock = f"its clock is {info.skew:+.0f} s ahead of this machine's; " if abs(info.skew) > _SKEW else ""
+        about = f"compose project {attached.project}"
+        note = clock + "; ".join(attached.notes)
+        self._sources.append(Source(f"Docker {info.version} ({engine.told})", about, note=note))
         return engine
 
 
-def _log(engine: Engine, container: Container, sources: list[Source]) -> LogFile | None:
+def _log(engine: Engine, container: Container, now: float, sources: list[Source]) -> LogFile | None:
     from bot.evidence.spool import spooled
 
     try:
-        return spooled(engine, container)
+        log = spooled(engine, container)
     except Unreachable as problem:
         sources.append(Source(f"docker logs {container.name}", ABSENT, note=str(problem)))
-    return None
+        return None
+    log.note = "; ".join(part for part in (log.note, _remade(container, now)) if part)
+    return log
+
+
+def _remade(container: Container, now: float) -> str:
+    """What to say of a container that is younger than the time looked at: an earlier one's log is gone with it."""
+    if container.created is None or now - container.created > BACK:
+        return ""
+    made = time.strftime("%H:%M:%SZ", time.gmtime(container.created))
+    return f"this container was made at {made}; what an earlier one logged is lost"
 
 
 def ask_api(target: Target, attached: Attached | None, rooms: tuple[str, ...], sources: list[Source]) -> ApiSeen | None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bot.evidence.attach import Attached
-    from bot.evidence.docker import Container, Engine, EngineInfo
+    from bot.evidence.containers import Container
+    from bot.evidence.docker import Engine, EngineInfo
     from bot.evidence.spool import Spool
     from bot.livekit.seen import ApiSeen
     from bot.settings import Target
@@ -39,6 +40,7 @@ class Watched:
         self._info: EngineInfo | None = None
         self._attached: Attached | None = None
         self._spools: dict[str, Spool] = {}
+        self._unread: dict[str, str] = {}
         self._of_agents: set[str] = set()
         self._clock = 0.0  # how far the engine's clock is ahead of this machine's
         self._remade = self._asked = 0.0
@@ -93,27 +95,29 @@ class Watched:
     def _read(self, engine: Engine, container: Container) -> bool:
         from bot.evidence.spool import Spool
 
-        spool = self._spools.get(container.id)
+        spool = self._spools.get(container.name)
         if spool is None:
-            spool = self._spools[container.id] = Spool(container)
-        return spool.read(engine) > 0
+            spool = self._spools[container.name] = Spool(f"docker logs {container.name}")
+        try:
+            new = spool.read(engine, container) > 0
+        except Unreachable as problem:  # one log that cannot be read keeps nobody from the others
+            self._unread[container.name] = str(problem)
+            return False
+        self._unread.pop(container.name, None)
+        return new
 
     def _forget(self) -> None:
         """Give up what is older than the window, so that an hour of it takes no more room than a quarter."""
         if time.time() - self._remade < _REMADE:
             return
         self._remade = time.time()
-        before = self.now - BACK
-        running = {c.id for c in (*self._attached.livekit, *self._attached.agents)} if self._attached else set()
-        for ident, spool in list(self._spools.items()):
-            if ident not in running and spool.last < before:
-                self._spools.pop(ident).close()
-            elif spool.size > _SPOOL:
-                spool.compact(before, self._keep)
+        for spool in self._spools.values():
+            if spool.size() > _SPOOL:
+                spool.compact(self.now - BACK, self._keep)
 
     def look(self, rooms: tuple[str, ...], *, ask: bool) -> Live:
         """What was seen up to now; with `ask` the API tells of these rooms, unless it was asked a moment ago."""
-        sources: list[Source] = []
+        sources = [Source(f"docker logs {name}", ABSENT, note=why) for name, why in self._unread.items()]
         if ask and time.time() - self._asked >= _ASKED:
             self._asked = time.time()
             self._api = ask_api(self._target, self._attached, rooms, sources)
@@ -123,6 +127,6 @@ class Watched:
             sources.append(Source("Docker", ABSENT, note=self.trouble))
         setup, folder = self._folder
         return Live(
-            self.now, tuple(s.log for s in self._spools.values()), frozenset(self._of_agents), self._api, machines_of(self._attached), (),
+            self.now, tuple(self._spools.values()), frozenset(self._of_agents), self._api, machines_of(self._attached), (),
             setup, folder, tuple(sources), self._info, self._attached,
         )  # fmt: skip
