@@ -144,7 +144,7 @@ def _remade(container: Container, now: float) -> str:
     if container.created is None or now - container.created > BACK:
         return ""
     made = time.strftime("%H:%M:%SZ", time.gmtime(container.created))
-    return f"this container was made at {made}; what an earlier one logged is lost"
+    return f"this container was made at {made}: an earlier one's log is lost"
 
 
 def ask_api(target: Target, attached: Attached | None, rooms: tuple[str, ...], sources: list[Source]) -> ApiSeen | None:
