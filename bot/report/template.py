@@ -80,7 +80,8 @@ def _lines(values: dict[str, tuple[str, str]]) -> Iterator[str]:
         yield f"# {meaning}\n"
         if key in values:
             text, origin = values[key]
-            yield f"{_set(key, text)}  # from {origin}\n"
+            said = f"  # from {origin}"
+            yield f"{_set(key, text)}{said if said.isprintable() and not suspicious(said) else ''}\n"
         else:
             yield f"# {_set(key, _EXAMPLES[key])}\n"
 
