@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -180,11 +181,11 @@ ANY = st.one_of(
         dict.fromkeys((*VARIABLES, "livekit_service", "agent_service", "worker_endpoint", "project"), ANY)
     )
 )
-def test_what_init_writes_is_always_right(values: dict[str, str]) -> None:
+def test_what_init_writes_is_always_right(values: dict[str, Any]) -> None:
     """Whatever is found, the file that is written is read without a problem, and says what was told to be set."""
     if values["docker_host"]:
         values["docker_context"] = ""
-    found = values_of(Target(**values))  # type: ignore[arg-type]  # all of these are text
+    found = values_of(Target(**values))
     (target,) = settings_file.parse(Path("f"), template(found).encode()).targets
     assert {key: value for key, (value, _line) in target.values.items()} == {
         key: value.strip() for key, (value, _o) in found.items()
