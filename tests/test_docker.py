@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import socket
+import ssl
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,10 +26,10 @@ from tests.doubles.engine import START, Engine, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from bot.evidence.containers import Container
 
+TLS = Path(__file__).parent / "doubles" / "tls"
 SECRET = "a-very-long-and-secret-value"
 
 
@@ -52,7 +55,7 @@ def context(folder: Path, name: str, host: str, *, current: bool = False) -> Non
     (folder / "config.json").write_text(json.dumps({"currentContext": name} if current else {}))
 
 
-def ssh(folder: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
+def ssh_program(folder: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
     """Put a program called ssh before all others."""
     folder.mkdir(exist_ok=True)
     program = folder / "ssh"
@@ -298,6 +301,43 @@ def test_the_environment_says_where(monkeypatch: pytest.MonkeyPatch, tmp_path: P
             assert asked.info().name == "of the context"
 
 
+@pytest.fixture
+def secure() -> ssl.SSLContext:
+    """What an engine with TLS asks of whoever connects: a certificate it knows."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(TLS / "cert.pem", TLS / "key.pem")
+    made.load_verify_locations(TLS / "ca.pem")
+    made.verify_mode = ssl.CERT_REQUIRED
+    return made
+
+
+def test_tls_leads_to_an_engine(secure: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Certificates are taken from DOCKER_CERT_PATH or the context, and what the web trusts does not matter here."""
+    other = tmp_path / "web.pem"
+    other.write_text("")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
+    with Engine(tcp=True, tls=secure) as engine:
+        context(tmp_path / "docker", "prod", engine.host)
+        folder = tmp_path / "docker" / "contexts" / "tls" / hashlib.sha256(b"prod").hexdigest() / "docker"
+        shutil.copytree(TLS, folder)
+        with connect(Target(docker_context="prod")) as asked:
+            assert asked.info().name == "double"
+        monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+        monkeypatch.setenv("DOCKER_CERT_PATH", str(TLS))
+        with connect(Target(docker_host=engine.host)) as asked:
+            assert asked.info().name == "double"
+        # Another engine's certificate is refused.
+        stranger = tmp_path / "stranger"
+        shutil.copytree(TLS, stranger)
+        shutil.copy(TLS / "stranger.pem", stranger / "ca.pem")
+        monkeypatch.setenv("DOCKER_CERT_PATH", str(stranger))
+        with (
+            pytest.raises(Unreachable, match=r"no secure connection .*; check DOCKER_CERT_PATH"),
+            connect(Target(docker_host=engine.host)),
+        ):
+            pass
+
+
 def test_ssh_leads_to_an_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An engine behind ssh is asked through the ssh program, as Docker's own client does it."""
     carry = """
@@ -314,7 +354,7 @@ while ways:
 """
     with Engine() as engine:
         engine.add("livekit", lines=["hello"])
-        ssh(tmp_path / "bin", monkeypatch, carry)
+        ssh_program(tmp_path / "bin", monkeypatch, carry)
         monkeypatch.setenv("ENGINE", engine.socket)
         monkeypatch.setenv("ARGUMENTS", str(tmp_path / "arguments"))
         with connect(Target(docker_host="ssh://ann@prod.example:2222")) as asked:
@@ -390,7 +430,7 @@ def _no_ssh(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
 
 
 def _failing_ssh(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
-    ssh(folder / "bin", monkeypatch, 'import sys; sys.exit("ann@prod: Permission denied (publickey).")')
+    ssh_program(folder / "bin", monkeypatch, 'import sys; sys.exit("ann@prod: Permission denied (publickey).")')
     yield Target(docker_host="ssh://ann@prod")
 
 

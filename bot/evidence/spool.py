@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from bot.evidence.docker_lines import PIECE
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 LINES: Final = 50_000
 _NEXT: Final = 1_000  # of what an engine stored, enough for most times that are between two looks
 #: Two streams and several writers may store their lines not quite in the order of their times.
-_WINDOW: Final = 5 * 10**9  # nanoseconds
+_WINDOW: Final = 2 * 10**9  # nanoseconds
 _STAMP: Final = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)(?= |$)")
 
 
@@ -28,14 +29,13 @@ class Spool(LogFile):
     """The log of one service's container, each line with the engine's time before it; grows with every `read`.
 
     What was read is known by time and content: a line is taken as often as the engine has it, in whatever order it
-    comes, as long as it comes within five seconds of its time.
+    comes, as long as it comes within two seconds of its time.
     """
 
     def __init__(self, name: str) -> None:
-        self._spool: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the answer
-        super().__init__(name, self._spool)
+        super().__init__(name, tempfile.TemporaryFile())  # noqa: SIM115  # lives as long as the answer
         self._container = ""
-        self._newest = -1
+        self._oldest = self._newest = -1
         self._seen: Counter[tuple[int, int]] = Counter()
 
     def read(self, engine: Engine, container: Container, limit: int | None = LINES) -> int:
@@ -45,9 +45,13 @@ class Spool(LogFile):
         as `Engine.log`; the lines that came before are kept and counted on from.
         """
         if container.id != self._container:
-            self._container, self._newest, self._seen = container.id, -1, Counter()
+            self._container, self._oldest, self._newest, self._seen = container.id, -1, -1, Counter()
         if self._newest < 0:
-            taken = self._take(engine.log(container, tail=limit))
+            lines = engine.log(container, tail=limit)
+            first = next(lines, b"")
+            if limit is not None:  # what stands before it was left out, and stays so
+                self._oldest = nanoseconds(first)
+            taken = self._take(chain([first] if first else [], lines))
             if limit is not None and taken >= limit:
                 self.note = f"only its last {limit} lines; what was logged before them was left out"
             return taken
@@ -60,18 +64,18 @@ class Spool(LogFile):
 
     def _take(self, lines: Iterator[bytes]) -> int:
         """Append the lines that are new."""
-        again, known, taken = Counter[tuple[int, int]](), self._seen.copy(), 0
+        known, taken = self._seen.copy(), 0
         self._file.seek(0, 2)
         try:
             for line in lines:
                 at = nanoseconds(line)
                 mark = at, hash(line)
-                again[mark] += 1
-                if again[mark] <= known[mark]:
-                    continue
-                self._file.write(line + b"\n")
-                self._seen[mark] += 1
-                self._newest, taken = max(self._newest, at), taken + 1
+                if known[mark]:
+                    known[mark] -= 1
+                elif at >= self._oldest:
+                    self._file.write(line + b"\n")
+                    self._seen[mark] += 1
+                    self._newest, taken = max(self._newest, at), taken + 1
         finally:
             oldest = self._newest - _WINDOW
             for mark in [mark for mark in self._seen if mark[0] < oldest]:
