@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot import settings_file
-from bot.doors.config import init
-from bot.report.template import Services, template, values_of
+from bot.report.template import template, values_of
 from bot.settings import ENVIRONMENT, VARIABLES, Target
+from tests.doubles.engine import Engine
 from tests.fletcher import fletcher
 
 SECRET = "hush-hush-hush-1"
@@ -23,7 +22,8 @@ SECRET = "hush-hush-hush-1"
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder in an environment that sets nothing."""
     for name in ENVIRONMENT:
-        monkeypatch.delenv(name, raising=False)
+        if name != "DOCKER_CONFIG":  # leads to no engine
+            monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -154,17 +154,20 @@ def test_init_says_why_it_cannot_write(here: Path) -> None:
     assert "cannot write fletcher.toml into this folder: Is a directory" in reply.err
 
 
-def test_init_takes_what_an_engine_shows(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Services that were found are written with where they were found; what is set goes before them."""
-    (here / ".env").write_text("COMPOSE_PROJECT_NAME=set\n")
-    shown = Services("shown", "livekit", "voice-agent", "http://127.0.0.1:8081", "Docker at unix:///run/docker.sock")
-    assert init(Namespace(force=False), lambda _target: shown) == 0
-    assert "agent_service    voice-agent" in capsys.readouterr().out
+def test_init_takes_what_an_engine_shows(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Services that an engine shows are written with where they were found; what is set goes before them."""
+    (here / ".env").write_text("LIVEKIT_URL=ws://set.example\n")
+    with Engine() as engine:
+        engine.add(service="sfu", project="shop", image="livekit/livekit-server:v1.13.5")
+        engine.add(service="helper", project="shop", env={"LIVEKIT_URL": "ws://sfu:7880", "LIVEKIT_API_KEY": "k"})
+        monkeypatch.setenv("DOCKER_HOST", engine.host)
+        reply = fletcher("init")
+    assert (reply.code, reply.err) == (0, "")
+    assert f"agent_service    helper  (from Docker at {engine.host}" in reply.out
     (target,) = settings_file.read(here / "fletcher.toml").targets
-    assert {key: value for key, (value, _line) in target.values.items()} == {
-        "compose_project": "set", "livekit_service": "livekit", "agent_service": "voice-agent",
-        "worker_endpoint": "http://127.0.0.1:8081",
-    }  # fmt: skip
+    found = {key: value for key, (value, _line) in target.values.items()}
+    assert found["livekit_url"] == "ws://set.example"
+    assert (found["compose_project"], found["livekit_service"], found["agent_service"]) == ("shop", "sfu", "helper")
 
 
 ANY = st.one_of(

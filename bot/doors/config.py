@@ -11,7 +11,7 @@ from bot.errors import FletcherError, UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from bot.report.template import Services
     from bot.settings import Target, Targets
@@ -97,14 +97,29 @@ def _notes(found: Targets, target: Target) -> list[str]:
     return [f"nothing sets {variable}, which {place} names" for variable, place in found.unset(target.name)]
 
 
-def _nothing(_target: Target) -> Services:
-    from bot.report.template import NO_SERVICES
+def _running(target: Target) -> Services:
+    """What a Docker engine shows of this target; nothing where none answers or several projects may be meant."""
+    from contextlib import ExitStack
 
-    return NO_SERVICES
+    from bot.evidence.live import addresses, reach
+    from bot.report.template import NO_SERVICES, Services
+
+    with ExitStack() as opened:
+        try:
+            engine, _info, attached = reach(target, Path.cwd(), opened, [])
+        except UsageError as problem:
+            print(f"Docker is left out: {problem}")
+            return NO_SERVICES
+        if engine is None or attached is None:
+            return NO_SERVICES
+        services = [{c.service for c in found} for found in (attached.livekit, attached.agents)]
+        server, agent = (min(names) if len(names) == 1 else "" for names in services)
+        endpoint = next((address for address, _name in addresses(target, attached)), "")
+        return Services(attached.project, server, agent, endpoint, f"Docker at {engine.told}")
 
 
-def init(args: argparse.Namespace, look: Callable[[Target], Services] = _nothing) -> int:
-    """Write a fletcher.toml into this folder; `look` tells what a Docker engine shows of this target."""
+def init(args: argparse.Namespace) -> int:
+    """Write a fletcher.toml into this folder, from what is set around it and what a Docker engine shows."""
     from bot.report.template import template, values_of
     from bot.settings import Targets, around
     from bot.settings_file import NAME
@@ -116,7 +131,7 @@ def init(args: argparse.Namespace, look: Callable[[Target], Services] = _nothing
         )
     known = around(os.environ, Path())
     target = Targets({name: value for name, value in known.items() if name != "FLETCHER_TARGET"}).choose()
-    values = values_of(target, look(target))
+    values = values_of(target, _running(target))
     try:
         with path.open("w" if args.force else "x", encoding="utf-8") as file:
             file.write(template(values))

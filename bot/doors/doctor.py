@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import textwrap
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from bot.doors import target
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
 
     from bot.doctor.found import Found
-    from bot.settings import Target
 
 
 def options(p: argparse.ArgumentParser) -> None:
@@ -26,34 +24,27 @@ def options(p: argparse.ArgumentParser) -> None:
         "  fletcher doctor --json                for programs\n\n"
         "exit codes: 0 nothing is bad, 1 something is bad, 4 neither Docker nor LiveKit can be reached"
     )
-    p.add_argument("--target", metavar="NAME", help="a target of fletcher.toml")
+    target.options(p)
     p.add_argument("--project", metavar="DIR", help="source and configuration of agent and backend")
     p.add_argument("--json", action="store_true", help="the answer as JSON")
 
 
-def look(target: Target) -> Found:
-    """What can be told without an engine and a server: the compose plugin, and what the project's files say."""
-    from bot.doctor.found import Found
-    from bot.evidence.compose import compose_version
-    from bot.evidence.project import read_project
-    from bot.livekit.setup import Setup
+def doctor(args: argparse.Namespace) -> int:
+    """Look around the chosen target and tell every check."""
+    from bot.doctor.look import look_around
 
-    compose, trouble = compose_version()
-    setup = read_project(Path(target.project)) if target.project else Setup()
-    return Found(target=target, compose=compose, compose_trouble=trouble, setup=setup)
+    return tell(look_around(target.chosen(args, project=args.project)), as_json=args.json)
 
 
-def doctor(args: argparse.Namespace, look: Callable[[Target], Found] = look) -> int:
-    """Tell every check of the chosen target; `look` tells what is there."""
+def tell(found: Found, *, as_json: bool) -> int:
+    """Print every check of what was found, and return the exit code."""
     from bot.doctor.checks import checks, exit_code
     from bot.redact import redact
-    from bot.settings import targets
 
-    found = look(targets(os.environ, Path()).choose(args.target, project=args.project))
     told = checks(found)
     code = exit_code(found, told)
     rows = [{**asdict(check), "sentence": redact(check.sentence), "mend": redact(check.mend)} for check in told]
-    if args.json:
+    if as_json:
         print(json.dumps({"target": found.target.name, "checks": rows}, indent=2, ensure_ascii=False))
         return code
     for row in rows:

@@ -21,11 +21,11 @@ def options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--agent-service", metavar="NAME", help="the compose service of the worker")
 
 
-def chosen(args: argparse.Namespace) -> Target:
+def chosen(args: argparse.Namespace, **more: str | None) -> Target:
     """The target that these arguments, the environment and fletcher.toml name. Raises UsageError, WrongDocument."""
     from bot.settings import targets
 
     config = Path(args.config) if args.config else None
     return targets(os.environ, Path(), config).choose(
-        args.target, compose_project=args.compose_project, livekit_service=args.livekit_service, agent_service=args.agent_service
+        args.target, compose_project=args.compose_project, livekit_service=args.livekit_service, agent_service=args.agent_service, **more
     )  # fmt: skip

@@ -49,6 +49,7 @@ class EngineInfo:
 
     version: str
     api_version: str
+    address: str
     now: float
     skew: float
     name: str
@@ -73,6 +74,7 @@ class Engine:
         return EngineInfo(
             version=str(told.get("ServerVersion", "")),
             api_version=self._client.api_version,
+            address=self.told,
             now=clock + half,
             skew=skew if abs(skew) > half else 0.0,
             name=str(told.get("Name", "")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bot.errors import FletcherError, NothingFound, Unreachable
 from bot.evidence.sources import ABSENT, Source
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 BACK: Final = 15 * 60.0  # seconds back from now that are looked at when nothing else is said
 _WORKER_PORT: Final = 8081  # of a worker that runs with `start`, unless it is set otherwise
 _SERVER_PORT: Final = 7880
+BY_PORT: Final = "the port that its container publishes"
 _SKEW: Final = 2.0  # seconds between two clocks that are worth a word
 _ENDPOINT_TIMEOUT: Final = 1.5  # seconds
 _MARKS: Final = ("package.json", "pyproject.toml", "requirements.txt", "docker-compose.yml", "compose.yaml", "compose.yml", "docker-compose.yaml")  # fmt: skip
@@ -62,6 +63,14 @@ class Live:
         )
 
 
+class Reached(NamedTuple):
+    """An engine that answered, what it says of itself, and what was attached to; None is what is not there."""
+
+    engine: Engine | None
+    info: EngineInfo | None
+    attached: Attached | None
+
+
 def look_live(target: Target, rooms: tuple[str, ...], opened: ExitStack, *, here: Path) -> Live:
     """Ask everything that runs; what does not answer is a source of kind `ABSENT`. Logs are closed with `opened`.
 
@@ -70,13 +79,11 @@ def look_live(target: Target, rooms: tuple[str, ...], opened: ExitStack, *, here
     from concurrent.futures import ThreadPoolExecutor
 
     sources: list[Source] = []
-    containers = _Containers(target, here, sources)
+    engine, info, attached = reach(target, here, opened, sources)
+    at = info.now if info is not None else time.time()
     with ThreadPoolExecutor(8) as pool:
-        engine = containers.connect(opened)
-        attached = containers.attached
-        at = containers.info.now if containers.info is not None else time.time()
-        api = pool.submit(ask_api, target, containers.attached, rooms, sources)
-        endpoints = [pool.submit(_endpoint, address, name, sources) for address, name in _addresses(target, attached)]
+        api = pool.submit(ask_api, target, attached, rooms, sources)
+        endpoints = [pool.submit(_endpoint, address, name, sources) for address, name in addresses(target, attached)]
         logs = [
             pool.submit(_log, engine, container, at, sources)
             for container in (*attached.livekit, *attached.agents)
@@ -91,7 +98,7 @@ def look_live(target: Target, rooms: tuple[str, ...], opened: ExitStack, *, here
     machines = machines_of(attached)
     agents = {f"docker logs {c.name}" for c in attached.agents} if attached else set()
     return Live(
-        at, tuple(read), frozenset(agents), seen, machines, tuple(told), setup, folder, tuple(sources), containers.info, attached,
+        at, tuple(read), frozenset(agents), seen, machines, tuple(told), setup, folder, tuple(sources), info, attached,
     )  # fmt: skip
 
 
@@ -101,30 +108,23 @@ def nothing(live: Live) -> NothingFound:
     return NothingFound("found nothing that runs to look at; the three shortest ways on:", looked, WAYS)
 
 
-class _Containers:
-    """The engine, if one answers, and what of it is the server's and the workers'."""
+def reach(target: Target, here: Path, opened: ExitStack, sources: list[Source]) -> Reached:
+    """The engine, if one answers, and what of it is the server's and the workers'. Raises UsageError as `attach`."""
+    from bot.evidence.attach import attach
+    from bot.evidence.docker import connect
 
-    def __init__(self, target: Target, here: Path, sources: list[Source]) -> None:
-        self._target, self._here, self._sources = target, here, sources
-        self.attached: Attached | None = None
-        self.info: EngineInfo | None = None
-
-    def connect(self, opened: ExitStack) -> Engine | None:
-        from bot.evidence.attach import attach
-        from bot.evidence.docker import connect
-
-        try:
-            engine = opened.enter_context(connect(self._target))
-            self.info = info = engine.info()
-            self.attached = attached = attach(engine.containers(), self._target, self._here)
-        except Unreachable as problem:
-            self._sources.append(Source("Docker", ABSENT, note=str(problem)))
-            return None
-        clock = f"its clock is {info.skew:+.0f} s ahead of this machine's; " if abs(info.skew) > _SKEW else ""
-        about = f"compose project {attached.project}"
-        note = clock + "; ".join(attached.notes)
-        self._sources.append(Source(f"Docker {info.version} ({engine.told})", about, note=note))
-        return engine
+    engine = info = None
+    try:
+        engine = opened.enter_context(connect(target))
+        info = engine.info()
+        attached = attach(engine.containers(), target, here)
+    except Unreachable as problem:
+        sources.append(Source("Docker", ABSENT, note=str(problem)))
+        return Reached(engine, info, None)
+    clock = [f"its clock is {info.skew:+.0f} s ahead of this machine's"] if abs(info.skew) > _SKEW else []
+    note = "; ".join([*clock, *attached.notes])
+    sources.append(Source(f"Docker {info.version} ({engine.told})", f"compose project {attached.project}", note=note))
+    return Reached(engine, info, attached)
 
 
 def _log(engine: Engine, container: Container, now: float, sources: list[Source]) -> LogFile | None:
@@ -159,7 +159,7 @@ def ask_api(target: Target, attached: Attached | None, rooms: tuple[str, ...], s
     except FletcherError as problem:
         sources.append(Source("LiveKit API", ABSENT, note=str(problem)))
         return None
-    origin = target.origin("livekit_url") or "the port that its container publishes"
+    origin = target.origin("livekit_url") or BY_PORT
     told = f"{len(seen.rooms)} room{'s' if len(seen.rooms) != 1 else ''} alive; address from {origin}"
     sources.append(Source(f"LiveKit API {url}", "API", note="; ".join((told, *seen.unread))))
     return seen
@@ -188,7 +188,7 @@ def _published(attached: Attached | None) -> str:
     return ""
 
 
-def _addresses(target: Target, attached: Attached | None) -> list[tuple[str, str]]:
+def addresses(target: Target, attached: Attached | None) -> list[tuple[str, str]]:
     """Where workers can be asked, each with whose it is: where it is set, else where their containers listen."""
     if target.worker_endpoint:
         return [(target.worker_endpoint, target.worker_endpoint)]
