@@ -379,8 +379,8 @@ while ways:
 def test_no_address_becomes_an_option_or_a_command() -> None:
     """A host cannot pass for an option of ssh, and a path cannot end a word of the command there."""
     with pytest.raises(Unreachable, match="names no host"):
-        command("ssh://-oProxyCommand=x")
-    assert command("ssh://prod/run/my socket;id")[-4:-2] == ("--host", "'unix:///run/my socket;id'")
+        command("ssh://-oProxyCommand=x", "/tmp/s")
+    assert command("ssh://prod/run/my socket;id", "/tmp/s")[-4:-2] == ("--host", "'unix:///run/my socket;id'")
 
 
 def _no_socket(folder: Path, _: pytest.MonkeyPatch) -> Iterator[Target]:
@@ -471,7 +471,10 @@ FAILURES: list[tuple[Callable[[Path, pytest.MonkeyPatch], Iterator[Target]], str
     (_broken_context, r"the Docker context prod cannot be read: .*; see docker context ls"),
     (_no_certificate, r"DOCKER_CERT_PATH holds no certificate for tcp://127.0.0.1:1"),
     (_no_ssh, r"ssh://prod needs the program ssh, which is not installed"),
-    (_failing_ssh, r"ssh to ann@prod fails: ann@prod: Permission denied \(publickey\)\.; try it by hand"),
+    (
+        _failing_ssh,
+        r"ssh://ann@prod cannot be reached: .* denied \(publickey\)\.; try it by hand: docker --host ssh://ann@prod version",
+    ),
     (_no_address, r"prod is no address of a Docker engine; expected unix:///PATH"),
     (_other_system, r"npipe:.* is no address of a Docker engine"),
     (_too_old, r"the Docker engine at unix:///.* is too old: .*; update Docker"),

@@ -244,8 +244,8 @@ def _explained(way: _Way, said: Callable[[], str] | None, problem: BaseException
         return any(isinstance(cause, kinds) for cause in causes)
 
     if said is not None and (heard := said()):
-        host = way.host.removeprefix("ssh://").partition("/")[0]
-        return Unreachable(f"ssh to {redact(host)} fails: {heard}; try it by hand: ssh {redact(host)} docker version")
+        host = redact(way.host)
+        return Unreachable(f"{host} cannot be reached: {heard}; try it by hand: docker --host {host} version")
     if is_a(InvalidVersion):
         return Unreachable(f"the Docker engine at {told} is too old: {problem}; update Docker to 1.12 or newer")
     if is_a(FileNotFoundError):

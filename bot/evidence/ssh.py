@@ -35,18 +35,20 @@ class Tunnel:
         self.carriers: list[subprocess.Popen[bytes]] = []
 
     def said(self) -> str:
-        """The last line that ssh wrote of what went wrong; "" when nothing did."""
-        for carrier in self.carriers:
+        """The last line that ssh wrote of what went wrong; "" while it has not failed."""
+        for carrier in self.carriers[-1:]:  # what fails is about to end
             with suppress(subprocess.TimeoutExpired):
                 carrier.wait(1)
+        if not any(carrier.poll() for carrier in self.carriers):
+            return ""
         lines = os.pread(self._said.fileno(), 1 << 16, 0).decode("utf-8", "replace").split("\n")
         return redact(next((line.strip() for line in reversed(lines) if line.strip()), ""))
 
 
-def command(address: str) -> tuple[str, ...]:
+def command(address: str, shared: str) -> tuple[str, ...]:
     """`ssh://USER@HOST:PORT/SOCKET` → the command that speaks with the engine there, as Docker's own client calls it.
 
-    Raises Unreachable for an address without a host.
+    All that are made with the same `shared` path log in once. Raises Unreachable for an address without a host.
     """
     try:
         url = urlsplit(address)
@@ -57,6 +59,7 @@ def command(address: str) -> tuple[str, ...]:
         raise Unreachable(f"{redact(address)} names no host; expected ssh://USER@HOST")
     # A question (a password, an unknown host) would wait for ever, so none is asked.
     options = ["-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5"]
+    options += ["-o", "ControlMaster=auto", "-o", f"ControlPath={shared}"]
     options += ["-l", user] if user else []
     options += ["-p", str(port)] if port else []
     # A shell on the other machine reads these words.
@@ -70,13 +73,14 @@ def tunnel(address: str) -> Iterator[Tunnel]:
 
     Raises Unreachable when there is no ssh program; that ssh fails shows in the connection, and in `Tunnel.said`.
     """
-    argv = command(address)
-    if shutil.which(argv[0]) is None:
+    command(address, "")  # an address that is none needs no program
+    if shutil.which("ssh") is None:
         raise Unreachable(f"{redact(address)} needs the program ssh, which is not installed; install an SSH client")
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fletcher-"))
         said = stack.enter_context(tempfile.TemporaryFile())
         made = Tunnel(str(Path(folder) / "docker.sock"), said)
+        argv = command(address, str(Path(folder) / "ssh"))
         stack.callback(_stop, made)
         listener = stack.enter_context(socket.socket(socket.AF_UNIX))
         listener.bind(made.path)
