@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -34,16 +35,16 @@ def sources(reply: Reply) -> dict[str, str]:
 
 def test_without_any_flag_what_runs_is_looked_at(stack: Stack) -> None:
     """The room that waits is named with its cause, and a line each says what was looked at."""
-    reply = fletcher("diagnose", "--json")
+    reply = fletcher("diagnose", "--json", "--room", ROOM)
     assert reply.code == 1
     row = reply.row(ROOM)
     assert (row["verdict"], row["cause"]) == ("cause", "dispatch-missing")
     assert {e["source"] for e in row["evidence"]} >= {"docker logs demo-livekit-1"}
-    assert reply.row(SERVED)["verdict"] == "healthy"
+    assert not any(re.match(r"\S+Z \d{4}-", e["text"]) for e in row["evidence"])  # no time twice
     told = sources(reply)
     assert told["docker logs demo-livekit-1"].startswith("server log")
     assert told["docker logs demo-voice-agent-1"].startswith("agent log")
-    assert "agent service: voice-agent" in told[f"Docker 20.10.24+dfsg1 ({stack.engine.host})"]
+    assert "agent service: voice-agent" in told[f"Docker 20.10.24 ({stack.engine.host})"]
     assert told[f"LiveKit API {stack.api.url}"] == "API: 2 rooms alive; address from the environment"
     assert SECRET not in reply.out
 
@@ -93,7 +94,7 @@ def test_a_young_container_and_another_clock_are_said(stack: Stack) -> None:
     stack.engine.ahead = 40.0
     told = sources(fletcher("diagnose", "--json"))
     assert "an earlier one's log is lost" in told["docker logs demo-livekit-1"]
-    assert "its clock is +40 s ahead" in told[f"Docker 20.10.24+dfsg1 ({stack.engine.host})"]
+    assert "its clock is +40 s ahead" in told[f"Docker 20.10.24 ({stack.engine.host})"]
 
 
 def test_a_quarter_of_an_hour_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +107,7 @@ def test_a_quarter_of_an_hour_is_looked_at(tmp_path: Path, monkeypatch: pytest.M
         rooms = [r["room"] for r in fletcher("diagnose", "--json").json["rooms"]]
         assert rooms == [None]
         assert fletcher("diagnose", "--json", "--room", ROOM).row(ROOM)["cause"] == "dispatch-missing"
-        assert fletcher("diagnose", "--json", "--since", "1h").row(ROOM)["cause"] == "dispatch-missing"
+        assert fletcher("diagnose", "--json", "--since", "1h").row(SERVED)["verdict"] == "healthy"
 
 
 def test_a_young_room_is_pending_by_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +136,7 @@ def test_several_projects_are_told_apart(stack: Stack) -> None:
     assert reply.code == 2
     assert "--compose-project" in reply.err
     assert "other" in reply.err
-    assert fletcher("diagnose", "--json", "--compose-project", "demo").row(ROOM)["cause"] == "dispatch-missing"
+    assert fletcher("diagnose", "--json", "--compose-project", "demo").row(SERVED)["verdict"] == "healthy"
 
 
 def test_files_and_what_runs_go_together(stack: Stack, tmp_path: Path) -> None:
@@ -204,7 +205,7 @@ def test_a_target_of_fletcher_toml_is_looked_at(stack: Stack, tmp_path: Path, mo
     for name in stack.environment:
         monkeypatch.delenv(name)
     assert fletcher("diagnose").code == 2
-    reply = fletcher("diagnose", "--target", "near", "--json")
+    reply = fletcher("diagnose", "--target", "near", "--json", "--room", ROOM)
     assert reply.row(ROOM)["cause"] == "dispatch-missing"
     assert "fletcher.toml:2" in sources(reply)[f"LiveKit API {stack.api.url}"]
     assert fletcher("diagnose", "--target", "far").code == 4

@@ -59,8 +59,10 @@ class EngineInfo:
 class Engine:
     """One engine that was reached; `told` says how, without a secret. Every method raises Unreachable when it is gone."""
 
-    def __init__(self, client: APIClient, told: str, explain: Callable[[BaseException], Unreachable]) -> None:
-        self.told, self._client, self._explain = told, client, explain
+    def __init__(
+        self, client: APIClient, told: str, explain: Callable[[BaseException], Unreachable], unix_socket: str = ""
+    ) -> None:
+        self.told, self._client, self._explain, self._socket = told, client, explain, unix_socket
 
     def info(self) -> EngineInfo:
         """What the engine says of itself."""
@@ -112,6 +114,8 @@ class Engine:
             return response.json()
 
     def _get(self, path: str, params: dict[str, str], patience: float) -> Response:
+        if self._socket:
+            _knock(self._socket)  # it may have gone since
         url = f"{self._client.base_url}/v{self._client.api_version}{path}"
         return self._client.get(url, params=params, stream=True, timeout=(CONNECT, patience))
 
@@ -142,12 +146,14 @@ def connect(target: Target) -> Iterator[Engine]:
             base, said = f"unix://{carrier.path}", carrier.said
         explain = partial(_explained, way, said)
         try:
-            if said is None and base.startswith("unix://") and (path := base.removeprefix("unix://").strip("/")):
-                _knock(f"/{path}")
+            socket_path = base.removeprefix("unix://").strip("/") if said is None and base.startswith("unix://") else ""
+            knocked = f"/{socket_path}" if socket_path else ""
+            if knocked:
+                _knock(knocked)
             client = stack.enter_context(_client(base, way.tls))
         except (DockerException, OSError, ValueError) as problem:
             raise explain(problem) from problem
-        yield Engine(client, way.told, explain)
+        yield Engine(client, way.told, explain, knocked)
 
 
 class _Way(NamedTuple):

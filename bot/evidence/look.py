@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _LARGE: Final = 64 << 20  # bytes; beyond it only the rooms that were asked for are read in full
 _SHORT: Final = 2000  # lines up to which standard input is taken for a paste
+_TWICE: Final = re.compile(rb"^\S+Z (?=\d{4}-\d\d-\d\dT|\{)")  # the engine's time before a line that has its own
 _TEXT: Final = 600  # characters of a cited line that are shown
 
 
@@ -82,7 +83,10 @@ class Look:
             return self.plain(cite.place.source), cite.place.line, self.plain(cite.place.text)
         source, line, offset = self.seen.story.ledger.where(cite.mark)
         log = self.logs[source]
-        return self.plain(log.name), line, shown(log.line_at(offset), self.redactor)
+        text = log.line_at(offset)
+        if self.live is not None and log in self.live.logs:
+            text = _TWICE.sub(b"", text, 1)
+        return self.plain(log.name), line, shown(text, self.redactor)
 
 
 @lru_cache(maxsize=4096)
