@@ -13,6 +13,7 @@ from bot.livekit.answer import judge
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bot.evidence.live import Live
     from bot.livekit.seen import Verdicts
 
 
@@ -25,10 +26,10 @@ class Diagnosis:
 
 
 @contextmanager
-def diagnose(question: Question) -> Iterator[Diagnosis]:
+def diagnose(question: Question, live: Live | None = None) -> Iterator[Diagnosis]:
     """Answer one question; while the context lasts, the answer can quote its lines.
 
-    Raises UsageError and Unreachable for what cannot be read.
+    `live` is what was seen of what runs, where somebody has looked already. Raises UsageError and Unreachable for what cannot be read.
     """
     with ExitStack() as opened:
         if (
@@ -36,5 +37,5 @@ def diagnose(question: Question) -> Iterator[Diagnosis]:
         ):  # fifty thousand rooms are many values and no cycles: collecting would take a third of the time
             gc.disable()
             opened.callback(gc.enable)
-        seen = look(question, opened)
+        seen = look(question, opened, live)
         yield Diagnosis(seen, judge(seen.seen))

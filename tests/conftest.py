@@ -1,6 +1,9 @@
 """What every test can use."""
 
+import hashlib
+import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,35 @@ from hypothesis import settings
 
 # The real stack takes minutes and the whole machine: `make test-real` asks for it.
 collect_ignore = [] if os.environ.get("FLETCHER_REAL") == "1" else ["live"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No setting and no engine of this machine takes part in a test that does not ask for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if os.environ.get("FLETCHER_REAL") != "1":
+            for name in (
+                "LIVEKIT_URL",
+                "LIVEKIT_API_KEY",
+                "LIVEKIT_API_SECRET",
+                "COMPOSE_PROJECT_NAME",
+                "DOCKER_CONTEXT",
+            ):
+                patch.delenv(name, raising=False)
+            patch.delenv("DOCKER_HOST", raising=False)
+            patch.setenv("DOCKER_CONFIG", str(_no_engine(tmp_path_factory.mktemp("docker"))))
+        yield
+
+
+def _no_engine(folder: Path) -> Path:
+    """A folder of Docker's settings whose current context leads to a socket that is not there."""
+    name = "none"
+    told = folder / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest() / "meta.json"
+    told.parent.mkdir(parents=True)
+    host = {"Host": f"unix://{folder}/docker.sock", "SkipTLSVerify": False}
+    told.write_text(json.dumps({"Name": name, "Metadata": {}, "Endpoints": {"docker": host}}), encoding="utf-8")
+    (folder / "config.json").write_text(json.dumps({"currentContext": name}), encoding="utf-8")
+    return folder
 
 
 @pytest.fixture(scope="session")

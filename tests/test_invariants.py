@@ -239,7 +239,7 @@ def test_the_answer_follows_the_published_schema() -> None:
         (["diagnose", "--since", "soon", str(RECORDINGS / "inc-063" / "livekit.log")], 2, "--since"),
         (["diagnose", "--rom", "x"], 2, "--room"),
         (["diagnoze"], 2, "diagnose"),
-        (["diagnose"], 2, "nothing to look at"),
+        (["diagnose", "--follow", "README.md"], 2, "--follow"),
         (["diagnose", "--worker-endpoint", "http://127.0.0.1:1"], 4, "does not answer"),
     ],
 )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from bot import __version__
+from bot.doors import config, doctor, target, terminal
 from bot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ EXIT = {"healthy": 0, "cause": 1, "inconclusive": 3}
 _OPTION = re.compile(r"--[a-z-]+")
 _EPILOG = """\
 examples:
+  fletcher diagnose                                  what runs here: Docker, the LiveKit API, the workers
+  fletcher diagnose --follow                         go on watching, and tell each room's verdict
+  fletcher workers                                   the workers there are now
+  fletcher doctor                                    what stands in the way, and what mends it
   fletcher demo                                      a recorded incident, diagnosed
   fletcher diagnose livekit.log agent.log --room X   why has room X no agent?
   docker compose logs | fletcher diagnose -          the same from everything at once
@@ -30,9 +34,13 @@ exit codes: 0 healthy or done, 1 cause found, 2 wrong usage or document, 3 incon
             4 something needed is not reachable, 70 a bug in Fletcher
 """
 _VERBS = {
-    "diagnose": "say why a room has no agent, from the files at hand",
+    "diagnose": "say why a room has no agent, from what runs or from the files at hand",
+    "workers": "list the workers there are now, and where each was seen",
     "demo": "diagnose a recorded incident that comes with Fletcher",
     "schema": "print the JSON Schema of --json",
+    "config": "check fletcher.toml, and tell what is set from where",
+    "init": "write a fletcher.toml into this folder",
+    "doctor": "look whether Fletcher can see what it needs, and say what mends it",
 }
 
 
@@ -91,6 +99,7 @@ def _nearest(word: str, known: Sequence[str] | dict[str, str]) -> str:
 
 def _diagnose_options(p: argparse.ArgumentParser) -> None:
     p.epilog = (
+        "With nothing given it looks at what runs: the compose project of this folder, the LiveKit API, the workers.\n"
         "Every source may be repeated, in any order; a file's kind is recognised by its content, the flag is a hint.\n"
         "Logs may be in any form people have them in: console or JSON, with the prefixes of docker, compose, kubectl\n"
         "or journalctl, compressed, cut off, or lines pasted into a note."
@@ -115,12 +124,21 @@ def _diagnose_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--room", action="append", default=[], metavar="NAME", help="only this room, by name or RM_… id")
     p.add_argument("--since", metavar="WHEN", help="a time, or a duration back from the last record (15m)")
     p.add_argument("--until", metavar="WHEN", help="as --since; what comes later is not looked at")
+    p.add_argument("--live", action="store_true", help="look at what runs too (the default when nothing else is given)")
+    p.add_argument("--follow", action="store_true", help="keep watching what runs; Ctrl-C ends with a summary")
+    target.options(p)
     _answer_options(p)
 
 
 def _answer_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--json", action="store_true", help="the answer as JSON (see `fletcher schema`)")
     p.add_argument("--utc", action="store_true", help="times in UTC instead of the log's own zone")
+
+
+def _workers_options(p: argparse.ArgumentParser) -> None:
+    p.epilog = "Node's workers do not tell their load; Python's endpoint does."
+    target.options(p)
+    _answer_options(p)
 
 
 def _diagnose(args: argparse.Namespace) -> int:
@@ -132,15 +150,17 @@ def _diagnose(args: argparse.Namespace) -> int:
         *(("config", f) for f in args.livekit_config), *(("project", f) for f in args.project),
         *(("endpoint", f) for f in args.worker_endpoint), *(("token", f) for f in args.token),
     ]  # fmt: skip
-    if not given:
-        raise UsageError(
-            "nothing to look at: give logs (`fletcher diagnose livekit.log agent.log`), pasted lines (`fletcher diagnose -`), "
-            "or a project (`--project DIR`); `fletcher demo` shows how an answer looks"
-        )
     given = [(kind, "-" if f == "/dev/stdin" else f) for kind, f in given]
     if sum(f == "-" for _, f in given) and sys.stdin.isatty():
         print("Paste the lines, then end with Ctrl-D.", file=sys.stderr)
-    question = Question(tuple(given), tuple(args.room), args.since, args.until)  # type: ignore[arg-type]  # the kinds are literals above
+    running = target.chosen(args) if args.live or args.follow or not given else None
+    question = Question(tuple(given), tuple(args.room), args.since, args.until, running)  # type: ignore[arg-type]  # the kinds are literals above
+    if args.follow and running is not None:
+        if given or args.until is not None:
+            raise UsageError("--follow watches what runs: it takes no files and no --until; leave one of them out")
+        from bot.doors import follow
+
+        return follow.run(question, running, as_json=args.json, utc=args.utc)
     with diagnose(question) as answer:
         _tell(answer, args)
         return EXIT[answer.verdicts.overall]
@@ -153,14 +173,28 @@ def _tell(answer: Diagnosis, args: argparse.Namespace) -> None:
         for piece in pieces(answer, utc=args.utc):
             sys.stdout.buffer.write(piece)
         return
-    import shutil
-
     from bot.report.terminal import lines
 
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    width = min(120, shutil.get_terminal_size((100, 24)).columns)
-    for line in lines(answer, utc=args.utc, colour=colour, width=max(60, width)):
+    for line in lines(answer, utc=args.utc, colour=terminal.colour(), width=terminal.width()):
         print(line)
+
+
+def _workers(args: argparse.Namespace) -> int:
+    from contextlib import ExitStack
+
+    from bot.evidence.look import Question, look
+    from bot.livekit.roster import workers_now
+    from bot.report.roster import document, lines
+
+    with ExitStack() as opened:
+        seen = look(Question(target=target.chosen(args)), opened)
+        rows = workers_now(seen.seen)
+        if args.json:
+            sys.stdout.buffer.write(document(seen, rows, utc=args.utc))
+        else:
+            for line in lines(seen, rows, utc=args.utc, width=terminal.width()):
+                print(line)
+    return 0 if rows else 3
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -187,7 +221,19 @@ def _schema(_args: argparse.Namespace) -> int:
 
 _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], object]] = {
     "diagnose": _diagnose_options,
+    "workers": _workers_options,
     "demo": _answer_options,
     "schema": lambda p: p.add_argument("--json", action="store_true", help="changes nothing: the schema is JSON"),
+    "config": config.config_options,
+    "init": config.init_options,
+    "doctor": doctor.options,
 }
-_RUN: dict[str, Callable[[argparse.Namespace], int]] = {"diagnose": _diagnose, "demo": _demo, "schema": _schema}
+_RUN: dict[str, Callable[[argparse.Namespace], int]] = {
+    "diagnose": _diagnose,
+    "workers": _workers,
+    "demo": _demo,
+    "schema": _schema,
+    "config": config.config,
+    "init": config.init,
+    "doctor": doctor.doctor,
+}

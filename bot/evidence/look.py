@@ -7,10 +7,13 @@ import os
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bot.errors import Unreachable, UsageError
 from bot.evidence import files, worker_http
+from bot.evidence.live import BACK, look_live, nothing
+from bot.evidence.sources import Source
 from bot.evidence.token import is_token, read_token, token_in
 from bot.livekit.forms import clean, epoch
 from bot.livekit.lines import Tally, records
@@ -24,35 +27,28 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from bot.evidence.files import Kind, LogFile
+    from bot.evidence.live import Live
     from bot.livekit.seen import Cite, Endpoint, Token
+    from bot.settings import Target
 
 _LARGE: Final = 64 << 20  # bytes; beyond it only the rooms that were asked for are read in full
 _SHORT: Final = 2000  # lines up to which standard input is taken for a paste
+_TWICE: Final = re.compile(rb"^\S+Z (?=\d{4}-\d\d-\d\dT|\{)")  # the engine's time before a line that has its own
 _TEXT: Final = 600  # characters of a cited line that are shown
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What was given on the command line: (flag's kind, path) in order, rooms, and the window as text."""
+    """What was given on the command line: (flag's kind, path) in order, rooms, and the window as text.
 
-    given: tuple[tuple[Kind, str], ...]
+    With a `target` what runs is looked at too.
+    """
+
+    given: tuple[tuple[Kind, str], ...] = ()
     rooms: tuple[str, ...] = ()
     since: str | None = None
     until: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One thing that was read, for the answer's list: what it was taken for and what it held."""
-
-    name: str
-    kind: str
-    lines: int
-    records: int
-    first: float | None
-    last: float | None
-    note: str
-    taken: tuple[int, ...] = ()  # of an excerpt: the lines that became evidence
+    target: Target | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +59,7 @@ class Look:
     logs: tuple[LogFile, ...]
     sources: tuple[Source, ...]
     redactor: Redactor
+    live: Live | None = None
     masked: dict[str, list[str]] = field(default_factory=dict)  # names by what is left of them without their secrets
 
     def plain(self, text: str) -> str:
@@ -86,7 +83,10 @@ class Look:
             return self.plain(cite.place.source), cite.place.line, self.plain(cite.place.text)
         source, line, offset = self.seen.story.ledger.where(cite.mark)
         log = self.logs[source]
-        return self.plain(log.name), line, shown(log.line_at(offset), self.redactor)
+        text = log.line_at(offset)
+        if self.live is not None and log in self.live.logs:
+            text = _TWICE.sub(b"", text, 1)
+        return self.plain(log.name), line, shown(text, self.redactor)
 
 
 @lru_cache(maxsize=4096)
@@ -108,11 +108,14 @@ def shown(line: bytes, redactor: Redactor) -> str:
     return text if len(text) <= _TEXT else text[: _TEXT - 1] + "…"
 
 
-def look(question: Question, opened: ExitStack) -> Look:
-    """Read everything that was given; logs stay open, for quoting, until `opened` is closed.
+def look(question: Question, opened: ExitStack, live: Live | None = None) -> Look:
+    """Read everything that was given, and what runs; logs stay open, for quoting, until `opened` is closed.
 
-    Raises UsageError or Unreachable as the single readers do.
+    `live` is what was seen of what runs, where somebody has looked already. Raises UsageError or Unreachable as the
+    single readers do, NothingFound when nothing is there.
     """
+    if live is None and question.target is not None:
+        live = look_live(question.target, question.rooms, opened, here=Path.cwd())
     logs: list[LogFile] = []
     tokens: list[Token] = []
     endpoints: list[Endpoint] = []
@@ -131,7 +134,7 @@ def look(question: Question, opened: ExitStack) -> Look:
         if is_token(path, hint):
             name = f"the token given ({len(tokens) + 1})" if tokens else "the token given"
             tokens.append(token_in(path.encode("utf-8", "replace"), name))
-            sources.append(Source(name, "token", 0, 1, None, None, ""))
+            sources.append(Source(name, "token", records=1))
             continue
         if worker_http.is_url(path):
             _ask(path, endpoints, sources)
@@ -141,26 +144,38 @@ def look(question: Question, opened: ExitStack) -> Look:
             logs.append(_opened(path, opened))
         elif kind == "token":
             tokens.append(read_token(path))
-            sources.append(Source(path, "token", 0, 1, None, None, ""))
+            sources.append(Source(path, "token", records=1))
         elif kind == "endpoint":
             endpoints.append(worker_http.read_endpoint(path))
-            sources.append(Source(path, "worker endpoint", 0, 1, None, None, ""))
+            sources.append(Source(path, "worker endpoint", records=1))
         else:
             setups.append(_setup(path, kind))
             from bot.evidence.secrets import secrets_of  # with the readers of source: only where there is any
 
             secrets |= secrets_of(path)
             sources.append(_told(path, kind, setups[-1]))
-    if not (logs or tokens or endpoints or setups):
+    if live is not None:
+        logs += live.logs
+        endpoints += live.endpoints
+        if live.folder and os.path.realpath(live.folder) not in done:
+            setups.append(live.setup)
+            from bot.evidence.secrets import secrets_of
+
+            secrets |= secrets_of(live.folder)
+        sources += live.sources
+    if not (logs or tokens or endpoints or setups or (live is not None and not live.empty)):
+        if live is not None:
+            raise nothing(live)
         raise Unreachable(next((s.note for s in sources if s.note), "nothing was given to look at"))
     logs = _distinct(logs, sources)
-    story, read, since, until, partial = _read(logs, question)
+    story, read, since, until, partial = _read(logs, question, live)
     sources = [*_logs_told(logs, read), *sources]
     seen = Seen(
         story=story, logs=tuple(read), setup=_merged(setups), tokens=tuple(tokens), endpoints=tuple(endpoints),
         rooms=tuple(dict.fromkeys(question.rooms)), since=since, until=until, partial=partial,
+        live=live.at if live is not None else None, api=live.api if live is not None else None, machines=live.machines if live is not None else (),
     )  # fmt: skip
-    return Look(seen, tuple(logs), tuple(sources), Redactor.of(secrets))
+    return Look(seen, tuple(logs), tuple(sources), Redactor.of(secrets), live)
 
 
 def _opened(path: str, opened: ExitStack) -> LogFile:
@@ -178,7 +193,7 @@ def _distinct(logs: Sequence[LogFile], sources: list[Source]) -> list[LogFile]:
         same = first.setdefault(log.print(), log)
         if same is not log:
             name = "standard input" if same.name == "-" else same.name
-            sources.append(Source(log.name, "copy", 0, 0, None, None, f"the same lines as {name}: read once"))
+            sources.append(Source(log.name, "copy", note=f"the same lines as {name}: read once"))
     return list(first.values())
 
 
@@ -186,14 +201,12 @@ def _ask(url: str, endpoints: list[Endpoint], sources: list[Source]) -> None:
     try:
         endpoints.append(worker_http.ask(url))
     except Unreachable as problem:
-        sources.append(Source(redact(url), "worker endpoint", 0, 0, None, None, str(problem)))
+        sources.append(Source(redact(url), "worker endpoint", note=str(problem)))
     else:
-        sources.append(Source(redact(url), "worker endpoint", 0, 1, None, None, ""))
+        sources.append(Source(redact(url), "worker endpoint", records=1))
 
 
 def _setup(path: str, kind: Kind) -> Setup:
-    from pathlib import Path
-
     from bot.evidence.project import read_livekit_config, read_project
 
     if kind == "config":
@@ -211,16 +224,18 @@ def _merged(setups: Sequence[Setup]) -> Setup:
 
 def _told(path: str, kind: Kind, setup: Setup) -> Source:
     if kind == "config":
-        return Source(path, "server configuration", 0, 1, None, None, "")
+        return Source(path, "server configuration", records=1)
     parts = [f"{len(setup.workers)} worker(s)", f"{len(setup.dispatchers)} dispatching place(s)"]
     unread = f"; not read: {', '.join(sorted({u.source for u in setup.unread})[:5])}" if setup.unread else ""
-    return Source(
-        path, "project", 0, len(setup.workers) + len(setup.dispatchers), None, None, ", ".join(parts) + unread
-    )
+    return Source(path, "project", records=len(setup.workers) + len(setup.dispatchers), note=", ".join(parts) + unread)
 
 
-def _read(logs: list[LogFile], question: Question) -> tuple[Story, list[LogSource], float | None, float | None, bool]:
+def _read(
+    logs: list[LogFile], question: Question, live: Live | None
+) -> tuple[Story, list[LogSource], float | None, float | None, bool]:
     story = Story()
+    running = live.logs if live is not None else ()
+    now = live.at if live is not None else None
     until = None
     if question.until is not None:
         tallies = []
@@ -229,7 +244,7 @@ def _read(logs: list[LogFile], question: Question) -> tuple[Story, list[LogSourc
             for _ in records(log.chunks(), tally):
                 pass
             tallies.append(tally)
-        until = _moment(question.until, tallies, "--until")
+        until = _moment(question.until, tallies, "--until", now)
     only: tuple[bytes, ...] = ()
     if question.rooms and sum(log.size() for log in logs) > _LARGE:
         only = tuple(json.dumps(name, ensure_ascii=False)[1:-1].encode() for name in question.rooms)
@@ -243,8 +258,10 @@ def _read(logs: list[LogFile], question: Question) -> tuple[Story, list[LogSourc
         if until is not None and tally.last is not None:
             tally.last = min(tally.last, until)
         agents = ("agent", log.name) in question.given
-        if not tally.server_hits + tally.worker_hits + tally.server_lines and not _ours(
-            log, agents=agents, tally=tally, only=len(logs) == 1
+        if (
+            log not in running
+            and not tally.server_hits + tally.worker_hits + tally.server_lines
+            and not _ours(log, agents=agents, tally=tally, only=len(logs) == 1)
         ):
             foreign.append(log.name)
     told = dict.fromkeys(foreign, "no line of it is of a LiveKit server or an agents worker")
@@ -252,10 +269,20 @@ def _read(logs: list[LogFile], question: Question) -> tuple[Story, list[LogSourc
         name = "standard input" if foreign[0] == "-" else foreign[0]
         raise UsageError(f"{name}: {told[foreign[0]]}; expected one of their logs, or lines of one")
     read = [LogSource(log.name, tallies_of[i], told.get(log.name, log.note)) for i, log in enumerate(logs)]
-    since = _moment(question.since, [r.tally for r in read], "--since") if question.since is not None else None
+    since = None
+    if question.since is not None:
+        since = _moment(question.since, [r.tally for r in read], "--since", now)
+    elif live is not None and not question.given:
+        since = _window(story, question.rooms, live.at - BACK)
     if since is not None and until is not None and since > until:
         raise UsageError("--since is later than --until")
     return story, read, since, until, bool(only)
+
+
+def _window(story: Story, rooms: tuple[str, ...], begin: float) -> float | None:
+    """From when on rooms are told when nothing else is asked; a room that was asked for is told however old it is."""
+    asked = [r for r in story.rooms.values() if r.name in rooms or r.id in rooms]
+    return begin if any(r.last is None or r.last >= begin for r in asked) or not asked else None
 
 
 _DATE: Final = re.compile(
@@ -303,10 +330,10 @@ _DURATION: Final = re.compile(
 )
 
 
-def _moment(text: str, tallies: Sequence[Tally], flag: str) -> float:
-    """A time, or a duration back from the last record → epoch seconds."""
+def _moment(text: str, tallies: Sequence[Tally], flag: str, now: float | None) -> float:
+    """A time, or a duration back from now or else from the last record → epoch seconds."""
     text = text.strip()
-    last = max((t.last for t in tallies if t.last is not None), default=None)
+    last = now if now is not None else max((t.last for t in tallies if t.last is not None), default=None)
     zone = next((t.zone for t in tallies if t.zone is not None), 0) or 0
     m = _DURATION.fullmatch(text)
     if m and any(m.groups()):

@@ -19,10 +19,10 @@ def is_url(text: str) -> bool:
     return text.startswith(("http://", "https://"))
 
 
-def ask(url: str) -> Endpoint:
+def ask(url: str, timeout: float = _TIMEOUT) -> Endpoint:
     """Ask a running worker; `/worker` is added to an address without a path.
 
-    Raises Unreachable when nobody answers in 5 s, UsageError when it is no address or the answer none of a worker's.
+    Raises Unreachable when nobody answers within `timeout` seconds, UsageError when it is no address or the answer none of a worker's.
     """
     from http.client import HTTPException
     from urllib.error import HTTPError, URLError
@@ -30,7 +30,7 @@ def ask(url: str) -> Endpoint:
 
     target = _target(url)
     try:
-        with urlopen(target, timeout=_TIMEOUT) as reply:  # noqa: S310  # http and https only, see is_url
+        with urlopen(target, timeout=timeout) as reply:  # noqa: S310  # http and https only, see is_url
             body = reply.read(_LIMIT)
     except HTTPError as refusal:
         raise Unreachable(

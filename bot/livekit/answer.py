@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, overload
 
-from bot.livekit import agreement, rest
+from bot.livekit import agreement, machines, present, rest, unlogged
 from bot.livekit.assigned import came
 from bot.livekit.attribution import attribute
 from bot.livekit.case import Case
@@ -36,7 +36,7 @@ def judge(seen: Seen) -> Verdicts:
     rooms.sort(key=lambda r: (r.birth if r.birth is not None else r.first) or 0.0, reverse=bool(seen.rooms))
     rows = Rows()
     for room in rooms:
-        row = _levelled(judge_room(case, room), quiet)
+        row = present.refine(case, _levelled(judge_room(case, room), quiet), room)
         if seen.rooms:
             refusals = [r for r, _ in case.refused_in.get(id(room), ())]
             row = replace(row, story=timeline(seen.story, room, refusals))
@@ -44,7 +44,7 @@ def judge(seen: Seen) -> Verdicts:
     for row in _without_a_log(case, rows):
         rows.add(row, None)
     if not rows:
-        rows.add(_nothing(quiet), None)
+        rows.add(present.nothing(case, quiet) if seen.live is not None else _nothing(quiet), None)
     compared = rows.tally
     if len(rooms) < len(every) <= _COMPARED and not seen.partial:  # what became of the others says why it varies
         compared = Counter((v.agent, v.verdict, v.cause) for v in (judge_room(case, room) for room in every))
@@ -56,19 +56,20 @@ def _without_a_log(case: Case, rows: Rows) -> list[Verdict]:
     """Rows of rooms that no server's log shows, and rows without a room."""
     seen = case.seen
     out = [
-        r
+        present.refine(case, r)
         for r in rest.jobs_of_workers(case)
         if not seen.rooms or r.room is None or r.room in seen.rooms or r.room_id in seen.rooms
     ]
+    out += unlogged.rooms(case, {r.room_id for r in out})
     asked = dict.fromkeys([*seen.rooms, *(t.room for t in seen.tokens if t.room and not seen.rooms)])
     if asked:
         have = {key for r in [*rows, *out] for key in (r.room, r.room_id)}
-        out += [rest.unborn(case, name) for name in asked if name not in have]
+        out += [present.absent(case, rest.unborn(case, name)) for name in asked if name not in have]
     out += rest.refusals(case)
     out += rest.silent(case)
     out += agreement.project(case)
     if not any(word == "cause" for _, word, _ in rows.tally) and not any(r.verdict == "cause" for r in out):
-        out += rest.workers(case)
+        out += machines.explain(case, rest.workers(case))
     return out
 
 
@@ -96,7 +97,7 @@ class Rows(Sequence[Verdict]):
     def add(self, row: Verdict, room: Room | None) -> None:
         """Append a row."""
         self.tally[row.agent, row.verdict, row.cause] += 1
-        plain = room is not None and row.verdict == "healthy" and len(row.evidence) == 2 and not row.story
+        plain = row.verdict == "healthy" and len(row.evidence) == 2 and row.evidence[0].mark >= 0 and not row.story
         self._rows.append(_Came(row, room) if plain and room is not None else row)
 
     def __len__(self) -> int:
@@ -183,8 +184,7 @@ def _notes(case: Case, rows: Count, compared: Count) -> list[str]:
         notes.append(
             "`job ended` with JS_FAILED and `agent worker left the room` is the normal end of a session; it decides nothing."
         )
-    notes += _served(compared)
-    return notes
+    return [*notes, *_served(compared), *machines.notes(case), *present.notes(case)]
 
 
 def _served(rows: Count) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from bot.livekit.pool import Pool
 from bot.livekit.seen import Cite, Missing, Verdict
 from bot.livekit.story import Room
-from bot.livekit.versions import JOB_MATURE, MATURE
+from bot.livekit.versions import JOB_MATURE, LIVE_GRACE, MATURE
 from bot.livekit.words import listed
 
 if TYPE_CHECKING:
@@ -41,6 +41,11 @@ class Case:
         self.pool = Pool(seen)
         #: Seconds that a job may take until its agent joins: longer where the source gives its processes longer.
         self.job_limit = max([JOB_MATURE, *(w.init_timeout for w in seen.setup.workers if w.init_timeout is not None)])
+        self.job_limit += LIVE_GRACE if seen.live is not None else 0.0
+        #: The rooms that the API tells, by id and by `name:` and their name.
+        self.alive = {
+            key: room for room in (seen.api.rooms if seen.api else ()) for key in (room.id, f"name:{room.name}") if key
+        }
         #: By room: each call of the backend's that made it or dispatched to it.
         self.calls: dict[int, list[tuple[float | None, str, Asked | None, Cite]]] = {}
         #: By room: refusals that name none and fit it, each with whether it may as well be another's.

@@ -27,7 +27,12 @@ class Pool:
         self.group = self._groups()
         #: Whether a log that names no node may be that of a node of its own: it runs beside another one.
         self.loose = self._loose()
+        #: The moment of a live look by the server's clock; None when only files were read, or no server runs any more.
+        self.live = self._live()
+        #: By group: up to when its server is known. One that still runs is silent after its last line, not unknown.
         self.now = self._edges(latest=True)
+        if self.live is not None:
+            self.now = {group: max(self.now.get(group, self.live), self.live) for group in set(self.group)}
         self.begin = self._edges(latest=False)
         self.starts: dict[int, list[tuple[float, str, int]]] = {}
         #: Groups in whose one log several nodes live side by side.
@@ -136,6 +141,15 @@ class Pool:
                     (key,) = out
                     out[key] = max(out[key], edge_of) if latest else min(out[key], edge_of)
         return out
+
+    def _live(self) -> float | None:
+        seen, api = self.seen, self.seen.api
+        servers = [m for m in seen.machines if m.role == "livekit"]
+        asked = seen.live if seen.live is not None or api is None else api.asked_at
+        if asked is None or (servers and not any(m.state == "running" for m in servers)):
+            return None
+        now = asked + ((api.skew or 0.0) if api else 0.0)
+        return now if seen.until is None else min(now, seen.until)
 
     def _skew(self, log: WorkerLog) -> float | None:
         """How far this worker's clock is ahead of the server's, in seconds, from lines that both have."""

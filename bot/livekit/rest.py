@@ -291,8 +291,8 @@ def level_too_high(seen: Seen) -> Missing | None:
     return None
 
 
-def _worker_names(seen: Seen) -> dict[str, Cite]:
-    """Names that workers have, as far as anything but a server's log tells."""
+def worker_names(seen: Seen) -> dict[str, Cite]:
+    """Names that workers have, each with what says so, as far as anything but a server's log tells."""
     out: dict[str, Cite] = {}
     for log in seen.story.logs.values():
         for said in log.said.get("w-registered", ())[-1:]:
@@ -311,7 +311,7 @@ def _worker_names(seen: Seen) -> dict[str, Cite]:
 
 def _token_and_worker(case: Case, room: Room, name: str) -> Verdict | None:
     """Token and worker disagree about the name: what a new room made with this token will experience."""
-    names = _worker_names(case.seen)
+    names = worker_names(case.seen)
     if not names:
         return None
     for token in case.seen.tokens:

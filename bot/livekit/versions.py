@@ -9,6 +9,8 @@ from typing import Final
 MATURE: Final = 7.0
 #: Seconds that a job may take from assignment to the agent's session in the room, without a longer process limit.
 JOB_MATURE: Final = 10.0
+#: Seconds more that a job gets when it is looked at while it runs: a slow start still ends well, a wrong verdict stays.
+LIVE_GRACE: Final = 15.0
 #: Seconds until the server removes a participant whose media never connects.
 ICE_LIMIT: Final = 15.0
 #: Seconds after a room's birth within which a worker that registers was merely late; later, it was not there.

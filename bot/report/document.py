@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from bot.diagnose import Diagnosis
+    from bot.evidence.look import Look
     from bot.livekit.seen import Cite, Verdict
     from bot.livekit.setup import Place
 
@@ -118,7 +119,7 @@ def schema() -> dict[str, Any]:
 
 def pieces(diagnosis: Diagnosis, *, utc: bool = False) -> Iterator[bytes]:
     """The document's bytes, row by row: fifty thousand rooms are never in memory as text."""
-    zone = 0 if utc else zone_of(diagnosis)
+    zone = 0 if utc else zone_of(diagnosis.look)
     head = {"schema": 1, "verdict": diagnosis.verdicts.overall}
     yield msgspec.json.encode(head)[:-1] + b',"rooms":['
     encode, gap = msgspec.json.Encoder().encode, b"\n"
@@ -126,15 +127,15 @@ def pieces(diagnosis: Diagnosis, *, utc: bool = False) -> Iterator[bytes]:
         yield gap + encode(row_of(diagnosis, verdict, zone))
         gap = b",\n"
     tail = {
-        "workers": list(workers(diagnosis, zone)), "dispatchers": list(dispatchers(diagnosis)), "sources": list(sources(diagnosis, zone)),
+        "workers": list(workers(diagnosis, zone)), "dispatchers": list(dispatchers(diagnosis)), "sources": list(sources(diagnosis.look, zone)),
         "notes": [diagnosis.look.plain(note) for note in diagnosis.verdicts.notes],
     }  # fmt: skip
     yield b"\n]," + msgspec.json.encode(tail)[1:] + b"\n"
 
 
-def zone_of(diagnosis: Diagnosis) -> int:
+def zone_of(look: Look) -> int:
     """The offset in minutes that the logs are written in; 0 when they do not tell."""
-    return next((log.tally.zone for log in diagnosis.look.seen.logs if log.tally.zone), 0)
+    return next((log.tally.zone for log in look.seen.logs if log.tally.zone), 0)
 
 
 def row_of(diagnosis: Diagnosis, verdict: Verdict, zone: int) -> Row:
@@ -225,9 +226,9 @@ def dispatchers(diagnosis: Diagnosis) -> Iterator[DispatcherRow]:
                 yield row(name, call.kind, call.place)
 
 
-def sources(diagnosis: Diagnosis, zone: int) -> Iterator[SourceRow]:
-    """Everything that was read."""
-    plain = diagnosis.look.plain
-    for s in diagnosis.look.sources:
+def sources(look: Look, zone: int) -> Iterator[SourceRow]:
+    """Everything that was read, and what was looked for and not found."""
+    plain = look.plain
+    for s in look.sources:
         first, last = stamp(s.first, zone) or None, stamp(s.last, zone) or None
         yield SourceRow(plain(s.name), s.kind, s.lines, s.records, first, last, plain(s.note), list(s.taken))

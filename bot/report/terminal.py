@@ -5,15 +5,17 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from bot.evidence.sources import ABSENT
 from bot.livekit.answer import remedy_for
 from bot.livekit.words import quote
 from bot.report.document import distinct, evidence_of, zone_of
 from bot.report.times import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from bot.diagnose import Diagnosis
+    from bot.evidence.look import Look
     from bot.livekit.seen import Verdict
 
 _WORD = {"cause": "CAUSE FOUND", "healthy": "HEALTHY", "inconclusive": "INCONCLUSIVE"}
@@ -29,8 +31,16 @@ def lines(diagnosis: Diagnosis, *, utc: bool = False, colour: bool = False, widt
         yield diagnosis.look.redactor.text(line)
 
 
+def row_lines(diagnosis: Diagnosis, rows: Sequence[Verdict], *, utc: bool, colour: bool, width: int) -> Iterator[str]:
+    """These rows alone, a healthy one in a line."""
+    zone = 0 if utc else zone_of(diagnosis.look)
+    for row in rows:
+        for line in _row(diagnosis, row, zone, colour=colour, width=width, brief=row.verdict == "healthy"):
+            yield diagnosis.look.redactor.text(line)
+
+
 def _lines(diagnosis: Diagnosis, *, utc: bool, colour: bool, width: int) -> Iterator[str]:
-    zone = 0 if utc else zone_of(diagnosis)
+    zone = 0 if utc else zone_of(diagnosis.look)
     rows = diagnosis.verdicts.rows
     asked = bool(diagnosis.look.seen.rooms)
     causes: list[Verdict] = []
@@ -60,10 +70,12 @@ def _lines(diagnosis: Diagnosis, *, utc: bool, colour: bool, width: int) -> Iter
         yield f"{fine} {'other ' if shown else ''}room{'s' if fine != 1 else ''} healthy: the agent came."
     for note in diagnosis.verdicts.notes:
         yield from _wrapped(diagnosis.look.plain(note), width, "Note: ", "      ")
-    yield from _looked_at(diagnosis, zone, width)
+    yield from looked_at(diagnosis.look, zone, width)
 
 
-def _row(diagnosis: Diagnosis, row: Verdict, zone: int, *, colour: bool, width: int) -> Iterator[str]:
+def _row(
+    diagnosis: Diagnosis, row: Verdict, zone: int, *, colour: bool, width: int, brief: bool = False
+) -> Iterator[str]:
     # Masked before the lines are broken: a break would part a name from the secret behind it.
     plain, name = diagnosis.look.plain, diagnosis.look.name
     word = _WORD[row.verdict]
@@ -74,6 +86,8 @@ def _row(diagnosis: Diagnosis, row: Verdict, zone: int, *, colour: bool, width: 
     at = f", {stamp(row.at, zone)}" if row.at is not None else ""
     yield f"{word}{': ' + row.cause if row.cause else ''}  —  {where}{ident}{at}"
     yield from _wrapped(plain(row.summary), width, "  ", "  ")
+    if brief:
+        return
     if row.judged_from is not None:
         yield f"  It can be judged from {stamp(row.judged_from, zone)} on."
     events = row.story
@@ -113,12 +127,18 @@ def _wrapped(text: str, width: int, first: str, rest: str) -> Iterator[str]:
     ) or [first.rstrip()]
 
 
-def _looked_at(diagnosis: Diagnosis, zone: int, width: int) -> Iterator[str]:
+def looked_at(look: Look, zone: int, width: int) -> Iterator[str]:
+    """What was looked at, and after it what was looked for and not found."""
+    there = [s for s in look.sources if s.kind != ABSENT]
     yield "Looked at:"
-    for s in diagnosis.look.sources:
+    for s in there:
         name = "standard input" if s.name == "-" else s.name
         span = f", {stamp(s.first, zone)} to {stamp(s.last, zone, date=False)}" if s.first is not None else ""
         count = f", {s.lines} lines, {s.records} of them about dispatch" if s.lines else ""
         note = f" ({s.note})" if s.note else ""
-        told = diagnosis.look.plain(f"{name}: {s.kind}{count}{span}{note}")
-        yield from _wrapped(told, width, "  ", "    ")
+        yield from _wrapped(look.plain(f"{name}: {s.kind}{count}{span}{note}"), width, "  ", "    ")
+    if len(there) < len(look.sources):
+        yield "Not found:"
+        for s in look.sources:
+            if s.kind == ABSENT:
+                yield from _wrapped(look.plain(f"{s.name}: {s.note}"), width, "  ", "    ")

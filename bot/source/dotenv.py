@@ -20,11 +20,14 @@ _ESCAPE = re.compile(r"\\(.)")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
 
-def read_dotenv(text: SourceText) -> tuple[Setting, ...]:
-    """The settings of a `.env` file in their order; a later one of a name wins."""
+def read_dotenv(text: SourceText, around: Mapping[str, str] | None = None) -> tuple[Setting, ...]:
+    """The settings of a `.env` file in their order; a later one of a name wins.
+
+    `around` is the environment in which the file is read, for values such as `ws://${HOST}:7880`.
+    """
     lines = [line.rstrip(b"\r").decode("utf-8", "replace") for line in text.lines]
     found: list[Setting] = []
-    known: dict[str, str | None] = {}
+    known: dict[str, str | None] = {**(around or {})}
     at = 0
     while at < len(lines):
         match = _LINE.match(lines[at])

@@ -1,0 +1,148 @@
+"""`fletcher config check` and `fletcher init`: what is set, from where, and the file to set it in."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot.errors import FletcherError, UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from bot.report.template import Services
+    from bot.settings import Target, Targets
+
+
+def config_options(p: argparse.ArgumentParser) -> None:
+    """The options of `fletcher config`."""
+    p.epilog = (
+        "examples:\n"
+        "  fletcher config check                 what is set here, and from where\n"
+        "  fletcher config check deploy.toml     the same of another file\n"
+        "  fletcher config check --json          for programs\n\n"
+        "Values come from the environment, .env.local, .env and fletcher.toml; secrets are never shown."
+    )
+    p.add_argument("action", choices=["check"], metavar="check", help="read strictly, and tell what is set from where")
+    p.add_argument("files", nargs="*", metavar="FILE", help="a fletcher.toml (default: the one in this folder)")
+    p.add_argument("--json", action="store_true", help="the answer as JSON")
+
+
+def init_options(p: argparse.ArgumentParser) -> None:
+    """The options of `fletcher init`."""
+    p.epilog = (
+        "examples:\n"
+        "  fletcher init             writes fletcher.toml into this folder, from what is set around it\n"
+        "  fletcher init --force     the same over one that is there\n\n"
+        "It holds no secret: it names the environment variables that do."
+    )
+    p.add_argument("--force", action="store_true", help="write over a fletcher.toml that is there")
+
+
+def config(args: argparse.Namespace) -> int:
+    """Read all settings strictly and tell them; a document that is wrong is raised with all its problems."""
+    from bot.settings import targets
+
+    if len(args.files) > 1:
+        raise UsageError(f"`fletcher config check` takes one file, and {args.files[1]!r} is a second")
+    found = targets(os.environ, Path(), Path(args.files[0]) if args.files else None)
+    rows = list(_chosen(found))
+    file = str(found.document.path) if found.document else None
+    if args.json:
+        told = [
+            {"name": t.name, "taken": taken, "settings": [*_settings(t)], "notes": [*_notes(found, t)]}
+            for t, taken in rows
+        ]
+        print(json.dumps({"file": file, "targets": told}, indent=2, ensure_ascii=False))
+        return 0
+    print(f"{file} is right." if file else "No fletcher.toml here (`fletcher init` writes one).")
+    for target, taken in rows:
+        name = f"target {target.name}" if target.name else "the environment"
+        print(f"\n{name}{' (taken without --target)' if taken and target.name else ''}")
+        for row in _settings(target):
+            print(f"  {row['name']:16} {row['value']}  ({row['from']})")
+        if not target.origins:
+            print("  sets nothing")
+        for note in _notes(found, target):
+            print(f"  note: {note}")
+    return 0
+
+
+def _chosen(found: Targets) -> Iterator[tuple[Target, bool]]:
+    """Every target as a call would see it, and whether it is the one that a call without --target takes."""
+    taken = None if found.undecided else found.choose()
+    if taken is not None and not found.names:
+        yield taken, True
+    for name in found.names:
+        if taken is not None and taken.name == name:
+            yield taken, True
+        else:
+            yield found.choose(name), False
+
+
+def _settings(target: Target) -> Iterator[dict[str, str]]:
+    """What a target sets, in the order in which it is read; of a key and its secret only that they are set."""
+    from bot.redact import redact
+    from bot.settings import KEYS
+
+    for name, origin in target.origins:
+        yield {"name": name, "value": "set" if name in KEYS else redact(getattr(target, name)), "from": origin}
+
+
+def _notes(found: Targets, target: Target) -> list[str]:
+    """What a person should know of a target that is no mistake of the file."""
+    return [f"nothing sets {variable}, which {place} names" for variable, place in found.unset(target.name)]
+
+
+def _running(target: Target) -> Services:
+    """What a Docker engine shows of this target; nothing where none answers or several projects may be meant."""
+    from contextlib import ExitStack
+
+    from bot.evidence.live import addresses, reach
+    from bot.report.template import NO_SERVICES, Services
+
+    with ExitStack() as opened:
+        try:
+            engine, _info, attached = reach(target, Path.cwd(), opened, [])
+        except UsageError as problem:
+            print(f"Docker is left out: {problem}")
+            return NO_SERVICES
+        if engine is None or attached is None:
+            return NO_SERVICES
+        services = [{c.service for c in found} for found in (attached.livekit, attached.agents)]
+        server, agent = (min(names) if len(names) == 1 else "" for names in services)
+        endpoint = next((address for address, _name in addresses(target, attached)), "")
+        return Services(attached.project, server, agent, endpoint, f"Docker at {engine.told}")
+
+
+def init(args: argparse.Namespace) -> int:
+    """Write a fletcher.toml into this folder, from what is set around it and what a Docker engine shows."""
+    from bot.report.template import template, values_of
+    from bot.settings import Targets, around
+    from bot.settings_file import NAME
+
+    path = Path(NAME)
+    if os.path.lexists(path) and not args.force:
+        raise UsageError(
+            f"there is a {NAME} here already: `fletcher config check` tells what it sets, `fletcher init --force` writes over it"
+        )
+    known = around(os.environ, Path())
+    target = Targets({name: value for name, value in known.items() if name != "FLETCHER_TARGET"}).choose()
+    values = values_of(target, _running(target))
+    try:
+        with path.open("w" if args.force else "x", encoding="utf-8") as file:
+            file.write(template(values))
+    except OSError as problem:
+        raise FletcherError(f"cannot write {NAME} into this folder: {problem.strerror}") from None
+    print(f"Wrote {NAME}, which holds no secret. It sets:")
+    for key, (text, origin) in values.items():
+        print(f"  {key:16} {text}  (from {origin})")
+    if not values:
+        print(
+            "  nothing yet: no LIVEKIT_URL, no keys and no compose project are set around here; its comments show how"
+        )
+    print("\nNext: fill in what is missing, run `fletcher config check`, then `fletcher doctor`.")
+    return 0

@@ -1,0 +1,74 @@
+"""`fletcher diagnose --follow`: print what is new until somebody ends it, then a summary."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bot.doors import terminal
+from bot.follow import Told, follow
+from bot.report.document import row_of, zone_of
+from bot.report.terminal import lines, row_lines
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from bot.evidence.look import Question
+    from bot.follow import News
+    from bot.settings import Target
+
+
+def run(question: Question, target: Target, *, as_json: bool, utc: bool) -> int:
+    """Follow until Ctrl-C or SIGTERM, and return the exit code: 0, since ending it is how it ends."""
+    began, told = time.monotonic(), Told()
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        for news in follow(question, target, told, time.sleep):
+            _tell(news, as_json=as_json, utc=utc)
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        _summary(told, time.monotonic() - began, as_json=as_json)
+    return 0
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _tell(news: News, *, as_json: bool, utc: bool) -> None:
+    if news.answer is None:
+        text = "it is back; going on from where it was" if news.back else f"{news.trouble}; waiting for it"
+        print(f"fletcher: {text}", file=sys.stderr)
+        return
+    zone = 0 if utc else zone_of(news.answer.look)
+    if as_json:
+        for row in news.rows:
+            sys.stdout.buffer.write(msgspec.json.encode(row_of(news.answer, row, zone)) + b"\n")
+        return
+    told = (
+        lines(news.answer, utc=utc, colour=terminal.colour(), width=terminal.width())
+        if news.first
+        else row_lines(news.answer, news.rows, utc=utc, colour=terminal.colour(), width=terminal.width())
+    )
+    for line in told:
+        print(line)
+    if news.first:
+        print("\nWatching. Each room is told when it can be judged; Ctrl-C ends with a summary.\n")
+
+
+def _summary(told: Told, seconds: float, *, as_json: bool) -> None:
+    counts = [(n, verdict, cause) for (verdict, cause), n in sorted(told.count.items(), key=lambda c: -c[1]) if n]
+    if as_json:
+        verdicts = [{"verdict": verdict, "cause": cause, "count": n} for n, verdict, cause in counts]
+        sys.stdout.buffer.write(msgspec.json.encode({"watched_s": round(seconds, 1), "summary": verdicts}) + b"\n")
+        return
+    what = ", ".join(f"{n} {cause or verdict}" for n, verdict, cause in counts) or "no room was judged"
+    print(f"\nWatched for {_spoken(seconds)}: {what}.")
+
+
+def _spoken(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

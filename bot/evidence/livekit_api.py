@@ -1,0 +1,272 @@
+"""A LiveKit server's API, asked once: which rooms are alive, who is in them, and which agents they were promised."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from bot.errors import Unreachable
+from bot.evidence import api_failures
+from bot.livekit.seen import ApiDispatch, ApiParticipant, ApiRoom, ApiSeen
+from bot.livekit.setup import TEXT_LIMIT, Place
+from bot.livekit.words import quote
+from bot.redact import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from types import SimpleNamespace
+
+    from aiohttp import ClientSession, TraceConfig
+    from livekit.api import LiveKitAPI
+    from livekit.protocol.agent_dispatch import AgentDispatch
+    from livekit.protocol.models import ParticipantInfo
+    from livekit.protocol.models import Room as RoomInfo
+
+    from bot.settings import Target
+
+_NEWEST: Final = 20  # rooms that are looked into when none is asked for
+_AT_ONCE: Final = 4  # calls: each leaves a line in the server's log
+_CLOUD: Final = ".livekit.cloud"
+_TICK: Final = 1.0  # seconds: the Date header tells no less
+_RECENT: Final = 1e17  # 1973 in nanoseconds: dispatches are dated in them, rooms in milli- or whole seconds
+
+
+def ask(target: Target, *, rooms: tuple[str, ...] = (), timeout: float = 4.0) -> ApiSeen:
+    """Ask once which rooms are alive; of `rooms` (names or ids), or of the newest, also who is in them and what they wait for.
+
+    Takes at most twice `timeout` seconds. A call that fails beside others that work is told in `unread`.
+    Raises Unreachable, with the remedy, when the server cannot be asked at all.
+
+    Source: RoomService and AgentDispatchService of livekit-api 1.2.2; ListDispatch for a room that is not there takes
+    3 s and a 503 (run on 1.13.5), so it is called for rooms that are listed only.
+    """
+    import asyncio
+    import warnings
+
+    url = _address(target)
+    _keys(target)
+    with warnings.catch_warnings():
+        # PyJWT warns of short secrets, such as that of `livekit-server --dev`; whether it is too short the server says.
+        warnings.filterwarnings("ignore", message="The HMAC key is")
+        return asyncio.run(_look(target, url, rooms, timeout))
+
+
+def _address(target: Target) -> str:
+    """The server's address as http or https. Raises Unreachable for none and for what is none."""
+    from urllib.parse import urlsplit
+
+    if not target.livekit_url:
+        raise Unreachable("no LiveKit server to ask: set LIVEKIT_URL in the environment or in .env.local")
+    url = target.livekit_url.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in {"ws", "wss", "http", "https"} and parts.hostname and (parts.port or True)
+    except ValueError:
+        good = False
+    if not good or any(c.isspace() for c in url):
+        raise Unreachable(
+            f"{redact(url)} is no address of a LiveKit server{api_failures.set_in(target, 'livekit_url')}: "
+            "LIVEKIT_URL is such as ws://127.0.0.1:7880 or wss://project.livekit.cloud"
+        )
+    return "http" + url[2:] if url.startswith("ws") else url
+
+
+def _keys(target: Target) -> None:
+    pairs = (("LIVEKIT_API_KEY", target.api_key), ("LIVEKIT_API_SECRET", target.api_secret))
+    missing = [name for name, value in pairs if not value]
+    if missing:
+        raise Unreachable(
+            f"the LiveKit API wants a key: set {' and '.join(missing)} in the environment or in .env.local "
+            "(the pair that the server has under `keys`)"
+        )
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What an answer says besides its body: the library keeps neither the words of a refusal nor the server's clock."""
+
+    status: int = 0
+    text: str = ""
+    skew: float | None = None
+
+    def trace(self) -> TraceConfig:
+        """The listener for a session."""
+        import aiohttp
+
+        async def begins(_session: ClientSession, ctx: SimpleNamespace, _: aiohttp.TraceRequestStartParams) -> None:
+            ctx.begun = time.time()
+
+        async def answers(_session: ClientSession, ctx: SimpleNamespace, end: aiohttp.TraceRequestEndParams) -> None:
+            self.status, ctx.refused = end.response.status, end.response.status >= 400
+            if self.skew is None:
+                self.skew = _skew(end.response.headers.get("Date", ""), (ctx.begun + time.time()) / 2)
+
+        async def tells(
+            _session: ClientSession, ctx: SimpleNamespace, got: aiohttp.TraceResponseChunkReceivedParams
+        ) -> None:
+            if ctx.refused:
+                self.text = got.chunk[:2000].decode("utf-8", "replace").strip()
+
+        config = aiohttp.TraceConfig()
+        config.on_request_start.append(begins)
+        config.on_request_end.append(answers)
+        config.on_response_chunk_received.append(tells)
+        return config
+
+
+def _skew(date: str, asked: float) -> float | None:
+    """By how many seconds the server's clock is ahead; what the header is too coarse to tell is 0."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        ahead = parsedate_to_datetime(date).timestamp() + _TICK / 2 - asked
+    except ValueError:
+        return None
+    return round(ahead, 1) if abs(ahead) > _TICK else 0.0
+
+
+async def _look(target: Target, url: str, rooms: tuple[str, ...], limit: float) -> ApiSeen:
+    from urllib.parse import urlsplit
+
+    import aiohttp
+    from livekit.api import LiveKitAPI
+
+    heard = _Heard()
+    local = urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}
+    async with aiohttp.ClientSession(trace_configs=[heard.trace()], trust_env=not local) as session:
+        api = LiveKitAPI(url, target.api_key, target.api_secret, session=session, failover=False)
+        asked_at = time.time()
+        listed = await _list(api, target, url, heard, limit)
+        seen = ApiSeen(
+            redact(url), asked_at, (), cloud=(urlsplit(url).hostname or "").endswith(_CLOUD), skew=heard.skew
+        )
+        return await _into(api, seen, listed, rooms, limit)
+
+
+async def _list(api: LiveKitAPI, target: Target, url: str, heard: _Heard, limit: float) -> Sequence[RoomInfo]:
+    """All rooms that are alive, the newest first. Raises Unreachable for whatever goes wrong."""
+    import asyncio
+
+    import aiohttp
+    from google.protobuf.message import DecodeError
+    from livekit.api import ListRoomsRequest, ServerError
+
+    try:
+        async with asyncio.timeout(limit):  # the library waits for ever: it puts None in place of the session's own
+            found = (await api.room.list_rooms(ListRoomsRequest())).rooms
+    except ServerError as refusal:
+        raise Unreachable(
+            api_failures.refusal(target, url, refusal.status, refusal.message or heard.text, heard.skew)
+        ) from None
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
+        raise Unreachable(api_failures.no_answer(target, url, problem)) from None
+    except DecodeError:
+        raise Unreachable(api_failures.no_livekit(target, url, "answers, but not as a LiveKit server does")) from None
+    return sorted(found, key=lambda r: (r.creation_time_ms, r.creation_time), reverse=True)
+
+
+@dataclass(slots=True)
+class _Inside:
+    """What was told of one room; None where it was not asked or not told."""
+
+    participants: tuple[ApiParticipant, ...] | None = None
+    dispatches: tuple[ApiDispatch, ...] | None = None
+
+
+async def _into(
+    api: LiveKitAPI, seen: ApiSeen, listed: Sequence[RoomInfo], rooms: tuple[str, ...], limit: float
+) -> ApiSeen:
+    """Look into the rooms that were asked for, or the newest; a few calls at a time, for `limit` seconds in all."""
+    import asyncio
+
+    asked = [r for r in listed if r.name in rooms or r.sid in rooms] if rooms else listed[:_NEWEST]
+    found = {r.sid: _Inside() for r in asked}
+    unread: list[str] = []
+    few = asyncio.Semaphore(_AT_ONCE)
+
+    async def call(what: str, put: Callable[[], Coroutine[object, object, None]]) -> None:
+        async with few:
+            problem = await _tried(put())
+        if problem:
+            unread.append(f"{what}: {problem}")
+
+    tasks: dict[asyncio.Task[None], str] = {}
+    for room in asked:
+        for name, put in (("ListParticipants", _participants), ("ListDispatch", _dispatches)):
+            what = f"{name} {quote(room.name)}"
+            task = asyncio.create_task(call(what, lambda put=put, room=room: put(api, room.name, found[room.sid])))  # type: ignore[misc]
+            tasks[task] = what
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=limit)
+        for task in late:
+            task.cancel()
+            unread.append(f"{tasks[task]}: no answer in time")
+        await asyncio.gather(*late, return_exceptions=True)
+    told = tuple(_room(seen.url, r, found.get(r.sid, _Inside())) for r in listed)
+    return replace(seen, rooms=told, unread=tuple(redact(u) for u in sorted(unread)))
+
+
+async def _tried(answer: Awaitable[None]) -> str:
+    """Why a call failed; "" when it did not."""
+    import aiohttp
+    from google.protobuf.message import DecodeError
+    from livekit.api import ServerError
+
+    try:
+        await answer
+    except ServerError as refusal:
+        return f"{refusal.status} {api_failures.short(refusal.message or refusal.code)}"
+    except TimeoutError:
+        return "no answer in time"
+    except (aiohttp.ClientError, OSError, DecodeError) as problem:
+        return api_failures.short(str(problem)) or type(problem).__name__
+    return ""
+
+
+async def _participants(api: LiveKitAPI, room: str, inside: _Inside) -> None:
+    from livekit.api import ListParticipantsRequest
+
+    people = (await api.room.list_participants(ListParticipantsRequest(room=room))).participants
+    inside.participants = tuple(map(_participant, people))
+
+
+async def _dispatches(api: LiveKitAPI, room: str, inside: _Inside) -> None:
+    inside.dispatches = tuple(map(_dispatch, await api.agent_dispatch.list_dispatch(room)))
+
+
+def _participant(p: ParticipantInfo) -> ApiParticipant:
+    from livekit.protocol.models import ParticipantInfo as Info
+
+    state = Info.State.Name(p.state) if p.state in Info.State.values() else str(int(p.state))
+    return ApiParticipant(
+        identity=p.identity, agent=p.kind == Info.Kind.AGENT, state=state, agent_name=p.attributes.get("lk.agent_name", ""),
+        joined=_epoch(p.joined_at_ms or p.joined_at), publishing=p.is_publisher,
+    )  # fmt: skip
+
+
+def _dispatch(d: AgentDispatch) -> ApiDispatch:
+    errors = tuple(redact(job.state.error) for job in d.state.jobs if job.state.error)
+    return ApiDispatch(d.id, d.agent_name, d.deployment, _epoch(d.state.created_at), len(d.state.jobs), errors)
+
+
+def _epoch(number: int) -> float | None:
+    """Seconds, milliseconds or nanoseconds since 1970 → seconds; None for 0, which is how nothing is told."""
+    if number <= 0:
+        return None
+    return number / 1e9 if number > _RECENT else number / 1e3 if number > _RECENT / 1e6 else float(number)
+
+
+def _room(url: str, room: RoomInfo, inside: _Inside) -> ApiRoom:
+    parts = [f"ListRooms: {room.name} {room.sid}, {room.num_participants} participant(s)"]
+    if inside.participants is not None:
+        agents_first = sorted(inside.participants, key=lambda p: not p.agent)
+        who = ", ".join(f"{p.identity} {'AGENT' if p.agent else 'USER'} {p.state}" for p in agents_first)
+        parts = [f"ListParticipants {room.name}: {who or 'nobody'}"]
+    if inside.dispatches is not None:
+        what = ", ".join(f"{quote(d.agent_name)} ({d.jobs} job{'s' * (d.jobs != 1)})" for d in inside.dispatches)
+        parts.append(f"ListDispatch: {what or 'none'}")
+    text = redact("; ".join(parts))
+    place = Place(f"LiveKit API {url}", 1, text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…")
+    created = _epoch(room.creation_time_ms or room.creation_time)
+    return ApiRoom(room.name, room.sid, created, inside.participants, inside.dispatches, place)

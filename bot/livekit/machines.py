@@ -1,0 +1,107 @@
+"""The containers of server and worker, as the engine tells them: what they add to the verdicts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from bot.livekit.seen import Cite, Verdict
+
+if TYPE_CHECKING:
+    from bot.livekit.case import Case
+    from bot.livekit.seen import Machine
+    from bot.livekit.story import Room
+
+#: Causes that a worker's container which does not run explains further.
+_GONE: Final = frozenset(
+    {"no-worker", "worker-died", "worker-auth", "worker-unreachable", "worker-refused", "init-crash"}
+)
+_MANY: Final = 3  # restarts of a container that runs now
+
+
+def idle(case: Case, since: float | None = None) -> tuple[Machine, ...]:
+    """The worker's containers, if there are any, none of them runs, and no worker is known to run elsewhere.
+
+    With `since`: only if none of them can have worked just after that time either.
+    """
+    agents = tuple(m for m in case.seen.machines if m.role == "agent")
+    if any(m.state == "running" or _ran(m, since) for m in agents) or case.seen.endpoints:
+        return ()
+    now = case.pool.live
+    return () if not agents or (now is not None and case.pool.at(now)) else agents
+
+
+def _ran(m: Machine, since: float | None) -> bool:
+    """Whether this container ran on after that time and may have served then; one that starts again and again did not."""
+    return since is not None and m.finished is not None and m.finished > since and m.restarts == 0
+
+
+def cites(found: tuple[Machine, ...]) -> list[Cite]:
+    """Each container as evidence."""
+    return [Cite(f"the worker's container {m.name} is {_state(m)}", place=m.place) for m in found]
+
+
+def told(found: tuple[Machine, ...]) -> str:
+    """Which containers do not run, and how they ended."""
+    return ", ".join(f"container {m.name} is {_state(m)}" for m in found)
+
+
+def _state(m: Machine) -> str:
+    ended = m.state in {"exited", "dead", "restarting"}
+    parts = [
+        f"exit code {m.exit_code}" if ended else "",
+        "out of memory" if m.oom_killed else "",
+        f"{m.restarts} restart{'s' * (m.restarts != 1)}" if m.restarts else "",
+    ]
+    more = ", ".join(part for part in parts if part)
+    return f"{m.state} ({more})" if more else m.state
+
+
+def behind(case: Case, row: Verdict, room: Room | None) -> Verdict:
+    """The row of a room with what the worker's containers tell: that none ran explains that nobody came."""
+    if not case.seen.machines or row.verdict == "healthy":
+        return row
+    if row.verdict == "cause" and row.cause in _GONE:
+        return replace(row, evidence=(*row.evidence, *cites(idle(case))))
+    born = room.birth if room is not None and room.seen_born and not room.jobs else None
+    if row.verdict != "inconclusive" or row.judged_from is not None or row.agent is None or born is None:
+        return row
+    found = idle(case, born)
+    if not found or case.pool.at(born) or any(m.state == "restarting" for m in found):
+        return row
+    text = f"No worker ran when the room was born: {told(found)}."
+    return replace(
+        row,
+        verdict="cause",
+        cause="no-worker",
+        confidence=0.8,
+        summary=text,
+        evidence=(*row.evidence, *cites(found)),
+        missing=(),
+    )
+
+
+def explain(case: Case, rows: list[Verdict]) -> list[Verdict]:
+    """Rows of workers that never came, with their containers; one of its own where nothing else is known of them."""
+    found = idle(case)
+    if not found:
+        return rows
+    if rows:
+        return [replace(r, evidence=(*r.evidence, *cites(found))) if r.cause in _GONE else r for r in rows]
+    text = f"No worker runs, so no room can get an agent: {told(found)}."
+    return [Verdict(None, None, "cause", "no-worker", 0.85, text, tuple(cites(found)))]
+
+
+def notes(case: Case) -> list[str]:
+    """Servers that do not run, and workers that run but do not stay."""
+    out = [
+        f"The server's container {m.name} is {_state(m)}: until it runs, no room can be made and no worker can register."
+        for m in case.seen.machines
+        if m.role == "livekit" and m.state != "running"
+    ]
+    out += [
+        f"The {'worker' if m.role == 'agent' else 'server'}'s container {m.name} runs, but was restarted {m.restarts} times: its log says why it ended."
+        for m in case.seen.machines
+        if m.state == "running" and m.restarts >= _MANY
+    ]
+    return out

@@ -1,0 +1,91 @@
+"""The fletcher.toml that `fletcher init` writes: what was found is set, what could be set stands there as a comment."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from bot.settings_file import KEYS, suspicious, why_not
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bot.settings import Target
+
+NAME: Final = "main"  # of the one target
+_EXAMPLES: Final = {
+    "livekit_url": "wss://example.livekit.cloud",
+    "api_key_env": "LIVEKIT_API_KEY",
+    "api_secret_env": "LIVEKIT_API_SECRET",
+    "docker_host": "unix:///var/run/docker.sock",
+    "docker_context": "default",
+    "compose_project": "my-project",
+    "livekit_service": "livekit",
+    "agent_service": "voice-agent",
+    "worker_endpoint": "http://127.0.0.1:8081",
+    "project": ".",
+}
+_HEAD: Final = f"""\
+# What Fletcher looks at. No secret belongs here: keys stay in the environment or in .env, and this file names them.
+# `fletcher config check` tells what is set and from where; docs/settings.md explains all of it.
+
+# The target that is taken without --target.
+default = "{NAME}"
+
+[targets.{NAME}]
+"""
+_FOOT: Final = """\
+
+# A second deployment is a second table: [targets.staging]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a Docker engine showed of a LiveKit deployment; "" is what was not found. `origin` names the engine in one line."""
+
+    compose_project: str = ""
+    livekit_service: str = ""
+    agent_service: str = ""
+    worker_endpoint: str = ""
+    origin: str = "Docker"
+
+
+NO_SERVICES: Final = Services()
+
+
+def values_of(target: Target, services: Services = NO_SERVICES) -> dict[str, tuple[str, str]]:
+    """What was found for each key of a target, with its origin: what is set goes before what an engine showed."""
+    found: dict[str, tuple[str, str]] = {}
+    for key in KEYS:
+        set_, shown = getattr(target, key, ""), getattr(services, key, "")
+        if set_ or shown:
+            found[key] = (set_, target.origin(key)) if set_ else (shown, services.origin)
+    if target.api_key and target.api_secret:
+        found["api_key_env"] = (_EXAMPLES["api_key_env"], target.origin("api_key"))
+        found["api_secret_env"] = (_EXAMPLES["api_secret_env"], target.origin("api_secret"))
+    return {
+        key: value for key, value in found.items() if not (why_not(key, value[0]) or suspicious(_set(key, value[0])))
+    }
+
+
+def template(values: dict[str, tuple[str, str]]) -> str:
+    """The text of a fletcher.toml that sets these values (key → value, origin) and explains every other key."""
+    return _HEAD + "".join(_lines(values)) + _FOOT
+
+
+def _lines(values: dict[str, tuple[str, str]]) -> Iterator[str]:
+    for key, meaning in KEYS.items():
+        yield f"# {meaning}\n"
+        if key in values:
+            text, origin = values[key]
+            said = f"  # from {origin}"
+            yield f"{_set(key, text)}{said if said.isprintable() and not suspicious(said) else ''}\n"
+        else:
+            yield f"# {_set(key, _EXAMPLES[key])}\n"
+
+
+def _set(key: str, text: str) -> str:
+    """A setting as TOML has it; JSON's quotes are TOML's for all that can be printed."""
+    return f"{key} = {json.dumps(text, ensure_ascii=False)}"

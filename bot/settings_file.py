@@ -1,0 +1,241 @@
+"""fletcher.toml: the named targets, read strictly, every problem with its line, and no secret in it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from bot.errors import Problem, UsageError, WrongDocument
+from bot.redact import redact
+from bot.source.toml import read_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from bot.source.toml import Toml
+
+NAME: Final = "fletcher.toml"
+LIMIT: Final = 1 << 18  # bytes; a hundred targets take a tenth of it
+
+#: What a target may set, and what it means; the order is that of every list of settings.
+KEYS: Final[Mapping[str, str]] = {
+    "livekit_url": "address of the LiveKit server, such as wss://example.livekit.cloud",
+    "api_key_env": "the environment variable that holds the API key",
+    "api_secret_env": "the environment variable that holds the API secret",
+    "docker_host": "address of the Docker engine, such as ssh://me@host",
+    "docker_context": "the Docker context to use, instead of docker_host",
+    "compose_project": "the compose project to look at",
+    "livekit_service": "the compose service that runs the LiveKit server",
+    "agent_service": "the compose service that runs the agent",
+    "worker_endpoint": "address of the agent's own HTTP server, such as http://127.0.0.1:8081",
+    "project": "folder with the agent's source, from this file's folder",
+}
+LIVEKIT_SCHEMES: Final = ("ws", "wss", "http", "https")
+_SCHEMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "livekit_url": LIVEKIT_SCHEMES,
+    "worker_endpoint": ("http", "https"),
+    "docker_host": ("unix", "tcp", "ssh", "http", "https", "npipe"),
+}
+_SECRETS: Final = {"api_key": "STAGING_API_KEY", "api_secret": "STAGING_API_SECRET"}
+_TARGET_NAME: Final = re.compile(r"\w[\w.-]*")
+_VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
+_SUSPECT: Final = "looks like a secret"
+_RUN: Final = re.compile(r"[A-Za-z0-9_+=-]{24,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One target of the file: `values` by key with the line of each."""
+
+    name: str
+    line: int
+    values: Mapping[str, tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A whole fletcher.toml; `default` is "" when it names none."""
+
+    path: Path
+    default: str
+    targets: tuple[Declared, ...]
+
+
+def read(path: Path) -> Document:
+    """Read a fletcher.toml.
+
+    Raises UsageError when there is no such file or it may not be read, and WrongDocument with every problem in it.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LIMIT + 1)
+    except FileNotFoundError:
+        raise UsageError(f"no such file: {path} (`fletcher init` writes a {NAME})") from None
+    except IsADirectoryError:
+        raise UsageError(f"{path} is a folder, and a {NAME} was expected") from None
+    except (OSError, ValueError) as problem:  # a name with a NUL is a ValueError
+        why = problem.strerror if isinstance(problem, OSError) else "its name is none"
+        raise UsageError(f"cannot read {path}: {why}") from None
+    return parse(path, raw)
+
+
+def parse(path: Path, raw: bytes) -> Document:
+    """The targets in the bytes of a fletcher.toml; raises WrongDocument with every problem at once."""
+    source = str(path)
+    if len(raw) > LIMIT:
+        raise WrongDocument((Problem(source, 1, f"is larger than {LIMIT >> 10} KiB; is it the right file?"),))
+    toml = read_toml(source, raw)
+    data = toml.data
+    problems = [*_top(source, toml), *_secrets(source, toml.text)]
+    if problems:
+        told = {(p.line, p.source) for p in problems if not p.sentence.startswith(_SUSPECT)}
+        kept = [p for p in problems if not (p.sentence.startswith(_SUSPECT) and (p.line, p.source) in told)]
+        raise WrongDocument(tuple(sorted(dict.fromkeys(kept), key=lambda p: p.line)))
+    targets = tuple(
+        Declared(
+            name,
+            toml.line("targets", name),
+            {key: (table[key].strip(), toml.line("targets", name, key)) for key in KEYS if key in table},
+        )
+        for name, table in data.get("targets", {}).items()
+    )
+    return Document(path, data.get("default", ""), targets)
+
+
+def why_not(key: str, value: object) -> str:
+    """What is wrong with the value of a target's key, as the end of a sentence; "" when nothing is.
+
+    The value itself is never repeated, since it may be a secret that landed in the wrong place.
+    """
+    if not isinstance(value, str):
+        return f"must be a text in quotes, and is {_kind(value)}"
+    if not value.strip():
+        return "is empty; give it a value or take the line out"
+    if not value.isprintable():
+        return "has a character that cannot be printed"
+    if key.endswith("_env") and not _VARIABLE.fullmatch(value):
+        example = _SECRETS[key.removesuffix("_env")]
+        return (
+            f'must be the name of an environment variable in capitals, such as "{example}", and never the value itself'
+        )
+    if key in _SCHEMES:
+        return url_trouble(value.strip(), _SCHEMES[key])
+    return ""
+
+
+def url_trouble(url: str, schemes: tuple[str, ...] = LIVEKIT_SCHEMES) -> str:
+    """What is wrong with an address, as the end of a sentence; "" when nothing is."""
+    listed = " or ".join([", ".join(f"{s}://" for s in schemes[:-1]), f"{schemes[-1]}://"])
+    try:
+        parts = urlsplit(url)
+        port, host, password = parts.port, parts.hostname, parts.password
+    except ValueError:
+        return f"is no address; it begins with {listed} and a host"
+    if parts.scheme not in schemes:
+        return f"must begin with {listed}"
+    if parts.scheme in {"unix", "npipe"}:
+        return "" if parts.path else "names no socket"
+    if not host or any(c.isspace() for c in url):
+        return f"names no host; it begins with {listed} and a host"
+    if port == 0:
+        return "has port 0, where nothing can listen"
+    return "has a password in it, which does not belong into an address here" if password else ""
+
+
+def _top(source: str, toml: Toml) -> Iterator[Problem]:
+    data = toml.data
+    for key in data:
+        if key not in {"default", "targets"}:
+            yield Problem(source, toml.line(key), _unknown(key, ["default", "targets", *KEYS]))
+    default, targets = data.get("default"), data.get("targets", {})
+    if not isinstance(targets, dict):
+        yield Problem(
+            source, toml.line("targets"), f"`targets` must be tables such as [targets.staging], and is {_kind(targets)}"
+        )
+        targets = {}
+    if "default" in data:
+        trouble = why_not("default", default)
+        if not trouble and default not in targets:
+            trouble = f"names no target of this file{nearest(str(default), targets)}"
+        if trouble:
+            yield Problem(source, toml.line("default"), f"`default` {trouble}")
+    for name, table in targets.items():
+        at = toml.line("targets", name)
+        if not _TARGET_NAME.fullmatch(name):
+            yield Problem(
+                source, at, "a target's name must be letters, digits, dots, - and _, such as [targets.staging]"
+            )
+        elif not isinstance(table, dict):
+            yield Problem(
+                source, at, f"a target must be a table such as [targets.{name}], and is {_kind(table)}{_stray(name)}"
+            )
+        else:
+            yield from _target(source, name, table, toml)
+
+
+def _target(source: str, name: str, table: dict[str, object], toml: Toml) -> Iterator[Problem]:
+    for key, value in table.items():
+        at = toml.line("targets", name, key)
+        if key in _SECRETS:
+            yield Problem(
+                source, at, f"`{key}` does not belong into a file that may be shared: put its value into .env under a name"
+                f' such as {_SECRETS[key]}, and write here {key}_env = "{_SECRETS[key]}"',
+            )  # fmt: skip
+        elif key not in KEYS:
+            yield Problem(source, at, _unknown(key, KEYS))
+        elif trouble := why_not(key, value):
+            yield Problem(source, at, f"`{key}` {trouble}")
+    for key, other in (("api_key_env", "api_secret_env"), ("api_secret_env", "api_key_env")):
+        if key in table and not {other, *_SECRETS} & table.keys():
+            yield Problem(
+                source,
+                toml.line("targets", name, key),
+                f"target {name} has `{key}` without `{other}`; a key and its secret go together",
+            )
+    if "docker_host" in table and "docker_context" in table:
+        at = max(toml.line("targets", name, key) for key in ("docker_host", "docker_context"))
+        yield Problem(
+            source,
+            at,
+            f"target {name} has both `docker_host` and `docker_context`; keep one, since each names an engine",
+        )
+
+
+def suspicious(line: str) -> bool:
+    """Whether a line has what looks like a secret: by its name, by its form, or as a long run that a machine made."""
+    mixed = (all(re.search(kind, run) for kind in ("[a-z]", "[A-Z]", "[0-9]")) for run in _RUN.findall(line))
+    return any(mixed) or redact(line) != line
+
+
+def _secrets(source: str, text: str) -> Iterator[Problem]:
+    for number, line in enumerate(text.split("\n"), 1):  # comments too
+        if suspicious(line):
+            yield Problem(
+                source, number, f"{_SUSPECT}; take it out of this file, and put it into .env or the environment"
+            )
+
+
+def nearest(word: str, known: Mapping[str, object] | list[str]) -> str:
+    """` (did you mean 'x'?)` for a slip of the fingers, "" where nothing is near."""
+    near = get_close_matches(word, list(known), 1, 0.6)
+    return f" (did you mean '{near[0]}'?)" if near else ""
+
+
+def _unknown(key: str, known: Mapping[str, object] | list[str]) -> str:
+    if key in KEYS and key not in list(known)[:2] and isinstance(known, list):
+        return f"`{key}` belongs into a target: put it below a line such as [targets.staging]"
+    shown = key if len(key) <= 40 and key.isprintable() else "a key"
+    return f"unknown key `{shown}`{nearest(key, known)}"
+
+
+def _stray(name: str) -> str:
+    return f"; `{name}` belongs into one" if name in KEYS else ""
+
+
+def _kind(value: object) -> str:
+    names = {bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list", dict: "a table"}
+    return names.get(type(value), "a date or time")

@@ -1,0 +1,211 @@
+"""Looking at what runs, through the command line: a real engine and a real API on sockets of their own."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.doubles.livekit_api import SECRET
+from tests.fletcher import Reply, fletcher
+from tests.running import ROOM, SERVED, Stack, recorded, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """What runs, reached as a person does who stands in the project's folder."""
+    monkeypatch.chdir(tmp_path)
+    with running(tmp_path) as stack:
+        for name, value in stack.environment.items():
+            monkeypatch.setenv(name, value)
+        yield stack
+
+
+def sources(reply: Reply) -> dict[str, str]:
+    """What was looked at, by name: its kind and note."""
+    return {s["name"]: f"{s['kind']}: {s['note']}" for s in reply.json["sources"]}
+
+
+def test_without_any_flag_what_runs_is_looked_at(stack: Stack) -> None:
+    """The room that waits is named with its cause, and a line each says what was looked at."""
+    reply = fletcher("diagnose", "--json", "--room", ROOM)
+    assert reply.code == 1
+    row = reply.row(ROOM)
+    assert (row["verdict"], row["cause"]) == ("cause", "dispatch-missing")
+    assert {e["source"] for e in row["evidence"]} >= {"docker logs demo-livekit-1"}
+    assert not any(re.match(r"\S+Z \d{4}-", e["text"]) for e in row["evidence"])  # no time twice
+    told = sources(reply)
+    assert told["docker logs demo-livekit-1"].startswith("server log")
+    assert told["docker logs demo-voice-agent-1"].startswith("agent log")
+    assert "agent service: voice-agent" in told[f"Docker 20.10.24 ({stack.engine.host})"]
+    assert told[f"LiveKit API {stack.api.url}"] == "API: 2 rooms alive; address from the environment"
+    assert SECRET not in reply.out
+
+
+def test_the_text_says_what_was_not_found(stack: Stack) -> None:
+    """Sources that are missing stand apart, each with its remedy."""
+    reply = fletcher("diagnose", "--room", ROOM)
+    assert reply.code == 1
+    assert "CAUSE FOUND: dispatch-missing" in reply.out
+    found, _, absent = reply.out.partition("Not found:")
+    assert "Looked at:" in found
+    assert "project: no compose file" in " ".join(absent.split()) or "its folder" in absent or "project" in found
+    assert stack.api.calls["ListRooms"] == 1
+
+
+def test_without_rights_on_docker_the_api_answers_what_it_can(stack: Stack) -> None:
+    """An engine that refuses is said; what the API shows is told, and no cause is made up."""
+    stack.engine.refusal = (403, "not for you")
+    reply = fletcher("diagnose", "--json")
+    assert reply.row(SERVED)["verdict"] == "healthy"
+    assert reply.row(ROOM)["verdict"] == "inconclusive"
+    assert reply.row(ROOM)["missing"]
+    assert sources(reply)["Docker"].startswith("not found: ")
+
+
+def test_without_keys_the_logs_decide(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No key is taken out of a container; what the logs prove is answered all the same."""
+    monkeypatch.delenv("LIVEKIT_API_KEY")
+    monkeypatch.delenv("LIVEKIT_API_SECRET")
+    reply = fletcher("diagnose", "--json", "--room", ROOM)
+    assert reply.row(ROOM)["cause"] == "dispatch-missing"
+    assert "LIVEKIT_API_KEY" in sources(reply)["LiveKit API"]
+    assert not stack.api.calls
+
+
+def test_a_log_that_cannot_be_read_is_said(stack: Stack) -> None:
+    """A log driver without a way back is named, and nothing is concluded from the silence."""
+    stack.livekit.log_driver = "none"
+    reply = fletcher("diagnose", "--json", "--room", ROOM)
+    assert reply.row(ROOM)["verdict"] == "inconclusive"
+    assert "driver" in sources(reply)["docker logs demo-livekit-1"]
+
+
+def test_a_young_container_and_another_clock_are_said(stack: Stack) -> None:
+    """A container that was made anew has lost its log; an engine's clock that differs is told."""
+    stack.livekit.created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))
+    stack.engine.ahead = 40.0
+    told = sources(fletcher("diagnose", "--json"))
+    assert "an earlier one's log is lost" in told["docker logs demo-livekit-1"]
+    assert "its clock is +40 s ahead" in told[f"Docker 20.10.24 ({stack.engine.host})"]
+
+
+def test_a_quarter_of_an_hour_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An older room is not told, unless it is asked for or the time is."""
+    monkeypatch.chdir(tmp_path)
+    with running(tmp_path, ago=1200) as stack:
+        stack.api.rooms.clear()
+        for name, value in stack.environment.items():
+            monkeypatch.setenv(name, value)
+        rooms = [r["room"] for r in fletcher("diagnose", "--json").json["rooms"]]
+        assert rooms == [None]
+        assert fletcher("diagnose", "--json", "--room", ROOM).row(ROOM)["cause"] == "dispatch-missing"
+        assert fletcher("diagnose", "--json", "--since", "1h").row(SERVED)["verdict"] == "healthy"
+
+
+def test_a_young_room_is_pending_by_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is absent from a room of some seconds is not judged yet, and it is said from when on it can be."""
+    monkeypatch.chdir(tmp_path)
+    with running(tmp_path) as stack:
+        for box in (stack.livekit, stack.agent):
+            box.stored.clear()
+        by = [(ns, line) for ns, line in recorded("livekit.log", -9.5) if ns / 1e9 < time.time()]
+        for ns, line in by:
+            stack.livekit.log(line, ns)
+        stack.api.rooms.clear()
+        for name, value in stack.environment.items():
+            monkeypatch.setenv(name, value)
+        row = fletcher("diagnose", "--json", "--room", ROOM).row(ROOM)
+    assert (row["verdict"], row["cause"]) == ("inconclusive", None)
+    assert row["judged_from"]
+
+
+def test_several_projects_are_told_apart(stack: Stack) -> None:
+    """Which project is meant has to be said when the folder does not tell, and can be said."""
+    for box in stack.engine.boxes:
+        box.working_dir = "/elsewhere/demo"
+    stack.engine.add("livekit", project="other", image="livekit/livekit-server:v1.11.0", working_dir="/elsewhere/other")
+    reply = fletcher("diagnose", "--json")
+    assert reply.code == 2
+    assert "--compose-project" in reply.err
+    assert "other" in reply.err
+    assert fletcher("diagnose", "--json", "--compose-project", "demo").row(SERVED)["verdict"] == "healthy"
+
+
+def test_files_and_what_runs_go_together(stack: Stack, tmp_path: Path) -> None:
+    """--live adds what runs to what was given; without it only what was given is read."""
+    stack.livekit.stored.clear()
+    log = tmp_path / "copied.log"
+    log.write_text("".join(f"{line}\n" for _, line in recorded("livekit.log")), encoding="utf-8")
+    reply = fletcher("diagnose", "--json", "--live", str(log), "--room", ROOM)
+    assert reply.row(ROOM)["cause"] == "dispatch-missing"
+    assert {str(log), "docker logs demo-voice-agent-1"} <= set(sources(reply))
+    stack.engine.asked.clear()
+    assert set(sources(fletcher("diagnose", "--json", str(log)))) == {str(log)}
+    assert not stack.engine.asked
+
+
+def test_the_workers_there_are_now(stack: Stack) -> None:
+    """One row for one worker, however many sources show it; Node does not tell its load."""
+    reply = fletcher("workers", "--json")
+    assert reply.code == 0
+    (worker,) = reply.json["workers"]
+    assert (worker["name"], worker["type"], worker["sdk"], worker["load"]) == (
+        "livekit-ganglia-agent",
+        "JT_ROOM",
+        "1.9.0",
+        None,
+    )
+    assert worker["state"] == "registered"
+    assert any("demo-livekit-1" in s for s in worker["seen_in"])
+    assert any("demo-voice-agent-1" in s for s in worker["seen_in"])
+    assert '"livekit-ganglia-agent"' in fletcher("workers").out
+    assert stack.api.calls["ListRooms"] == 2
+
+
+def test_a_worker_that_does_not_register_is_no_worker(stack: Stack) -> None:
+    """A container that only restarts is shown as that."""
+    stack.livekit.stored.clear()
+    stack.agent.stored.clear()
+    stack.agent.state, stack.agent.restarts, stack.agent.exit_code = "restarting", 7, 1
+    (worker,) = fletcher("workers", "--json").json["workers"]
+    assert worker["name"] is None
+    assert worker["state"] == "restarting, exit code 1, 7 restarts"
+
+
+def test_the_doctor_looks_at_what_runs(stack: Stack) -> None:
+    """What can be reached is ok; a container that restarts, a key that is refused and a log that is hidden are bad."""
+    names = {c["name"]: c["status"] for c in fletcher("doctor", "--json").json["checks"]}
+    assert {names[n] for n in ("docker", "livekit", "keys", "container", "log-level", "server-version")} == {"ok"}
+    stack.agent.state, stack.livekit.log_driver = "restarting", "none"
+    stack.api.keys.clear()
+    reply = fletcher("doctor", "--json")
+    assert reply.code == 1
+    bad = {c["name"] for c in reply.json["checks"] if c["status"] == "bad"}
+    assert bad == {"keys", "container", "log-driver"}
+    assert all(c["mend"] for c in reply.json["checks"] if c["status"] == "bad")
+
+
+def test_a_target_of_fletcher_toml_is_looked_at(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--target takes address, engine and services from the file, and the keys by the names that it gives."""
+    (tmp_path / "fletcher.toml").write_text(
+        f'[targets.near]\nlivekit_url = {json.dumps(stack.api.url)}\napi_key_env = "NEAR_KEY"\napi_secret_env = "NEAR_SECRET"\n'
+        f'docker_host = {json.dumps(stack.engine.host)}\nagent_service = "voice-agent"\n[targets.far]\nlivekit_url = "ws://127.0.0.1:1"\n',
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("NEAR_KEY", stack.environment["LIVEKIT_API_KEY"])
+    monkeypatch.setenv("NEAR_SECRET", SECRET)
+    for name in stack.environment:
+        monkeypatch.delenv(name)
+    assert fletcher("diagnose").code == 2
+    reply = fletcher("diagnose", "--target", "near", "--json", "--room", ROOM)
+    assert reply.row(ROOM)["cause"] == "dispatch-missing"
+    assert "fletcher.toml:2" in sources(reply)[f"LiveKit API {stack.api.url}"]
+    assert fletcher("diagnose", "--target", "far").code == 4
