@@ -21,6 +21,13 @@ FATAL: Final = re.compile(
     r"ERR_MODULE_NOT_FOUND|Cannot find (?:module|package)|ModuleNotFoundError|ImportError|SyntaxError|MissingCredentials|"
     r"ERR_UNKNOWN_FILE_EXTENSION|(?:api_key|api_secret|API [Kk]ey|API Secret)[^\n]{0,60} (?:is )?required"
 )
+#: A worker's words for a try that failed, without any for why.
+_RETRIES: Final = re.compile(
+    r"(?:(?:RuntimeError: )?failed to connect to (?:livekit|LiveKit server).*?(?:retrying in [\d.]+ ?\w*|after \d+ attempts)|"
+    r"closing worker due to error)?[^A-Za-z]*"
+)
+_CLOSED: Final = "connection closed unexpectedly"  # by the server, which had been reached
+_REFUSED: Final = re.compile(r"(?<![:.\d])40[13]\b|nauthorized")
 #: Seconds after a room's birth in which a worker that registers was merely late, whatever refused it before.
 _SOON: Final = 30.0
 
@@ -280,14 +287,16 @@ def log_failure(case: Case, log: WorkerLog, name: str, t0: float | None) -> tupl
         unknown = when is None or case.pool.skew[(log.source, log.service)] is None
         return t0 is None or unknown or t0 - 600 <= (when or 0.0) <= t0 + 60
 
-    connects = [s for s in log.of("w-connect-failed", "w-gave-up") if near(s)]
-    if connects:
-        said = connects[-1]
+    tries = [s for s in log.of("w-connect-failed", "w-gave-up") if near(s)]
+    connects = [s for s in tries if _CLOSED not in s.detail]
+    told = [s for s in connects if not _RETRIES.fullmatch(s.detail)]
+    if told or (connects and case.seen.has_server_log):  # which would show that it refuses the key
+        said = (told or connects)[-1]
         cause, text = connect_failure(said.detail)
         cites = [Cite("the worker's own log: the first try", connects[0].mark)]
-        cites += [Cite("the worker's own log: the last try", said.mark)] if said is not connects[0] else []
+        cites += [Cite("the worker's own log: the last try that tells why", said.mark)] if said is not connects[0] else []
         return cause, text, cites
-    lost = [s for s in log.of("w-connection-lost") if near(s)]
+    lost = [s for s in (*tries, *log.of("w-connection-lost")) if near(s) and s not in connects]
     strangers = _strangers(case, log)
     if strangers and len(strangers) == len(log.workers) and _whole(case, log):
         mark = case.story.workers[strangers[-1]].ours_mark
@@ -407,7 +416,7 @@ def _nobody_undated(case: Case, room: Room, want: Want, line: Cite | None) -> Ve
 
 def connect_failure(detail: str) -> tuple[str, str]:
     """Cause and sentence for the error with which a worker could not connect."""
-    if "401" in detail or "403" in detail or "nauthorized" in detail:
+    if _REFUSED.search(detail):
         return "worker-auth", "The server refuses the worker's key or secret (401), so it never registers."
     if "MissingCredentials" in detail:
         return "worker-auth", "The worker has no API key or secret, so it never registers."

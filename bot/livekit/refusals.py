@@ -285,10 +285,12 @@ def _draining(case: Case, name: str, at: float | None) -> list[Cite]:
             when = case.pool.when(log, said)
             if when is None or at is None:
                 continue
-            after = [
-                s for s in log.of("w-registered") if s.order > said.order and (case.pool.when(log, s) or at + 1) <= at
-            ]
-            if when <= at + 0.2 and not after:
+            again = (
+                (then, s.order) > (when, said.order) and then <= at
+                for s in log.of("w-registered")
+                if (then := case.pool.when(log, s)) is not None
+            )
+            if when <= at + 0.2 and not any(again):
                 return [Cite("the worker was told to stop before that", said.mark)]
     return []
 

@@ -175,7 +175,7 @@ def workers(case: Case) -> list[Verdict]:
                 )
             )
     if not out:
-        out += _loose_crashes(case, nowhere)
+        out += _loose_crashes(case, nowhere) or _untold(case, nowhere)
     for log in story.logs.values():
         if not log.requests and log.workers and not out and (init := _never_ready(log)) is not None:
             out.append(case.verdict(nowhere, *init))
@@ -193,6 +193,17 @@ def _loose_crashes(case: Case, nowhere: Room) -> list[Verdict]:
         if said.kind == "w-entry-failed":
             cite = Cite("the entry function fails", said.mark)
             return [case.verdict(nowhere, "entry-crash", 0.85, f"The agent's entry function failed{what}.", [cite])]
+    return []
+
+
+def _untold(case: Case, nowhere: Room) -> list[Verdict]:
+    """A worker that cannot connect, in a log that does not tell why."""
+    for log in case.story.logs.values():
+        tries = list(log.of("w-connect-failed", "w-gave-up"))
+        if tries and not log.workers:
+            missing = [Missing("agent log, whole", "the error that stands in or below this line: a key, or an address")]
+            cite = Cite("the worker cannot connect", tries[-1].mark)
+            return [case.open(nowhere, "The worker cannot connect to the server; why, is not shown.", missing, [cite])]
     return []
 
 
