@@ -65,7 +65,7 @@ def notable_for(
         named = rb"(?=.*(?:" + b"|".join(map(re.escape, names)) + rb"))"
         message = rb"(?:" + message + rb"|" + _either(text.decode() for text in own).encode() + named + rb")"
     return re.compile(
-        rb"\n(?!(?:.{23}(?:Z|[+-]\d{4})|[^\t\n]{25,300}+)\t" + _LEVEL + rb"\tlivekit[^\t]*+\t[^\t]*+(?<=\d)\t(?!" + message + rb"|" + _COPIED + rb"|[A-Za-z ]++(?:\n|$))"
+        rb"\n(?!(?:.{23}(?:Z|[+-]\d{4})|[^\t\n]{25,300}+)\t" + _LEVEL + rb"\tlivekit[^\t]*+\t[^\t]*+(?<=\d)\t(?!" + message + rb"|" + _COPIED + rb"|[A-Za-z ]++\r?(?:\n|$))"
         rb'|\{"level":"[a-z]++","ts":[\d.]++,"logger":"livekit[^"]*+","caller":"[^"]*+","msg":"(?!' + message + rb"|" + _COPIED + rb'|[^"\n]*+(?:\n|$)))'
     ).search  # fmt: skip
 
