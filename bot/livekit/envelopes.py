@@ -83,7 +83,10 @@ def _cells(text: bytes) -> Iterator[Inner]:
     """The line in a row of a table with commas, and the row's time."""
     if b"," not in text or not _TABLE.match(text):
         return
-    row = next(csv.reader([text.decode("utf-8", "surrogateescape")]), [])
+    try:
+        row = next(csv.reader([text.decode("utf-8", "surrogateescape")]), [])
+    except csv.Error:  # a line of a table that was broken
+        return
     cells = [cell.encode("utf-8", "surrogateescape") for cell in row]
     whole = [cell for cell in cells if parse(cell) is not None] or [cell for cell in cells if cell[:1] != b"{"]
     if whole:
