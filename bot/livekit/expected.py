@@ -7,9 +7,10 @@ from typing import Final
 
 _FENCES: Final = frozenset({b"```", b"~~~"})
 _LINES: Final = 20  # of a block that only shows what is expected; a longer one is somebody's log
+# Not `you will see`: people write it of what they do see, when they say how to get there.
 _WOULD: Final = re.compile(
-    rb"\b(?:should|ought to|must|will|would)\s+(?:now\s+|then\s+|also\s+|instead\s+)?(?:show|see|look like|print|say|read|contain|log|get)\b"
-    rb"[^.;\n]*$|^[^a-z\n]*(?:expected|desired)(?: (?:log|logs|lines?|output|result|server|agent|worker|behaviou?r))*[^a-z\n]*$",
+    rb"\b(?:should|ought to|would)\s+(?:now\s+|then\s+|also\s+|instead\s+)?(?:show|see|look like|print|say|read|contain|log|get)\b"
+    rb"[^.;\n]*(?::|\b(?:this|these|following|like))\W*$|^[^a-z\n]*(?:expected|desired)(?: (?:log|logs|lines?|output|result|server|agent|worker|behaviou?r))*[^a-z\n]*$",
     re.IGNORECASE,
 )
 _BUT: Final = re.compile(
