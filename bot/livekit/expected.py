@@ -8,11 +8,15 @@ from typing import Final
 _FENCES: Final = frozenset({b"```", b"~~~"})
 _LINES: Final = 20  # of a block that only shows what is expected; a longer one is somebody's log
 # Not `you will see`: people write it of what they do see, when they say how to get there.
-_WOULD: Final = re.compile(
-    rb"\b(?:should|ought to|would)\s+(?:now\s+|then\s+|also\s+|instead\s+)?(?:show|see|look like|print|say|read|contain|log|get)\b"
-    rb"[^.;\n]*(?::|\b(?:this|these|following|like))\W*$|^[^a-z\n]*(?:expected|desired)(?: (?:log|logs|lines?|output|result|server|agent|worker|behaviou?r))*[^a-z\n]*$",
-    re.IGNORECASE,
+_VERB: Final = (
+    rb"(?:should|ought to|would)\s+(?:now\s+|then\s+|also\s+|instead\s+)?(?:show|see|look like|print|say|read|contain|log|get)\b"
 )
+_WOULD: Final = re.compile(
+    rb"\b" + _VERB + rb"[^.;\n]*(?::|\b(?:this|these|following|like))\W*$"
+    rb"|\b(?:logs?|output|console)\s+" + _VERB + rb"\W*$"
+    rb"|^[^a-z\n]*(?:expected|desired)(?: (?:log|logs|lines?|output|result|server|agent|worker|behaviou?r))*[^a-z\n]*$",
+    re.IGNORECASE,
+)  # fmt: skip
 _BUT: Final = re.compile(
     rb"\b(?:but|however|yet|never|still|only|got|actual\w*|not|instead,? (?:i|we|it))\b|n(?:'|\xe2\x80\x99)t\b|\b(?:i|we) should\b",
     re.IGNORECASE,
