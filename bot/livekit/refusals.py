@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bot.livekit.case import CLOCKS, NOBODY
-from bot.livekit.seen import Cite, Missing, Verdict
+from bot.livekit.seen import Cite, Missing
 from bot.livekit.versions import refuses_from
 from bot.livekit.words import ago, deployed, listed, quote
 
 if TYPE_CHECKING:
     from bot.livekit.case import Case, Want
+    from bot.livekit.seen import Verdict
     from bot.livekit.story import Refused, Room, Worker
 
 NO_CAPACITY: Final = "no servers available"
@@ -171,22 +173,8 @@ def refused(case: Case, room: Room, want: Want) -> Verdict | None:
     refused, unsure = mine[-1]
     verdict = refusal(case, refused, room, want)
     if verdict is not None and unsure and verdict.verdict == "cause":
-        summary = (
-            verdict.summary
-            + " (The line names no room; this room is one of several that were made in the same second.)"
-        )
-        return Verdict(
-            verdict.room,
-            verdict.room_id,
-            "cause",
-            verdict.cause,
-            min(verdict.confidence, 0.7),
-            summary,
-            verdict.evidence,
-            verdict.missing,
-            verdict.agent,
-            verdict.at,
-        )
+        says = " (The line names no room; this room is one of several that were made in the same second.)"
+        return replace(verdict, confidence=min(verdict.confidence, 0.7), summary=verdict.summary + says)
     return verdict
 
 
@@ -285,10 +273,12 @@ def _draining(case: Case, name: str, at: float | None) -> list[Cite]:
             when = case.pool.when(log, said)
             if when is None or at is None:
                 continue
-            after = [
-                s for s in log.of("w-registered") if s.order > said.order and (case.pool.when(log, s) or at + 1) <= at
-            ]
-            if when <= at + 0.2 and not after:
+            again = (
+                (then, s.order) > (when, said.order) and then <= at
+                for s in log.of("w-registered")
+                if (then := case.pool.when(log, s)) is not None
+            )
+            if when <= at + 0.2 and not any(again):
                 return [Cite("the worker was told to stop before that", said.mark)]
     return []
 
@@ -297,7 +287,7 @@ def _replaced(case: Case, name: str, at: float | None) -> list[Cite]:
     """A deploy as the server sees it: the workers that were there take no further job, and others follow within minutes."""
     if at is None:
         return []
-    there = [w for w in case.pool.registered if w.name == name and w.mark >= 0 and case.pool.alive(w, at)]
+    there = _known(case, name, at)
     if not there:
         return []
     after = [
@@ -331,8 +321,7 @@ def _no_response(case: Case, refused: Refused, room: Room, name: str, line: Cite
     birth = case.birth_cite(room)
     if at is not None:
         lost = case.pool.lost(name, at)
-        back = [w for w in case.pool.registered if w.name == name and case.pool.alive(w, at) and w.mark >= 0]
-        if lost is not None and not back:
+        if lost is not None and not _known(case, name, at):
             text = f"The last worker for {quote(name)} had gone {ago(at - lost[0])} before; the server still believed in the name and nobody answered."
             return case.verdict(
                 room,

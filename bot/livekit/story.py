@@ -270,6 +270,8 @@ def error_of(record: Record) -> str:
         if isinstance(value, str) and (key != "message" or record.form == "pretty"):
             lines = value.strip().splitlines()
             return lines[-1][:300] if lines else ""
+    if record.kind == "w-connect-failed" and isinstance(said := f.get("message", f.get("msg")), str):
+        return said[:300]  # older SDKs put the error behind the message
     if record.tail.lstrip().startswith(b"{"):
         return ""  # fields, and none of them is an error
     return record.tail.decode("utf-8", "replace")[:300].strip(" :{,")
