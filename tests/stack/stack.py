@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from tests.stack import engine
 from tests.stack.places import (
     CHECKOUT,
     DOCKER_CLI_IMAGE,
@@ -49,8 +50,9 @@ def failures() -> dict[str, str]:
 class Stack:
     """A running stack, from `with` or `up` to the end or `down`.
 
-    `fail` is one of `failures()`, `level` the server's log level, `version` one of `places.SERVERS`. The project that
-    runs is in `project`, laid out as a user's, with the failure in its sources, so that it can be repaired there.
+    `fail_first` is one of `failures()` and `failure` the one that is made now, `level` the server's log level, `version`
+    one of `places.SERVERS`. The project that runs is in `project`, laid out as a user's, with the failure in its
+    sources, so that it can be repaired there. Without `settle`, `up` does not wait for the first report of load.
     """
 
     name: str = "fletcher-stack"
@@ -58,6 +60,8 @@ class Stack:
     fail_first: str = "none"
     level: str = "info"
     json: bool = False
+    settle: bool = True
+    failure: str = ""
     progress: Progress = field(default_factory=lambda: Progress(WORK / "logs"))
     _ready: Ready | None = None
     _visitors: list[Visitor] = field(default_factory=list)
@@ -102,7 +106,7 @@ class Stack:
             if self.project.exists():
                 self._compose(phase, "down", "--volumes", "--timeout", "3")
             self._write_project(self._ready)
-        self.fail(self.fail_first)
+        self.fail(self.fail_first, settle=self.settle)
         return self
 
     def fail(self, name: str, *, settle: bool = True) -> None:
@@ -111,6 +115,7 @@ class Stack:
             raise StackError(f"there is no failure {name!r}; there are {', '.join(failures())}")
         with self.progress.phase(f"up {name}") as phase:
             self._lay(name)
+            self.failure = name
             began = time.time_ns()
             self._compose(
                 phase, "up", "--detach", "--build", "--force-recreate", "--timeout", "3", "livekit", "voice-agent"
@@ -243,6 +248,11 @@ class Stack:
             for program in spinning:
                 program.kill()
                 program.wait()
+
+    def restart_engine(self) -> None:
+        """Stop the engine and start it again, as an upgrade of Docker does; the containers come back by themselves."""
+        with self.progress.phase("engine restart") as phase:
+            engine.restart(phase)
 
     # --- containers and logs --------------------------------------------------------------------------------------
 
