@@ -67,6 +67,8 @@ def while_it_drains(stack: Stack, room: str) -> Iterator[Visitor]:
         time.sleep(2)
         with stack.join(room, publish=True) as visitor:
             yield visitor
+        stack.delete_room(f"{room}-before")
+        stack.wait_for_end("voice-agent")
 
 
 @contextmanager
@@ -96,7 +98,7 @@ class Incident:
     """One incident: `fail` is the harness's switch, `mature` the seconds from the join until it can be judged.
 
     `cause` is what is wrong, None where nothing is. `tells` is the verdict of whoever sees the logs; an inconclusive
-    one names no cause. `settled` waits for the worker's first report of load; `spoils` leaves a stack that serves no
+    one names no cause. `later`: only what follows tells it from another cause. `settled` waits for the worker's first report of load; `spoils` leaves a stack that serves no
     other incident.
     """
 
@@ -106,6 +108,7 @@ class Incident:
     room: Room = visited
     tells: str = "cause"
     mature: float = DECIDED
+    later: bool = False
     settled: bool = False
     spoils: bool = False
     version: str = NEWEST
@@ -121,7 +124,7 @@ class Incident:
 INCIDENTS = (
     Incident("healthy", "none", None, tells="healthy"),
     Incident("room-already-existed", "none", "room-already-existed", second_in_the_room),
-    Incident("draining", "none", "draining", while_it_drains, spoils=True),
+    Incident("draining", "none", "draining", while_it_drains, later=True, spoils=True),
     Incident("worker-died", "none", "worker-died", after_its_death, spoils=True),
     Incident("dispatch-missing", "dispatch-missing", "dispatch-missing"),
     Incident("name-mismatch", "name-mismatch", "name-mismatch"),

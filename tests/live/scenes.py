@@ -38,6 +38,7 @@ class Scenes:
     """All incidents of this run, each made when it is first asked for; a stack is kept for as long as it serves."""
 
     folder: Path
+    name: str = "fletcher-test"
     _made: dict[str, Scene | StackError] = field(default_factory=dict)
     _stack: Stack | None = None
     _fresh: bool = False  # no incident has spoilt the stack yet
@@ -94,7 +95,7 @@ class Scenes:
                 self._stack = None
                 stack.down()
             stack = Stack(
-                name="fletcher-test",
+                name=self.name,
                 version=incident.version,
                 level=incident.level,
                 fail_first=incident.fail,

@@ -14,6 +14,7 @@ from tests.stack.progress import Phase, StackError
 
 _MINE = WORK / "engine.pid"
 _PID = Path("/var/run/docker.pid")
+_SOCKET = Path("/var/run/docker.sock")
 
 
 def answers() -> bool:
@@ -33,6 +34,11 @@ def version() -> str | None:
     except OSError:
         return None
     return asked.stdout.strip() or None if asked.returncode == 0 else None
+
+
+def socket_group() -> int:
+    """The group whose members may use the engine."""
+    return _SOCKET.stat().st_gid
 
 
 def is_used() -> bool:

@@ -20,6 +20,7 @@ from tests.stack.places import (
     DOCKER_CLI_IMAGE,
     EXAMPLES,
     FAILURES,
+    FLETCHER_IMAGE,
     HERE,
     NODE_IMAGE,
     PYTHON_IMAGE,
@@ -104,7 +105,7 @@ class Stack:
         self._ready = make_ready(self.progress, self.version)
         with self.progress.phase("project") as phase:
             if self.project.exists():
-                self._compose(phase, "down", "--volumes", "--timeout", "3")
+                self._compose(phase, "--profile", "fletcher", "down", "--volumes", "--timeout", "3")
             self._write_project(self._ready)
         self.fail(self.fail_first, settle=self.settle)
         return self
@@ -134,7 +135,11 @@ class Stack:
         self._visitors.clear()
         if (self.project / "docker-compose.yml").is_file():
             with self.progress.phase("down") as phase:
-                self._compose(phase, "down", "--volumes", "--timeout", "3")
+                self._compose(phase, "--profile", "fletcher", "down", "--volumes", "--timeout", "3")
+                mine = (
+                    f"label=com.docker.compose.project={self.name}"  # each build leaves the one before without a name
+                )
+                phase.run("docker", "image", "prune", "--force", "--filter", mine)
 
     def compose(self, *words: str) -> str:
         """Run a compose command in the project, as a person would, and return what it prints."""
@@ -162,6 +167,13 @@ class Stack:
         """Wait until the worker says that it is registered, later than `since` (nanoseconds since the epoch)."""
         for _ in _until(seconds, "the worker does not register", self._tail("voice-agent")):
             if b'"msg":"registered worker"' in self.logs("voice-agent", since=since):
+                return
+
+    def wait_for_end(self, service: str, seconds: float = 40) -> None:
+        """Wait until the container of this service has ended, and for the server to write down what that ended."""
+        for _ in _until(seconds, f"{service} does not end", self._tail(service)):
+            if self.docker("inspect", "--format", "{{.State.Running}}", self.container(service)).strip() == "false":
+                time.sleep(1)
                 return
 
     def _wait_for_trouble(self, seconds: float = 30) -> None:
@@ -249,6 +261,14 @@ class Stack:
                 program.kill()
                 program.wait()
 
+    def build_fletcher(self) -> str:
+        """Build Fletcher's own image from the checkout, and return its name; the project's service takes it as well."""
+        self._ready = self._ready or make_ready(self.progress, self.version)
+        own = {"PYTHON_IMAGE": PYTHON_IMAGE, "DOCKER_CLI_IMAGE": DOCKER_CLI_IMAGE, "FLETCHER_IMAGE": FLETCHER_IMAGE}
+        with self.progress.phase("fletcher image") as phase:
+            phase.run("docker", "compose", "--profile", "fletcher", "build", "fletcher", cwd=CHECKOUT, env=own)
+        return FLETCHER_IMAGE
+
     def restart_engine(self) -> None:
         """Stop the engine and start it again, as an upgrade of Docker does; the containers come back by themselves."""
         with self.progress.phase("engine restart") as phase:
@@ -296,6 +316,9 @@ class Stack:
             "PYTHON_IMAGE": PYTHON_IMAGE,
             "DOCKER_CLI_IMAGE": DOCKER_CLI_IMAGE,
             "VOICE_AGENT_IMAGE": f"fletcher-local/{self.name}-voice-agent",
+            "FLETCHER_IMAGE": FLETCHER_IMAGE,
+            "FLETCHER_PROJECT": str(self.project),
+            "DOCKER_GID": str(engine.socket_group()),
             "LIVEKIT_PORT": str(signal),
             "LIVEKIT_TCP_PORT": str(tcp),
             "LIVEKIT_UDP_PORT": str(udp),
