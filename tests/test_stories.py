@@ -223,3 +223,13 @@ def test_a_worker_with_a_session_may_have_been_told_to_stop(
     row = told(tmp_path, lines, agent).row("desk")
     assert row["cause"] == says
     assert bool(row["missing"]) is (says is None)
+
+
+def test_a_worker_that_cannot_drain_was_told_to_stop_all_the_same(tmp_path: Path) -> None:
+    """agents-js 1.9.0 fails to drain while one of its processes starts: it stays, takes nothing, and logs one error."""
+    own = {"time": int((BEGIN.timestamp() + 1) * 1000), "pid": 1, "version": "1.9.0", "id": "AW_1", "agentName": "a"}
+    failed = {"level": 50, "time": int((BEGIN.timestamp() + 25) * 1000), "pid": 1, "msg": "runner not started"}
+    agent = tmp_path / "agent.log"
+    agent.write_text("".join(json.dumps(x) + "\n" for x in ({"level": 30, **own, "msg": "registered worker"}, failed)))
+    lines = [start("1.13.5"), registered(1, "a"), joins(30, "u", 0, "a"), full(30.2, "a"), later(90)]
+    assert told(tmp_path, lines, agent).row("desk")["cause"] == "draining"

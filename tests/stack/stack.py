@@ -51,7 +51,7 @@ def failures() -> dict[str, str]:
 class Stack:
     """A running stack, from `with` or `up` to the end or `down`.
 
-    `fail_first` is one of `failures()` and `failure` the one that is made now, `level` the server's log level, `version`
+    `fail_first` is one of `failures()`, `failure` the one that is made now, `level` the server's log level, `version`
     one of `places.SERVERS`. The project that runs is in `project`, laid out as a user's, with the failure in its
     sources, so that it can be repaired there. Without `settle`, `up` does not wait for the first report of load.
     """
@@ -167,13 +167,6 @@ class Stack:
         """Wait until the worker says that it is registered, later than `since` (nanoseconds since the epoch)."""
         for _ in _until(seconds, "the worker does not register", self._tail("voice-agent")):
             if b'"msg":"registered worker"' in self.logs("voice-agent", since=since):
-                return
-
-    def wait_for_end(self, service: str, seconds: float = 40) -> None:
-        """Wait until the container of this service has ended, and for the server to write down what that ended."""
-        for _ in _until(seconds, f"{service} does not end", self._tail(service)):
-            if self.docker("inspect", "--format", "{{.State.Running}}", self.container(service)).strip() == "false":
-                time.sleep(1)
                 return
 
     def _wait_for_trouble(self, seconds: float = 30) -> None:
