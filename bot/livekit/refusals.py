@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NO_CAPACITY: Final = "no servers available"
 NO_RESPONSE: Final = "no response from servers"
+_ENDS_WITH: Final = 10.0  # seconds after its last session within which a draining worker has gone
 _WARN_SAYS: Final = {
     "worker not available": "the worker was asked and said no",
     "context deadline exceeded": "the worker was asked and did not answer in time",
@@ -222,6 +223,17 @@ def _no_capacity(case: Case, refused: Refused, room: Room, name: str, cites: lis
     if draining:
         text = f"The worker for {quote(name)} was draining (it had been told to stop), so the server counted it as having no capacity."
         return case.verdict(room, "draining", 0.85, text, [*cites, *draining], agent=name)
+    held, gone = ([], False) if _load_shown(case) else _sessions_held(case, room, name, refused.at)
+    if gone:
+        text = f"The worker for {quote(name)} was draining: it got no more jobs, and went as soon as its last session had ended."
+        return case.verdict(room, "draining", 0.8, text, [*cites, *held], agent=name)
+    if held:
+        text = f"The server counted every worker for {quote(name)} as having no capacity: too much load, or it had been told to stop and was finishing its sessions."
+        lack = Missing(
+            "both logs until those sessions have ended, or the agent log at debug level",
+            "whether the workers go with their last session (a deploy) or stay (load)",
+        )
+        return case.open(room, text, [lack], [*cites, *held], agent=name)
     group = case.pool.group[refused.stream] if refused.stream < len(case.pool.group) else -1
     target = next((s.target_load for s in case.seen.setup.server if s.target_load is not None), None)
     limit = refuses_from(case.pool.version(group, refused.at), target)
@@ -238,6 +250,39 @@ def _no_capacity(case: Case, refused: Refused, room: Room, name: str, cites: lis
     return case.verdict(
         room, "load-refused", 0.9, text, [*cites, *_load_cites(case, name, room)], agent=name, missing=missing
     )
+
+
+def _load_shown(case: Case) -> bool:
+    """Whether anything but the server's refusal speaks of load."""
+    full = any(is_full for log in case.story.logs.values() for _, _, is_full, _ in log.loads)
+    return full or any(w.load_func for w in case.seen.setup.workers)
+
+
+def _sessions_held(case: Case, room: Room, name: str, at: float | None) -> tuple[list[Cite], bool]:
+    """Why each worker of that name may have been draining, and whether all were; nothing where one was not.
+
+    A worker that is told to stop takes no more jobs, and ends with its last session; Node's says so only at debug level.
+    """
+    held: list[Cite] = []
+    left: list[Cite] = []
+    if at is None:
+        return [], False
+    there = _known(case, name, at)
+    for worker in there:
+        jobs = [(job, job.ended[0] if job.ended else None) for job in case.jobs_of(worker.id)]
+        running = [(job, end) for job, end in jobs if job.at is not None and job.at < at and (end is None or end > at)]
+        log = case.pool.log_of.get(worker.id)
+        if not running or any(job.at is not None and job.at > at for job, _ in jobs) or (log and log.says_draining):
+            return [], False
+        held.append(Cite("the worker still has a session", running[-1][0].mark))
+        ends = [end for _, end in running if end is not None]
+        if len(ends) < len(running):
+            continue
+        if worker.gone is None and (case.now(room) or 0.0) > max(ends) + _ENDS_WITH:
+            return [], False
+        if worker.gone is not None and max(ends) - CLOCKS <= worker.gone <= max(ends) + _ENDS_WITH:
+            left.append(Cite("the worker goes as soon as its last session has ended", worker.gone_mark))
+    return [*held[:2], *left[:2]], bool(there) and len(left) == len(there)
 
 
 def _load_cites(case: Case, name: str, room: Room) -> list[Cite]:

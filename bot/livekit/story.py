@@ -204,6 +204,11 @@ class WorkerLog:
         self.fresh = False  # begins with a worker's start, so that nothing of that worker stands before it
         self.processes: set[tuple[str, int]] = set()
 
+    @property
+    def says_draining(self) -> bool:
+        """Whether this log would tell of the worker's draining: Python's does at info, Node's at debug level only."""
+        return self.debug or self.language == "python"
+
     def of(self, *kinds: str) -> Iterator[Said]:
         """All lines of these kinds, in the order of the log within a kind."""
         for kind in kinds:
