@@ -8,9 +8,7 @@ from typing import Final
 _FENCES: Final = frozenset({b"```", b"~~~"})
 _LINES: Final = 20  # of a block that only shows what is expected; a longer one is somebody's log
 # Not `you will see`: people write it of what they do see, when they say how to get there.
-_VERB: Final = (
-    rb"(?:should|ought to|would)\s+(?:now\s+|then\s+|also\s+|instead\s+)?(?:show|see|look like|print|say|read|contain|log|get)\b"
-)
+_VERB: Final = rb"(?:should|ought to|would)\s+(?:now\s+|then\s+|also\s+|instead\s+)?(?:show|see|look like|print|say|read|contain|log|get)\b"
 _WOULD: Final = re.compile(
     rb"\b" + _VERB + rb"[^.;\n]*(?::|\b(?:this|these|following|like))\W*$"
     rb"|\b(?:logs?|output|console)\s+" + _VERB + rb"\W*$"
