@@ -7,6 +7,7 @@ import shutil
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from subprocess import SubprocessError
 from typing import TYPE_CHECKING
 
 from tests.live.ways import WAYS, Way, ask_files, ask_live
@@ -39,7 +40,7 @@ class Scenes:
 
     folder: Path
     name: str = "fletcher-test"
-    _made: dict[str, Scene | StackError] = field(default_factory=dict)
+    _made: dict[str, Scene | StackError | SubprocessError] = field(default_factory=dict)
     _stack: Stack | None = None
     _fresh: bool = False  # no incident has spoilt the stack yet
 
@@ -48,16 +49,17 @@ class Scenes:
 
         Raises:
             StackError: it could not be made; nobody tries it twice.
+            SubprocessError: an answer took too long.
 
         """
         if incident.name not in self._made:
             try:
                 self._made[incident.name] = self._make(incident)
-            except StackError as problem:
+            except (StackError, SubprocessError) as problem:
                 self._made[incident.name] = problem
                 self._fresh = False
         made = self._made[incident.name]
-        if isinstance(made, StackError):
+        if isinstance(made, Exception):
             raise made
         return made
 
@@ -101,7 +103,11 @@ class Scenes:
                 fail_first=incident.fail,
                 settle=incident.settled,
             )
-            self._stack, self._fresh = stack.up(), True
+            try:
+                self._stack, self._fresh = stack.up(), True
+            except BaseException:
+                stack.down()
+                raise
         elif stack.failure != incident.fail or not self._fresh:
             stack.fail(incident.fail, settle=incident.settled)
             self._fresh = True
