@@ -259,6 +259,7 @@ class Stack:
         """Build Fletcher's own image from the checkout, and return its name; the project's service takes it as well."""
         self._ready = self._ready or make_ready(self.progress, self.version)
         own = {"PYTHON_IMAGE": PYTHON_IMAGE, "DOCKER_CLI_IMAGE": DOCKER_CLI_IMAGE, "FLETCHER_IMAGE": FLETCHER_IMAGE}
+        own["COMPOSE_PROJECT_NAME"] = self.name  # so that `down` knows what earlier builds have left
         with self.progress.phase("fletcher image") as phase:
             phase.run("docker", "compose", "--profile", "fletcher", "build", "fletcher", cwd=CHECKOUT, env=own)
         return FLETCHER_IMAGE
