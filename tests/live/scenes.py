@@ -11,6 +11,7 @@ from subprocess import SubprocessError
 from typing import TYPE_CHECKING
 
 from tests.live.ways import WAYS, Way, ask_files, ask_live
+from tests.stack.places import CHECKOUT, digest
 from tests.stack.progress import StackError
 from tests.stack.stack import Stack
 
@@ -39,7 +40,7 @@ class Scenes:
     """All incidents of this run, each made when it is first asked for; a stack is kept for as long as it serves."""
 
     folder: Path
-    name: str = "fletcher-test"
+    name: str = f"fletcher-test-{digest(str(CHECKOUT))[:6]}"  # the engine may serve another checkout too
     _made: dict[str, Scene | StackError | SubprocessError] = field(default_factory=dict)
     _stack: Stack | None = None
     _fresh: bool = False  # no incident has spoilt the stack yet

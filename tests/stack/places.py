@@ -16,7 +16,6 @@ WORK = CHECKOUT / "build" / "stack"
 NODE_IMAGE = "fletcher-local/node"
 PYTHON_IMAGE = "fletcher-local/python"
 DOCKER_CLI_IMAGE = "fletcher-local/docker-cli"
-FLETCHER_IMAGE = "fletcher-local/fletcher"
 LIVEKIT_IMAGE = "fletcher-local/livekit-server"
 SERVERS = ("1.13.5", "1.11.0")
 

@@ -13,7 +13,6 @@ from tests.stack.places import (
     DOCKER_CLI_IMAGE,
     EXAMPLES,
     FAILURES,
-    FLETCHER_IMAGE,
     NODE_IMAGE,
     PYTHON_IMAGE,
 )
@@ -46,7 +45,7 @@ def write_project(folder: Path, livekit_image: str, ports: Ports, *, level: str,
         "PYTHON_IMAGE": PYTHON_IMAGE,
         "DOCKER_CLI_IMAGE": DOCKER_CLI_IMAGE,
         "VOICE_AGENT_IMAGE": f"fletcher-local/{folder.name}-voice-agent",
-        "FLETCHER_IMAGE": FLETCHER_IMAGE,
+        "FLETCHER_IMAGE": fletcher_image(folder.name),
         "FLETCHER_PROJECT": str(folder),
         "DOCKER_GID": str(engine.socket_group()),
         "LIVEKIT_PORT": str(signal),
@@ -57,6 +56,11 @@ def write_project(folder: Path, livekit_image: str, ports: Ports, *, level: str,
         "LIVEKIT_API_SECRET": SECRET,
     }
     (folder / ".env").write_text("".join(f"{k}={v}\n" for k, v in settings.items()), encoding="utf-8")
+
+
+def fletcher_image(stack: str) -> str:
+    """Name Fletcher's own image in a stack, so that two checkouts do not take each other's."""
+    return f"fletcher-local/{stack}-fletcher"
 
 
 def read_settings(file: Path) -> dict[str, str]:

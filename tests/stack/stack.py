@@ -18,14 +18,13 @@ from tests.stack.places import (
     CHECKOUT,
     DOCKER_CLI_IMAGE,
     FAILURES,
-    FLETCHER_IMAGE,
     HERE,
     PYTHON_IMAGE,
     SERVERS,
     WORK,
 )
 from tests.stack.progress import Phase, Progress, StackError
-from tests.stack.project import KEY, PORTS, SECRET, free_ports, lay, read_settings, write_project
+from tests.stack.project import KEY, PORTS, SECRET, fletcher_image, free_ports, lay, read_settings, write_project
 from tests.stack.ready import Ready, make_ready
 from tests.stack.visitor import Visitor
 
@@ -258,10 +257,12 @@ class Stack:
     def build_fletcher(self) -> str:
         """Build Fletcher's own image from the checkout, and return its name; the project's service takes it as well."""
         self._ready = self._ready or make_ready(self.progress, self.version)
-        own = {"PYTHON_IMAGE": PYTHON_IMAGE, "DOCKER_CLI_IMAGE": DOCKER_CLI_IMAGE, "FLETCHER_IMAGE": FLETCHER_IMAGE}
+        image = fletcher_image(self.name)
+        own = {"PYTHON_IMAGE": PYTHON_IMAGE, "DOCKER_CLI_IMAGE": DOCKER_CLI_IMAGE, "FLETCHER_IMAGE": image}
+        own["COMPOSE_PROJECT_NAME"] = self.name  # so that `down` knows what earlier builds have left
         with self.progress.phase("fletcher image") as phase:
             phase.run("docker", "compose", "--profile", "fletcher", "build", "fletcher", cwd=CHECKOUT, env=own)
-        return FLETCHER_IMAGE
+        return image
 
     def restart_engine(self) -> None:
         """Stop the engine and start it again, as an upgrade of Docker does; the containers come back by themselves."""
