@@ -41,7 +41,7 @@ LIVE = (
     Way("live-without-docker", live=True, logs=False, docker=False),
     Way("live-without-keys", live=True, project=False, keys=False),
 )
-WAYS = FILES  # with `+ LIVE` everything is asked live as well
+WAYS = (*FILES, *LIVE)
 
 
 def ask_files(way: Way, room: str, copied: Path) -> Reply:
