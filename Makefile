@@ -38,4 +38,5 @@ stack-up: tools ; @$(PYTHON) -m tests.stack up
 
 stack-down: tools ; @$(PYTHON) -m tests.stack down
 
-test-real: tools ; @FLETCHER_REAL=1 $(PYTHON) -m pytest tests/live
+# Every incident once for real. What each phase took is printed as it ends, and its log is in build/stack/logs.
+test-real: tools ; @FLETCHER_REAL=1 $(PYTHON) -m pytest tests/live --capture=no --verbose

@@ -30,6 +30,14 @@ def server() -> Iterator[LiveKit]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever this machine's way out is."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
 def asked(
     server: LiveKit, *rooms: str, url: str = "", key: str = KEY, secret: str = SECRET, timeout: float = 4.0
 ) -> ApiSeen:
@@ -71,7 +79,7 @@ def test_a_room_is_told_with_who_is_in_it_and_what_it_waits_for(server: LiveKit)
     assert (seen.cloud, seen.skew, seen.unread) == (False, 0.0, ())
 
 
-@pytest.mark.parametrize("scheme", ["ws", "http"])
+@pytest.mark.parametrize("scheme", ["ws", "http", "WS"])
 def test_websocket_addresses_are_asked_as_http(scheme: str, server: LiveKit) -> None:
     """LIVEKIT_URL is what a worker uses, with a trailing slash or without."""
     assert asked(server, url=f"{scheme}{server.url[2:]}/").rooms == ()
@@ -169,6 +177,15 @@ def test_nobody_listens(server: LiveKit) -> None:
         free.bind(("127.0.0.1", 0))
         url = f"ws://127.0.0.1:{free.getsockname()[1]}"
         assert "nobody listens at http" in refused(server, url=url)
+
+
+def test_a_proxy_that_does_not_answer(server: LiveKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment's way out is named, not the server; this machine's own servers are asked without it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free.getsockname()[1]}")
+        assert "the proxy of the environment" in refused(server, url="ws://livekit.invalid:7880")
+        assert asked(server).rooms == ()
 
 
 def test_a_server_that_speaks_no_tls(server: LiveKit) -> None:

@@ -231,6 +231,16 @@ LOOKS = {
     "the worker ran when the room was made": Look(
         "inconclusive", rooms=(alive(user(), waits_for=(waits("a"),)),), machines=(container("exited", finished=T0 + 100),)
     ),
+    "the worker ran when the room was made, after restarts long ago": Look(
+        "inconclusive", rooms=(alive(user(), waits_for=(waits("a"),)),), machines=(container("exited", finished=T0 + 100, restarts=5),)
+    ),
+    "the worker only ever crashed": Look(
+        "no-worker", rooms=(alive(user(), waits_for=(waits("a"),)),),
+        machines=(container("restarting", started=T0 + 290, finished=T0 + 292, restarts=9, exit_code=1),),
+    ),
+    "the worker is paused": Look(
+        "inconclusive", rooms=(alive(user(), waits_for=(waits("a"),)),), machines=(container("paused"),)
+    ),
     "the worker runs elsewhere": Look(
         "name-mismatch", (*LATE, registered(1, "b")), rooms=(alive(user(), waits_for=(waits("a"),)),), machines=(container("exited", finished=T0 + 5),)
     ),

@@ -188,3 +188,48 @@ def test_refusals_of_one_moment_find_their_rooms_however_many_they_are(tmp_path:
         lines += [full(at + 0.2, "a")] * 4
     causes = {row["cause"] for row in told(tmp_path, [*lines, later()]).json["rooms"]}
     assert causes == {"load-refused"}
+
+
+@pytest.mark.parametrize(
+    ("session", "ended", "gone", "again", "says"),
+    [
+        (True, None, None, None, None),  # what will happen to the worker is still to come
+        (True, 40.0, 41.0, None, "draining"),
+        (True, 40.0, None, None, "load-refused"),  # who was told to stop would have gone
+        (True, None, 70.0, None, None),  # it was killed, whatever it did before
+        (True, None, None, 50.0, "load-refused"),  # who was told to stop takes no job
+        (False, None, None, None, "load-refused"),  # who was told to stop and has no session is gone
+    ],
+)
+def test_a_worker_with_a_session_may_have_been_told_to_stop(
+    *, session: bool, ended: float | None, gone: float | None, again: float | None, says: str | None, tmp_path: Path
+) -> None:
+    """The server's words are the same for load, and a Node worker's log at info says nothing of either."""
+    lines = [start("1.13.5"), registered(1, "a"), joins(30, "u", 0, "a"), full(30.2, "a"), later(90)]
+    other = {"room": "lobby", "roomID": "RM_lobby"}
+    job = {"agentName": "a", "jobType": "JT_ROOM", "workerID": "AW_1"}
+    if session:
+        lines.append(say(10, "assigned job to worker", {**other, **job, "jobID": "AJ_l"}, "livekit.agents"))
+    if again is not None:
+        lines.append(say(again, "assigned job to worker", {**other, **job, "jobID": "AJ_m"}, "livekit.agents"))
+    if ended is not None:
+        left = {**job, "jobID": "AJ_l", "status": "JS_FAILED", "error": "agent worker left the room"}
+        lines.append(say(ended, "job ended", left, "livekit.agents"))
+    if gone is not None:
+        lines.append(say(gone, "last worker deregistered", {"namespace": "", **job}, "livekit.agents"))
+    agent = tmp_path / "agent.log"
+    own = {"level": 30, "time": int((BEGIN.timestamp() + 1) * 1000), "pid": 1, "version": "1.9.0", "id": "AW_1"}
+    agent.write_text(json.dumps({**own, "agentName": "a", "msg": "registered worker"}) + "\n")
+    row = told(tmp_path, lines, agent).row("desk")
+    assert row["cause"] == says
+    assert bool(row["missing"]) is (says is None)
+
+
+def test_a_worker_that_cannot_drain_was_told_to_stop_all_the_same(tmp_path: Path) -> None:
+    """agents-js 1.9.0 fails to drain while one of its processes starts: it stays, takes nothing, and logs one error."""
+    own = {"time": int((BEGIN.timestamp() + 1) * 1000), "pid": 1, "version": "1.9.0", "id": "AW_1", "agentName": "a"}
+    failed = {"level": 50, "time": int((BEGIN.timestamp() + 25) * 1000), "pid": 1, "msg": "runner not started"}
+    agent = tmp_path / "agent.log"
+    agent.write_text("".join(json.dumps(x) + "\n" for x in ({"level": 30, **own, "msg": "registered worker"}, failed)))
+    lines = [start("1.13.5"), registered(1, "a"), joins(30, "u", 0, "a"), full(30.2, "a"), later(90)]
+    assert told(tmp_path, lines, agent).row("desk")["cause"] == "draining"

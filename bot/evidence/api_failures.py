@@ -53,6 +53,8 @@ def no_answer(target: Target, url: str, problem: BaseException) -> str:
     import aiohttp
 
     where, here = redact(url), set_in(target, "livekit_url")
+    if isinstance(problem, (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)):
+        return f"the proxy of the environment does not lead to {where}{here} ({short(str(problem))}): correct HTTP_PROXY or HTTPS_PROXY, or name the host in NO_PROXY"
     if isinstance(problem, aiohttp.ClientConnectorDNSError):
         return f"there is no host {problem.host}{here}: correct LIVEKIT_URL, or the name service of this machine"
     if isinstance(problem, aiohttp.ClientSSLError):

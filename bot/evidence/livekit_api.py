@@ -69,7 +69,7 @@ def _address(target: Target) -> str:
             f"{redact(url)} is no address of a LiveKit server{api_failures.set_in(target, 'livekit_url')}: "
             "LIVEKIT_URL is such as ws://127.0.0.1:7880 or wss://project.livekit.cloud"
         )
-    return "http" + url[2:] if url.startswith("ws") else url
+    return "http" + url[2:] if url[:2].lower() == "ws" else url
 
 
 def _keys(target: Target) -> None:
@@ -86,7 +86,6 @@ def _keys(target: Target) -> None:
 class _Heard:
     """What an answer says besides its body: the library keeps neither the words of a refusal nor the server's clock."""
 
-    status: int = 0
     text: str = ""
     skew: float | None = None
 
@@ -98,7 +97,7 @@ class _Heard:
             ctx.begun = time.time()
 
         async def answers(_session: ClientSession, ctx: SimpleNamespace, end: aiohttp.TraceRequestEndParams) -> None:
-            self.status, ctx.refused = end.response.status, end.response.status >= 400
+            ctx.refused = end.response.status >= 400
             if self.skew is None:
                 self.skew = _skew(end.response.headers.get("Date", ""), (ctx.begun + time.time()) / 2)
 

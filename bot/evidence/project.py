@@ -253,8 +253,9 @@ class _Project:
                 self.versions.extend(versions.read_requirements(text))
         elif suffix in _SHELL or name in {"Makefile", "justfile", "Justfile", "Taskfile.yml", "taskfile.yaml"}:
             text = self._text(path)
-            for line, words in shell.commands(text) if text is not None else ():
-                self.dispatches.extend(shell.read_script(text, line, words) if text is not None else ())
+            if text is not None:
+                for line, words in text.joined(comments="between"):
+                    self.dispatches.extend(shell.read_script(text, line, words))
 
     def _package(self, path: str, text: SourceText) -> None:
         name = versions.package_name(text)

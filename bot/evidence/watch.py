@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _SPOOL: Final = 16 << 20  # bytes of a log beyond which what is older than the window is given up
 _REMADE: Final = 60.0  # seconds at least between two such times
+_CLOCK: Final = 10.0  # seconds after which the engine's clock is looked at again
 _ASKED: Final = 10.0  # seconds at least between two questions to the API: each leaves a line in the server's log
 
 
@@ -43,7 +44,7 @@ class Watched:
         self._unread: dict[str, str] = {}
         self._of_agents: set[str] = set()
         self._clock = 0.0  # how far the engine's clock is ahead of this machine's
-        self._remade = self._asked = 0.0
+        self._remade = self._asked = self._looked = 0.0
         self._api: ApiSeen | None = None
         self._folder = read_folder(target, None, here, [])
         #: What stands in the way at present, such as an engine that is away; "" when nothing does.
@@ -88,6 +89,9 @@ class Watched:
 
         if self._engine is None:
             self._engine = self._connection.enter_context(connect(self._target))
+            self._looked = 0.0
+        if time.time() - self._looked >= _CLOCK:
+            self._looked = time.time()
             self._info = self._engine.info()
             self._clock = self._info.now - time.time()
         return self._engine

@@ -85,6 +85,7 @@ WORKER: Final[dict[bytes, str]] = {
     b"SIGTERM received in CLI.": "w-draining",
     b"SIGTERM received in CLI": "w-draining",
     b"SIGINT received in CLI.": "w-draining",
+    b"runner not started": "w-draining",  # agents-js 1.9.0: told to stop while a process starts, it never ends
     b"Worker is draining and no longer available, rejecting job": "w-drain-reject",
     b"custom loadFunc is not supported when deploying to Cloud, using defaults": "w-cloud-load",
     b"worker connection closed unexpectedly": "w-connection-lost",

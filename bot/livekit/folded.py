@@ -22,23 +22,30 @@ _JSON: Final = frozenset({"json", "pino", "python-json"})
 _FIELDLESS: Final = frozenset(
     {"single-node", "w-starting", "w-draining", "w-cloud-load", "w-initialized", "w-initializing"}
 )
-_IDS: Final = ("roomID", "jobID", "workerID", "room_id", "job_id", "nodeID", "id")
+_IDS: Final = ("roomID", "jobID", "workerID", "room_id", "job_id", "nodeID", "id", "jobType")
 _TERMINALS: Final = frozenset({72, 76, 78, 132, *range(80, 400, 10)})  # widths at which whole lines are broken
 _BEGINS: Final = re.compile(rb"[ \t]*(?:" + ISO + rb"|\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?)[ \t]+[\[(]?[A-Z]{4}")
+_CLOCK: Final = re.compile(rb"\[\d\d:\d\d:\d\d(?:\.\d+)?(?: [+-]\d{4})?\] [A-Z]{4}")
 
 
 class Opened:
     """A record whose fields stand on the lines after it."""
 
-    __slots__ = ("indent", "json", "line", "lines", "marked", "offset", "parts", "record", "size", "widths")
+    __slots__ = ("_head", "indent", "json", "line", "lines", "marked", "offset", "parts", "record", "size", "widths")
 
     def __init__(self, record: Record, line: int, offset: int, text: bytes, cut: int, *, marked: bool) -> None:
         self.record, self.line, self.offset, self.marked = record, line, offset, marked
-        self.indent = _blanks(text[cut:])
+        self._head = _before(text, cut) if record.form == "pretty" else None
+        self.indent = 0 if self._head else _blanks(text[cut:])
         self.parts: list[bytes] = []
         self.widths = [_width(text)]
         self.lines = self.size = 0
         self.json = bool(record.tail) and b"{" in record.tail
+
+    def head(self, text: bytes) -> int:
+        """How long the line's beginning is that stands before the record, too, with other times; 0 where there is none."""
+        found = self._head.match(text) if self._head else None
+        return found.end() if found else 0
 
     def take(self, whole: bytes, cut: int) -> bool:
         """Whether this line, without what other programs have put before it, still belongs to the record."""
@@ -165,6 +172,14 @@ def continues(record: Record) -> bool:
     if b"{" in record.tail:
         return braces(record.tail[record.tail.find(b"{") :]) is None
     return not record.fields
+
+
+def _before(text: bytes, cut: int) -> re.Pattern[bytes] | None:
+    """What another program has put before a record, whatever its numbers; None where that is known without."""
+    start = _CLOCK.search(text)
+    if start is None or start.start() <= cut:
+        return None
+    return re.compile(re.sub(rb"\d+", rb"\\d+", re.escape(text[: start.start()].rstrip())) + rb"(?=[ \t]|$)[ ]?")
 
 
 def _unfolded(first: bytes, parts: Sequence[bytes], widths: Sequence[int]) -> Iterator[bytes]:

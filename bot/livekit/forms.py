@@ -18,8 +18,9 @@ _NOTHING: Final = dict.fromkeys(("\u200b", "\u200c", "\u200d", "\u2060", "\ufeff
 _TYPOGRAPHIC: Final = {key.encode(): value for key, value in {**_QUOTES, **_BLANKS, **_NOTHING}.items()}
 _LEADS: Final = (b"\xe2\x80", b"\xc2", b"\xe2\x81\xa0", b"\xef\xbb\xbf", b"\xe3\x80\x80")
 #: What a chat has put between words; a string in straight quotes is as it was written, invisible characters and all.
-_TYPED: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"|' + b"|".join(_TYPOGRAPHIC))
-_ENTITY: Final = re.compile(rb"\{[ ]*&(?:quot|#34|#x22);")
+_COPIED: Final = re.compile(b"|".join(_TYPOGRAPHIC))
+_TYPED: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"|' + _COPIED.pattern)
+_ENTITY: Final = re.compile(rb"&(?:quot|#34|#x22);")
 LINE_LIMIT: Final = 1 << 20  # of a longer line only the beginning is read: a record's fields stand there
 
 
@@ -58,15 +59,17 @@ ISO: Final = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:\s?(?:Z|UTC|
 _LEVELS: Final = rb"(?:TRACE|DEBUG|INFO|NOTICE|WARNING|WARNI|WARN|ERROR|FATAL|CRITICAL)"
 _PREFIX: Final = re.compile(
     rb"(?:\[(?!" + _LEVELS + rb"\])(?:pod/)?(?P<pod>[\w.-]+(?:/[\w.-]+)*)\][ \t]"
-    rb"|(?P<compose>[A-Za-z0-9][\w.-]{0,80})[ \t]*\|(?:[ \t]|$)"
+    rb"|(?P<compose>(?!\d{1,7}[ \t]*\|)[A-Za-z0-9][\w.-]{0,80})[ \t]*\|(?:[ \t]|$)"
     rb"|(?:[^\s\d\[{]{3,7}[ ]{1,2}\d{1,2} \d\d:\d\d:\d\d(?:\.\d+)?|" + ISO + rb")"
     rb" [\w.-]+ (?P<syslog>[\w./@-]+?)(?:\[\d+\])?: "
     rb"|(?P<file>[\w./-]*\.(?:log|txt|jsonl?|out|err))[:-](?:\d{1,7}[:-])?"  # grep over several files
     rb"|(?P<iso>" + ISO + rb")(?:[ \t](?:stdout|stderr) [FP]|[ \t]*\||[ \t]\{\w+=\"[^}\n]*\})?(?:[ \t]|$)"
     rb"|(?P<unix>\d{10}(?:\d{3}){1,3})[ \t]+(?=" + ISO + rb"|[{\[])"
     rb"|(?:" + _LEVELS + rb"|DEFAULT|ALERT|EMERGENCY)[ \t]+(?P<cloud>" + ISO + rb")[ \t]+(?=\{|" + ISO + rb")"
-    rb"|\"?(?P<csv>" + ISO + rb"|\d{13})\"?,(?:[\w./@ -]*,){0,4}\""
-    rb"|(?P<number>[ ]{0,7}\d{1,7}(?:[:)-](?=\D|\d{4}-\d\d-|\d\d:\d\d:\d\d|$)[ ]?|\t|[ ]+(?=" + ISO + rb"|[{\[])))"
+    rb"|(?P<number>[ ]{0,7}\d{1,7}(?:[:)-](?=\D|\d{4}-\d\d-|\d\d:\d\d:\d\d|$)[ ]?|\t|\.[ ]|[ ]?(?:\||\xe2\x94\x82)[ ]?|[ ]+(?="
+    + ISO
+    + rb"|[{\[])))"
+    rb"|(?P<tag><summary>[^<\n]*</summary>|</?(?:details|pre|code|li|p|div|span|br)(?:[ ][^>\n]*)?>)"
     rb"|(?P<mark>(?:[>*|\x60]|\xe2\x94\x82|&gt;|(?:-|\xe2\x80[\xa2\xa3]|\xc2\xb7|\xe2\x96\xaa)(?=[ \t])|#(?=\d))[ \t]?))"
 )  # fmt: skip
 _NAMES: Final = frozenset({"pod", "compose", "syslog", "file"})
@@ -180,7 +183,7 @@ def peel(line: bytes) -> Prefix:
             break
         if which in _NAMES:
             out.service = m[which].decode("utf-8", "replace")
-        elif which in {"number", "mark"}:
+        elif which in {"number", "mark", "tag"}:
             out.marked = True
         else:
             out.stamp = m[which]
@@ -259,17 +262,23 @@ def clean(line: bytes) -> bytes:
 def straight(line: bytes) -> bytes:
     """The cleaned line as a program wrote it: without what copying has done to its quotes and blanks."""
     if any(lead in line for lead in _LEADS):
-        line = _TYPED.sub(lambda m: _TYPOGRAPHIC.get(m[0], m[0]), line)
+        line = _TYPED.sub(_retyped, line)
+    if b"&" in line and b'"' not in line and _ENTITY.search(line):
+        line = html.unescape(line.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
     brace = line.find(b"{")
-    if brace < 0:
-        return line
-    if _ENTITY.match(line, brace):
-        return html.unescape(line.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-    if line.startswith(b'\\"', brace + 1):  # the inside of a string: `{\"error\": …`
+    inside = brace >= 0 and line.startswith(b'\\"', brace + 1) and b'"' not in line[:brace]
+    if inside:  # of a string: `{\"error\": …`
         return line.replace(b"\\t", b"\t").replace(b'\\"', b'"').replace(b"\\\\", b"\\")
-    if line.startswith(b'""', brace + 1) and line[brace + 3 : brace + 4].isalpha():  # a table's cell
-        return line.replace(b'""', b'"')
     return line
+
+
+def _retyped(found: re.Match[bytes]) -> bytes:
+    """What a program wrote where copying has left this: only a string that is a log's own words is no name."""
+    typed = found[0]
+    if typed[:1] != b'"' or not any(lead in typed for lead in _LEADS):
+        return _TYPOGRAPHIC.get(typed, typed)
+    plain = _COPIED.sub(lambda m: _TYPOGRAPHIC[m[0]], typed)
+    return plain if kind_of(plain[1:-1]) or ERRORS.fullmatch(plain[1:-1]) else typed
 
 
 def headed(text: bytes) -> bool:
@@ -328,6 +337,7 @@ def _record(
 
 
 _SERVER_KINDS: Final = frozenset({*SERVER.values(), "other-server"})
+_SILENT: Final = b"not dispatching agent job since no worker is available"  # people shorten it, the server does not
 
 
 def _console(m: re.Match[bytes], prefix: Prefix) -> Record | None:
@@ -336,6 +346,8 @@ def _console(m: re.Match[bytes], prefix: Prefix) -> Record | None:
     message = (rest if brace < 0 else rest[:brace]).strip()
     kind = kind_of(message)
     tail = b"" if brace < 0 else rest[brace:]
+    if m["caller"] and brace < 0 and kind == "not-dispatching" and message != _SILENT:  # its line was broken
+        return _record("other-server", "wrapped", m["time"], prefix, m["level"].decode().lower(), {}, m[0])
     if kind is None or kind.startswith("w-"):
         found = MESSAGE.match(message) if m["caller"] or brace < 0 else None
         if not found or not ERRORS.search(message):
@@ -406,8 +418,8 @@ def _quick_message(line: bytes) -> bytes | None:
         if start >= 0:
             start += len(key)
             end = line.find(b'"', start)
-            message = line[start:end] if end > 0 else line[start:]
-            return None if message.endswith(b"\\") else message
+            message = line[start:end]
+            return None if end < 0 or message.endswith(b"\\") else message
     return None
 
 
@@ -435,7 +447,7 @@ def _bare(line: bytes, value: dict[str, Any], prefix: Prefix) -> Record | None:
 
 
 def _pretty(m: re.Match[bytes], prefix: Prefix) -> Record | None:
-    rest = m["rest"].strip()
+    rest = m["rest"].strip(b" \t\x60")
     kind = kind_of(rest)
     if kind is None:
         return None

@@ -10,8 +10,9 @@ import msgspec
 
 from bot.livekit.envelopes import inner_lines
 from bot.livekit.events import SERVER
+from bot.livekit.expected import Expected
 from bot.livekit.folded import Opened, continues
-from bot.livekit.forms import ANSI, Prefix, Record, braces, clean, epoch, fields_of, loose, parse, peel, straight
+from bot.livekit.forms import ANSI, Prefix, Record, braces, clean, epoch, loose, parse, peel, straight
 from bot.livekit.skim import edges, feeds, levels, line_end, notable_for, own_stamp
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ _TELLING: Final = frozenset({"info", "debug"})  # a log with these levels can ho
 _OWN_MESSAGES: Final = tuple(message for message, kind in SERVER.items() if kind in _OWN)
 _AGENT: Final = b'"participant": "agent-AJ_'
 _FRONT: Final = 600  # bytes in which a session's line names its participant
-_AS_WRITTEN: Final = frozenset({b"", b"\r", b'{"', b"{}"})  # how fields begin that no copying has changed
+_AS_WRITTEN: Final = re.compile(rb'\{"(?!")|\{\}|\r?$')  # how fields begin that no copying has changed
 _NO_PREFIX: Final = Prefix()
 _PASSED: Final = Record("", "", None, None, False, False, "", "", {}, b"", False)
 _COLUMNS: Final = re.compile(
@@ -194,13 +195,14 @@ def records(chunks: Iterable[Chunk], tally: Tally, only: tuple[bytes, ...] = ())
     hits = 0
     number = 0  # of line feeds before `counted`: the number of the line that begins there
     waiting: dict[str, Opened] = {}
+    expected = Expected()
     notable = notable_for(_OWN_MESSAGES if only else (), only)
     for base, data, end in chunks:
         begun = number
         at = counted = slow = 0
         while at < end:
             start, record = at + 1, None
-            if waiting:
+            if waiting or expected.active:
                 at = line_end(data, start, end)
             else:
                 found = notable(data, at, end)
@@ -222,7 +224,9 @@ def records(chunks: Iterable[Chunk], tally: Tally, only: tuple[bytes, ...] = ())
                 yield record, number, base + start
                 continue
             slow += 1
-            yield from _slowly(data[start:at], number, base + start, waiting, tally)
+            text = straight(clean(data[start:at]))
+            if not expected.passes(text):
+                yield from _slowly(text, number, base + start, waiting, tally)
         number += feeds(data, counted, end)
         if slow < number - begun:
             tally.server_lines += number - begun - slow
@@ -232,17 +236,15 @@ def records(chunks: Iterable[Chunk], tally: Tally, only: tuple[bytes, ...] = ())
                 tally.levels |= levels(data, end)
     for opened in waiting.values():
         yield from _close(opened, tally)
+    tally.fenced = tally.fenced or expected.fenced
     tally.lines += number
     tally.server_hits += hits
 
 
 def _slowly(
-    line: bytes, number: int, here: int, waiting: dict[str, Opened], tally: Tally
+    text: bytes, number: int, here: int, waiting: dict[str, Opened], tally: Tally
 ) -> Iterator[tuple[Record, int, int]]:
     """A line in any other form, or one that may continue a record before it."""
-    text = straight(clean(line))
-    if text.lstrip(b"> \t")[:3] in {b"```", b"~~~"}:
-        tally.fenced = True
     inner = inner_lines(text)
     if not inner:
         yield from _one(text, parse(text) if text else None, number, here, waiting, tally)
@@ -262,12 +264,14 @@ def _one(
     prefix = peel(text) if waiting or (found is not None and continues(found)) else _NO_PREFIX
     if waiting:
         service = found.service if found is not None else prefix.service
+        if found is None and service not in waiting:  # behind what is no known program's prefix
+            service = next((name for name, opened in waiting.items() if opened.head(text)), service)
         opened = waiting.get(service)
         if opened is not None:
             bare = found is not None and found.form == "excerpt" and text[prefix.cut :].lstrip()[:1] == b"{"
             loosely = found is None or (found.kind == "w-trace" and opened.record.worker) or (bare and not opened.json)
-            cut = prefix.cut if prefix.service or prefix.stamp or opened.marked else 0
-            if loosely and opened.take(text, cut):
+            known = prefix.cut if prefix.service or prefix.stamp or opened.marked else 0
+            if loosely and opened.take(text, opened.head(text) or known):
                 if opened.whole():
                     del waiting[service]
                     yield from _close(opened, tally)
@@ -325,13 +329,14 @@ def _quick(data: bytes, start: int, end: int, only: tuple[bytes, ...]) -> Record
     stamp, level, message = found.groups()
     kind = _QUICK.get(message)
     if kind is None or (only and _of_others(kind, data, start, end, only)):
-        return None if b"\x1b" in message else _PASSED
+        plain = message.isascii() and b"\x1b" not in message and found.end() < end
+        return _PASSED if plain else None
     service = ""
     if len(stamp) > 29 or stamp[4:5] != b"-":
         service = peel(ANSI.sub(b"", stamp) + b" ").service
         stamp = own_stamp(stamp)
     own = epoch(stamp)
-    if own is None or data[found.end() : min(end, found.end() + 2)] not in _AS_WRITTEN:
+    if own is None or not _AS_WRITTEN.match(data, found.end(), end):
         return None
     at, zone = own
     if kind == "session-starting":
@@ -341,7 +346,7 @@ def _quick(data: bytes, start: int, end: int, only: tuple[bytes, ...]) -> Record
         try:
             fields = _participant(tail) if kind in _LONG else _fields(tail) if tail else {}
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            fields = fields_of(clean(tail))
+            return None
     return Record(
         kind, "console", at, zone, zone is None, False, _LEVELS.get(level) or _level(level), service, fields, b"", False
     )

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 _GONE: Final = frozenset(
     {"no-worker", "worker-died", "worker-auth", "worker-unreachable", "worker-refused", "init-crash"}
 )
-_MANY: Final = 3  # restarts of a container that runs now
+_MANY: Final = 3  # restarts that are no accident
+_SHORT: Final = 30.0  # seconds that a life lasts in a loop of crashes
 
 
 def idle(case: Case, since: float | None = None) -> tuple[Machine, ...]:
@@ -32,8 +33,13 @@ def idle(case: Case, since: float | None = None) -> tuple[Machine, ...]:
 
 
 def _ran(m: Machine, since: float | None) -> bool:
-    """Whether this container ran on after that time and may have served then; one that starts again and again did not."""
-    return since is not None and m.finished is not None and m.finished > since and m.restarts == 0
+    """Whether this container may have served after that time: it ended later, and not in a loop of short lives."""
+    if since is None:
+        return False
+    if m.finished is None or m.state == "paused":
+        return m.state == "paused"
+    looping = m.restarts >= _MANY and m.started is not None and m.finished - m.started < _SHORT
+    return m.finished > since and not looping
 
 
 def cites(found: tuple[Machine, ...]) -> list[Cite]:

@@ -21,6 +21,13 @@ FATAL: Final = re.compile(
     r"ERR_MODULE_NOT_FOUND|Cannot find (?:module|package)|ModuleNotFoundError|ImportError|SyntaxError|MissingCredentials|"
     r"ERR_UNKNOWN_FILE_EXTENSION|(?:api_key|api_secret|API [Kk]ey|API Secret)[^\n]{0,60} (?:is )?required"
 )
+#: A worker's words for a try that failed, without any for why.
+_RETRIES: Final = re.compile(
+    r"(?:(?:RuntimeError: )?failed to connect to (?:livekit|LiveKit server).*?(?:retrying in [\d.]+ ?\w*|after \d+ attempts)|"
+    r"closing worker due to error)?[^A-Za-z]*"
+)
+_CLOSED: Final = "connection closed unexpectedly"  # by the server, which had been reached
+_REFUSED: Final = re.compile(r"(?<![:.\d])40[13]\b|nauthorized")
 #: Seconds after a room's birth in which a worker that registers was merely late, whatever refused it before.
 _SOON: Final = 30.0
 
@@ -207,13 +214,25 @@ def _unnamed_wanted(case: Case, room: Room, want: Want, here: list[Cite | None])
     )
 
 
-def not_registered(case: Case, name: str, t0: float, others: int) -> tuple[str, str, list[Cite], float] | None:
-    """Why our own worker never registered: its log, or the server's answer to it."""
-    refusals = [
+def keys_refused(case: Case) -> list[tuple[float | None, str, int]]:
+    """The server's answers to workers whose key or secret it does not accept: time, its words, and the line's mark."""
+    return [
         (at, error, mark)
         for at, path, status, error, mark in case.story.http
-        if path.rstrip("/").endswith("/agent") and status in {401, 403} and (at is None or at <= t0 + 60)
+        if path.rstrip("/").endswith("/agent") and status in {401, 403}
     ]
+
+
+def signal_cause(error: str) -> str:
+    """The cause of a registration that the server refuses with these words."""
+    if "unknown job type" in error:
+        return "job-type-unsupported"
+    return "deployment-name-invalid" if "deployment" in error else "worker-refused"
+
+
+def not_registered(case: Case, name: str, t0: float, others: int) -> tuple[str, str, list[Cite], float] | None:
+    """Why our own worker never registered: its log, or the server's answer to it."""
+    refused = [found for found in keys_refused(case) if found[0] is None or found[0] <= t0 + 60]
     bad = [(mark, error) for at, mark, error in case.story.signals if at is None or at <= t0 + 60]
     for log in case.story.logs.values():
         if _registered_here(case, log, t0):
@@ -221,43 +240,36 @@ def not_registered(case: Case, name: str, t0: float, others: int) -> tuple[str, 
         found = log_failure(case, log, name, t0)
         if found is not None and not (bad and found[0] == "worker-refused"):
             server = (
-                [Cite("the server's answer to a worker", refusals[0][2])]
-                if refusals and found[0] == "worker-auth"
+                [Cite("the server's answer to a worker", refused[0][2])]
+                if refused and found[0] == "worker-auth"
                 else []
             )
             return found[0], found[1], [*found[2], *server], 0.95
     if bad:
-        cause = (
-            "job-type-unsupported"
-            if "unknown job type" in bad[-1][1]
-            else "deployment-name-invalid"
-            if "deployment" in bad[-1][1]
-            else "worker-refused"
-        )
         return (
-            cause,
+            signal_cause(bad[-1][1]),
             f"The server refuses what the worker says when it registers: {bad[-1][1] or 'see the line'}.",
             [Cite("the server refuses the registration", bad[-1][0])],
             0.85,
         )
-    if refusals:
+    if refused:
         ok = [
             w
             for w in case.pool.registered
-            if w.registered is not None and refusals[-1][0] is not None and refusals[-1][0] < w.registered <= t0
+            if w.registered is not None and refused[-1][0] is not None and refused[-1][0] < w.registered <= t0
         ]
         if not ok:
             what = (
                 "an API key that the server does not know"
-                if "API key" in refusals[-1][1]
+                if "API key" in refused[-1][1]
                 else "a token that the server does not accept (wrong secret)"
-                if "token" in refusals[-1][1]
+                if "token" in refused[-1][1]
                 else "credentials that the server does not accept"
             )
             return (
                 "worker-auth",
                 f"A worker tries to register with {what}: 401.",
-                [Cite("the server refuses a worker", mark) for _, _, mark in (refusals[0], refusals[-1])],
+                [Cite("the server refuses a worker", mark) for _, _, mark in (refused[0], refused[-1])],
                 0.9 if not others else 0.75,
             )
     return None
@@ -280,14 +292,18 @@ def log_failure(case: Case, log: WorkerLog, name: str, t0: float | None) -> tupl
         unknown = when is None or case.pool.skew[(log.source, log.service)] is None
         return t0 is None or unknown or t0 - 600 <= (when or 0.0) <= t0 + 60
 
-    connects = [s for s in log.of("w-connect-failed", "w-gave-up") if near(s)]
-    if connects:
-        said = connects[-1]
+    tries = [s for s in log.of("w-connect-failed", "w-gave-up") if near(s)]
+    connects = [s for s in tries if _CLOSED not in s.detail]
+    told = [s for s in connects if not _RETRIES.fullmatch(s.detail)]
+    if told or (connects and case.seen.has_server_log):  # which would show that it refuses the key
+        said = (told or connects)[-1]
         cause, text = connect_failure(said.detail)
         cites = [Cite("the worker's own log: the first try", connects[0].mark)]
-        cites += [Cite("the worker's own log: the last try", said.mark)] if said is not connects[0] else []
+        cites += (
+            [Cite("the worker's own log: the last try that tells why", said.mark)] if said is not connects[0] else []
+        )
         return cause, text, cites
-    lost = [s for s in log.of("w-connection-lost") if near(s)]
+    lost = [s for s in (*tries, *log.of("w-connection-lost")) if near(s) and s not in connects]
     strangers = _strangers(case, log)
     if strangers and len(strangers) == len(log.workers) and _whole(case, log):
         mark = case.story.workers[strangers[-1]].ours_mark
@@ -407,7 +423,7 @@ def _nobody_undated(case: Case, room: Room, want: Want, line: Cite | None) -> Ve
 
 def connect_failure(detail: str) -> tuple[str, str]:
     """Cause and sentence for the error with which a worker could not connect."""
-    if "401" in detail or "403" in detail or "nauthorized" in detail:
+    if _REFUSED.search(detail):
         return "worker-auth", "The server refuses the worker's key or secret (401), so it never registers."
     if "MissingCredentials" in detail:
         return "worker-auth", "The worker has no API key or secret, so it never registers."

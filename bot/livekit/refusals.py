@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bot.livekit.case import CLOCKS, NOBODY
-from bot.livekit.seen import Cite, Missing, Verdict
+from bot.livekit.seen import Cite, Missing
 from bot.livekit.versions import refuses_from
 from bot.livekit.words import ago, deployed, listed, quote
 
 if TYPE_CHECKING:
     from bot.livekit.case import Case, Want
+    from bot.livekit.seen import Verdict
     from bot.livekit.story import Refused, Room, Worker
 
 NO_CAPACITY: Final = "no servers available"
 NO_RESPONSE: Final = "no response from servers"
+_ENDS_WITH: Final = 10.0  # seconds after its last session within which a draining worker has gone
 _WARN_SAYS: Final = {
     "worker not available": "the worker was asked and said no",
     "context deadline exceeded": "the worker was asked and did not answer in time",
@@ -171,22 +174,8 @@ def refused(case: Case, room: Room, want: Want) -> Verdict | None:
     refused, unsure = mine[-1]
     verdict = refusal(case, refused, room, want)
     if verdict is not None and unsure and verdict.verdict == "cause":
-        summary = (
-            verdict.summary
-            + " (The line names no room; this room is one of several that were made in the same second.)"
-        )
-        return Verdict(
-            verdict.room,
-            verdict.room_id,
-            "cause",
-            verdict.cause,
-            min(verdict.confidence, 0.7),
-            summary,
-            verdict.evidence,
-            verdict.missing,
-            verdict.agent,
-            verdict.at,
-        )
+        says = " (The line names no room; this room is one of several that were made in the same second.)"
+        return replace(verdict, confidence=min(verdict.confidence, 0.7), summary=verdict.summary + says)
     return verdict
 
 
@@ -234,6 +223,17 @@ def _no_capacity(case: Case, refused: Refused, room: Room, name: str, cites: lis
     if draining:
         text = f"The worker for {quote(name)} was draining (it had been told to stop), so the server counted it as having no capacity."
         return case.verdict(room, "draining", 0.85, text, [*cites, *draining], agent=name)
+    held, gone = ([], False) if _load_shown(case) else _sessions_held(case, room, name, refused.at)
+    if gone:
+        text = f"The worker for {quote(name)} was draining: it got no more jobs, and went as soon as its last session had ended."
+        return case.verdict(room, "draining", 0.8, text, [*cites, *held], agent=name)
+    if held:
+        text = f"The server counted every worker for {quote(name)} as having no capacity: too much load, or it had been told to stop and was finishing its sessions."
+        lack = Missing(
+            "both logs until those sessions have ended, or the agent log at debug level",
+            "whether the workers go with their last session (a deploy) or stay (load)",
+        )
+        return case.open(room, text, [lack], [*cites, *held], agent=name)
     group = case.pool.group[refused.stream] if refused.stream < len(case.pool.group) else -1
     target = next((s.target_load for s in case.seen.setup.server if s.target_load is not None), None)
     limit = refuses_from(case.pool.version(group, refused.at), target)
@@ -250,6 +250,39 @@ def _no_capacity(case: Case, refused: Refused, room: Room, name: str, cites: lis
     return case.verdict(
         room, "load-refused", 0.9, text, [*cites, *_load_cites(case, name, room)], agent=name, missing=missing
     )
+
+
+def _load_shown(case: Case) -> bool:
+    """Whether anything but the server's refusal speaks of load."""
+    full = any(is_full for log in case.story.logs.values() for _, _, is_full, _ in log.loads)
+    return full or any(w.load_func for w in case.seen.setup.workers)
+
+
+def _sessions_held(case: Case, room: Room, name: str, at: float | None) -> tuple[list[Cite], bool]:
+    """Why each worker of that name may have been draining, and whether all were; nothing where one was not.
+
+    A worker that is told to stop takes no more jobs, and ends with its last session; Node's says so only at debug level.
+    """
+    held: list[Cite] = []
+    left: list[Cite] = []
+    if at is None:
+        return [], False
+    there = _known(case, name, at)
+    for worker in there:
+        jobs = [(job, job.ended[0] if job.ended else None) for job in case.jobs_of(worker.id)]
+        running = [(job, end) for job, end in jobs if job.at is not None and job.at < at and (end is None or end > at)]
+        log = case.pool.log_of.get(worker.id)
+        if not running or any(job.at is not None and job.at > at for job, _ in jobs) or (log and log.says_draining):
+            return [], False
+        held.append(Cite("the worker still has a session", running[-1][0].mark))
+        ends = [end for _, end in running if end is not None]
+        if len(ends) < len(running):
+            continue
+        if worker.gone is None and (case.now(room) or 0.0) > max(ends) + _ENDS_WITH:
+            return [], False
+        if worker.gone is not None and max(ends) - CLOCKS <= worker.gone <= max(ends) + _ENDS_WITH:
+            left.append(Cite("the worker goes as soon as its last session has ended", worker.gone_mark))
+    return [*held[:2], *left[:2]], bool(there) and len(left) == len(there)
 
 
 def _load_cites(case: Case, name: str, room: Room) -> list[Cite]:
@@ -285,10 +318,12 @@ def _draining(case: Case, name: str, at: float | None) -> list[Cite]:
             when = case.pool.when(log, said)
             if when is None or at is None:
                 continue
-            after = [
-                s for s in log.of("w-registered") if s.order > said.order and (case.pool.when(log, s) or at + 1) <= at
-            ]
-            if when <= at + 0.2 and not after:
+            again = (
+                (then, s.order) > (when, said.order) and then <= at
+                for s in log.of("w-registered")
+                if (then := case.pool.when(log, s)) is not None
+            )
+            if when <= at + 0.2 and not any(again):
                 return [Cite("the worker was told to stop before that", said.mark)]
     return []
 
@@ -297,7 +332,7 @@ def _replaced(case: Case, name: str, at: float | None) -> list[Cite]:
     """A deploy as the server sees it: the workers that were there take no further job, and others follow within minutes."""
     if at is None:
         return []
-    there = [w for w in case.pool.registered if w.name == name and w.mark >= 0 and case.pool.alive(w, at)]
+    there = _known(case, name, at)
     if not there:
         return []
     after = [
@@ -331,8 +366,7 @@ def _no_response(case: Case, refused: Refused, room: Room, name: str, line: Cite
     birth = case.birth_cite(room)
     if at is not None:
         lost = case.pool.lost(name, at)
-        back = [w for w in case.pool.registered if w.name == name and case.pool.alive(w, at) and w.mark >= 0]
-        if lost is not None and not back:
+        if lost is not None and not _known(case, name, at):
             text = f"The last worker for {quote(name)} had gone {ago(at - lost[0])} before; the server still believed in the name and nobody answered."
             return case.verdict(
                 room,

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bot.livekit import assigned, nobody
 from bot.livekit import refusals as refused_words
 from bot.livekit.case import Want
-from bot.livekit.nobody import connect_failure
-from bot.livekit.seen import Cite, Missing, Verdict
+from bot.livekit.seen import Cite, Missing
 from bot.livekit.story import Job, Room
 from bot.livekit.words import hint, quote
 
 if TYPE_CHECKING:
     from bot.livekit.case import Case
-    from bot.livekit.seen import Seen
+    from bot.livekit.seen import Seen, Verdict
     from bot.livekit.story import Refused, WorkerLog
 
 _ECHO = 1.5  # seconds
@@ -85,17 +85,13 @@ def refusals(case: Case) -> list[Verdict]:
             ),
         )
         rows.append(
-            Verdict(
-                None,
-                None,
-                "cause",
-                verdict.cause,
-                round(verdict.confidence * 0.9, 2),
-                verdict.summary + times,
-                (*verdict.evidence, *more),
-                missing,
-                verdict.agent,
-                lines[0].at,
+            replace(
+                verdict,
+                confidence=round(verdict.confidence * 0.9, 2),
+                summary=verdict.summary + times,
+                evidence=(*verdict.evidence, *more),
+                missing=missing,
+                at=lines[0].at,
             )
         )
     return rows
@@ -150,32 +146,28 @@ def workers(case: Case) -> list[Verdict]:
         elif (init := _never_ready(log)) is not None:
             out.append(case.verdict(nowhere, *init))
     if not out:
-        last = [
-            (at, error, mark)
-            for at, path, status, error, mark in story.http
-            if path.rstrip("/").endswith("/agent") and status in {401, 403}
-        ]
+        last = nobody.keys_refused(case)
         later = [
             w
             for w in case.pool.registered
             if w.registered is not None and last and last[-1][0] is not None and w.registered > last[-1][0]
         ]
         if last and not later:
-            cause, text = connect_failure("401")
+            cause, text = nobody.connect_failure("401")
             out.append(case.verdict(nowhere, cause, 0.8, text, [Cite("the server refuses a worker", last[-1][2])]))
         bad = [s for s in story.signals if not later]
         if bad and not out:
             out.append(
                 case.verdict(
                     nowhere,
-                    _signal_cause(bad[-1][2]),
+                    nobody.signal_cause(bad[-1][2]),
                     0.8,
                     f"The server refuses what the worker says when it registers: {bad[-1][2]}.",
                     [Cite("the server refuses the registration", bad[-1][1])],
                 )
             )
     if not out:
-        out += _loose_crashes(case, nowhere)
+        out += _loose_crashes(case, nowhere) or _untold(case, nowhere)
     for log in story.logs.values():
         if not log.requests and log.workers and not out and (init := _never_ready(log)) is not None:
             out.append(case.verdict(nowhere, *init))
@@ -196,10 +188,15 @@ def _loose_crashes(case: Case, nowhere: Room) -> list[Verdict]:
     return []
 
 
-def _signal_cause(error: str) -> str:
-    if "unknown job type" in error:
-        return "job-type-unsupported"
-    return "deployment-name-invalid" if "deployment" in error else "worker-refused"
+def _untold(case: Case, nowhere: Room) -> list[Verdict]:
+    """A worker that cannot connect, in a log that does not tell why."""
+    for log in case.story.logs.values():
+        tries = list(log.of("w-connect-failed", "w-gave-up"))
+        if tries and not log.workers:
+            missing = [Missing("agent log, whole", "the error that stands in or below this line: a key, or an address")]
+            cite = Cite("the worker cannot connect", tries[-1].mark)
+            return [case.open(nowhere, "The worker cannot connect to the server; why, is not shown.", missing, [cite])]
+    return []
 
 
 def _never_ready(log: WorkerLog) -> tuple[str, float, str, list[Cite]] | None:

@@ -118,9 +118,8 @@ class ApiSeen:
 class Machine:
     """One container of the server's or the worker's, as the engine tells it.
 
-    `state` is Docker's word: created, running, paused, restarting, removing, exited or dead. `started` and `finished`
-    are in epoch seconds. `since_restart` is True when its log begins with this container, so that what an earlier one
-    of the same service logged is lost.
+    `state` is Docker's word: created, running, paused, restarting, removing, exited or dead. `created`, `started` and
+    `finished` are in epoch seconds.
     """
 
     role: Literal["livekit", "agent"]

@@ -47,6 +47,7 @@ def _either(words: Iterable[str]) -> str:
 
 
 _LEVEL: Final = rb"[A-Z]{4,5}"
+_COPIED: Final = rb"[a-z]++[\xc2\xe2]"  # a blank that copying has changed stands behind the first word
 
 
 @cache
@@ -57,15 +58,15 @@ def notable_for(
 
     `own` are messages that only matter where one of the names stands behind them. Matches the line feed before the
     line. The console layout is tried first and costs what a log's size costs; then the console behind another
-    program's prefix, then JSON.
+    program's prefix, then JSON. A message that its line ends in, or that copying has changed, is looked at as well.
     """
     message = _either(["\x1b", *(text.decode() for text in SERVER if text not in own)]).encode()
     if own:
         named = rb"(?=.*(?:" + b"|".join(map(re.escape, names)) + rb"))"
         message = rb"(?:" + message + rb"|" + _either(text.decode() for text in own).encode() + named + rb")"
     return re.compile(
-        rb"\n(?!(?:.{23}(?:Z|[+-]\d{4})|[^\t\n]{25,300}+)\t" + _LEVEL + rb"\tlivekit[^\t]*+\t[^\t]*+(?<=\d)\t(?!" + message + rb")"
-        rb'|\{"level":"[a-z]++","ts":[\d.]++,"logger":"livekit[^"]*+","caller":"[^"]*+","msg":"(?!' + message + rb"))"
+        rb"\n(?!(?:.{23}(?:Z|[+-]\d{4})|[^\t\n]{25,300}+)\t" + _LEVEL + rb"\tlivekit[^\t]*+\t[^\t]*+(?<=\d)\t(?!" + message + rb"|" + _COPIED + rb"|[A-Za-z ]++\r?(?:\n|$))"
+        rb'|\{"level":"[a-z]++","ts":[\d.]++,"logger":"livekit[^"]*+","caller":"[^"]*+","msg":"(?!' + message + rb"|" + _COPIED + rb'|[^"\n]*+(?:\n|$)))'
     ).search  # fmt: skip
 
 

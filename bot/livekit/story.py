@@ -204,6 +204,11 @@ class WorkerLog:
         self.fresh = False  # begins with a worker's start, so that nothing of that worker stands before it
         self.processes: set[tuple[str, int]] = set()
 
+    @property
+    def says_draining(self) -> bool:
+        """Whether this log would tell of the worker's draining: Python's does at info, Node's at debug level only."""
+        return self.debug or self.language == "python"
+
     def of(self, *kinds: str) -> Iterator[Said]:
         """All lines of these kinds, in the order of the log within a kind."""
         for kind in kinds:
@@ -270,6 +275,8 @@ def error_of(record: Record) -> str:
         if isinstance(value, str) and (key != "message" or record.form == "pretty"):
             lines = value.strip().splitlines()
             return lines[-1][:300] if lines else ""
+    if record.kind == "w-connect-failed" and isinstance(said := f.get("message", f.get("msg")), str):
+        return said[:300]  # older SDKs put the error behind the message
     if record.tail.lstrip().startswith(b"{"):
         return ""  # fields, and none of them is an error
     return record.tail.decode("utf-8", "replace")[:300].strip(" :{,")

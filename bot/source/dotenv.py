@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bot.source.surroundings import Setting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from bot.source.text import SourceText
 
@@ -96,7 +96,7 @@ def expanded(value: str, known: Mapping[str, str | None]) -> str | None:
 def read_dockerfile(text: SourceText) -> tuple[Setting, ...]:
     """The variables that a Dockerfile sets with `ENV`."""
     found: list[Setting] = []
-    for line, words in _logical(text):
+    for line, words in text.joined(comments="within"):
         match = _DOCKER.match(words)
         if match is None:
             continue
@@ -109,23 +109,6 @@ def read_dockerfile(text: SourceText) -> tuple[Setting, ...]:
         place = text.place(line)
         found.extend(Setting(pair.group(1), _plain(_unquoted(pair.group(2))), place) for pair in _PAIR.finditer(body))
     return tuple(found)
-
-
-def _logical(text: SourceText) -> Iterator[tuple[int, str]]:
-    """The lines with those that end in a backslash joined to the next, each with its first number."""
-    start, held = 0, ""
-    for number, raw in enumerate(text.lines, 1):
-        line = raw.rstrip(b"\r").decode("utf-8", "replace")
-        if held and line.lstrip().startswith("#"):
-            continue
-        start = start or number
-        if line.rstrip().endswith("\\") and len(held) < 20_000:
-            held += line.rstrip()[:-1] + " "
-            continue
-        yield start, held + line
-        start, held = 0, ""
-    if held:
-        yield start, held
 
 
 def _plain(value: str) -> str | None:

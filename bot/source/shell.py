@@ -77,20 +77,3 @@ def _value(word: str, spot: Spot) -> Value:
     if "$" in word or "{{" in word or "<" in word or "`" in word:
         return Unknown("it is filled in by the shell")
     return Lit(word, spot)
-
-
-def commands(text: SourceText) -> Iterator[tuple[int, str]]:
-    """The lines of a shell script, Makefile or Taskfile; those that end in a backslash are joined."""
-    start, held = 0, ""
-    for number, raw in enumerate(text.lines, 1):
-        line = raw.rstrip(b"\r").decode("utf-8", "replace")
-        if not held and line.lstrip().startswith("#"):
-            continue
-        start = start or number
-        if line.rstrip().endswith("\\") and len(held) < 20_000:
-            held += line.rstrip()[:-1] + " "
-            continue
-        yield start, held + line
-        start, held = 0, ""
-    if held:
-        yield start, held

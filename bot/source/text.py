@@ -6,9 +6,14 @@ import codecs
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from bot.livekit.setup import TEXT_LIMIT, Place, Unread
 from bot.redact import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Literal
 
 _ARGUMENT = r"""(?:[^,()'"`]|'[^'\n]*'|"[^"\n]*"|`[^`\n]*`|\([^()\n]*\))*,\s*"""
 _TEXT = r"""(['"`])(?!\[redacted\]).+?\2"""
@@ -37,6 +42,25 @@ class SourceText:
     def lines(self) -> list[bytes]:
         """The lines without their ends; a line ends with a line feed, as in every counter of lines."""
         return self.data.split(b"\n")
+
+    def joined(self, *, comments: Literal["within", "between"]) -> Iterator[tuple[int, str]]:
+        """The lines with those that end in a backslash joined to the next, each with its first number.
+
+        `comments` says whether lines that begin with `#` are left out within what is joined, or between it.
+        """
+        start, held = 0, ""
+        for number, raw in enumerate(self.lines, 1):
+            line = raw.rstrip(b"\r").decode("utf-8", "replace")
+            if bool(held) == (comments == "within") and line.lstrip().startswith("#"):
+                continue
+            start = start or number
+            if line.rstrip().endswith("\\") and len(held) < 20_000:
+                held += line.rstrip()[:-1] + " "
+                continue
+            yield start, held + line
+            start, held = 0, ""
+        if held:
+            yield start, held
 
     def place(self, line: int) -> Place:
         """The place of a 1-based line, with its text."""

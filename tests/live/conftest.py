@@ -1,11 +1,13 @@
-"""What the tests against the real stack share: the stack itself, and the reason why it is not there."""
+"""What the tests against the real stack share: the incidents, and the reason why they are not made."""
 
 import os
 from collections.abc import Iterator
 
 import pytest
 
-from tests.stack.stack import Stack
+from tests.live.scenes import Scenes
+from tests.stack import engine
+from tests.stack.places import WORK
 
 NEEDS = "needs the real stack (docker, node and go, or root on Debian): make test-real"
 
@@ -16,9 +18,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
-    """The stack, healthy at first; every test makes the failure that it needs."""
+def scenes() -> Iterator[Scenes]:
+    """The incidents, each made when a test first asks for it; nothing that was started here stays."""
     if os.environ.get("FLETCHER_REAL") != "1":
         pytest.skip(NEEDS)
-    with Stack(name="fletcher-test") as running:
-        yield running
+    ran = engine.answers()
+    made = Scenes(WORK / "incidents")
+    try:
+        yield made
+    finally:
+        made.close()
+        if not ran and not engine.is_used():
+            engine.stop()

@@ -6,12 +6,15 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tests.stack.places import WORK
 from tests.stack.progress import Phase, StackError
 
 _MINE = WORK / "engine.pid"
+_PID = Path("/var/run/docker.pid")
+_SOCKET = Path("/var/run/docker.sock")
 
 
 def answers() -> bool:
@@ -33,6 +36,11 @@ def version() -> str | None:
     return asked.stdout.strip() or None if asked.returncode == 0 else None
 
 
+def socket_group() -> int:
+    """The group whose members may use the engine."""
+    return _SOCKET.stat().st_gid
+
+
 def is_used() -> bool:
     """Tell whether any container runs."""
     listed = subprocess.run(["docker", "ps", "--quiet"], capture_output=True, check=False)  # noqa: S607
@@ -45,19 +53,48 @@ def start(phase: Phase) -> None:
         return
     if os.environ.get("DOCKER_HOST"):
         raise StackError("the engine that DOCKER_HOST names does not answer")
+    pid = _start(phase)
+    WORK.mkdir(parents=True, exist_ok=True)
+    _MINE.write_text(f"{pid} {_born(pid)}\n", encoding="utf-8")
+
+
+def restart(phase: Phase) -> None:
+    """End the machine's engine and start it again; whoever started it first, it is theirs still.
+
+    Raises:
+        StackError: another program guards the engine, or it does not end or start.
+
+    """
+    try:
+        pid = int(_PID.read_text(encoding="utf-8"))
+        born, mine = _born(pid), _MINE.is_file()
+        os.kill(pid, signal.SIGTERM)
+    except (OSError, ValueError) as problem:
+        raise StackError(f"the engine of {_PID} cannot be ended here: {problem}") from problem
+    _wait_for_end(pid, born)
+    if answers():
+        raise StackError("another engine answers at once; the service manager is who restarts it here")
+    started = _start(phase)
+    if mine:
+        _MINE.write_text(f"{started} {_born(started)}\n", encoding="utf-8")
+
+
+def _start(phase: Phase) -> int:
+    """Start an engine, wait until it answers, and return its process id."""
     # A session of its own: a Ctrl-C is for the harness, which stops the containers first.
     background = 'setsid /usr/sbin/dockerd >>"$1" 2>&1 </dev/null & echo $!'
     started = subprocess.run(
         ["/bin/sh", "-c", background, "sh", phase.log], stdout=subprocess.PIPE, text=True, check=True
     )
     pid = int(started.stdout)
-    WORK.mkdir(parents=True, exist_ok=True)
-    _MINE.write_text(f"{pid} {_born(pid)}\n", encoding="utf-8")
     until = time.monotonic() + 30
     while not answers():
         if not _born(pid) or time.monotonic() > until:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
             raise StackError(f"dockerd does not start ({phase.log})")
         time.sleep(0.2)
+    return pid
 
 
 def stop() -> bool:
@@ -70,11 +107,16 @@ def stop() -> bool:
     if _born(int(pid)) != born:  # the machine was restarted, and the number is another program's now
         return False
     os.kill(int(pid), signal.SIGTERM)
-    for _ in range(300):
-        if _born(int(pid)) != born:
-            break
-        time.sleep(0.1)
+    _wait_for_end(int(pid), born)
     return True
+
+
+def _wait_for_end(pid: int, born: str) -> None:
+    for _ in range(300):
+        if _born(pid) != born:
+            return
+        time.sleep(0.1)
+    raise StackError(f"the engine (process {pid}) does not end within 30 s")
 
 
 def _born(pid: int) -> str:

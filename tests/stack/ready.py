@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_TOOLS = {
+    "go": "Go 1.26 or newer builds the LiveKit server",
+    "node": "Node 20 or newer runs the voice agent",
+    "npm": "it comes with Node",
+}
+
+
 @dataclass(frozen=True)
 class Ready:
     """What there is: the server's image, the interpreter with LiveKit's client, the voice agent's node_modules."""
@@ -33,6 +40,7 @@ def make_ready(progress: Progress, version: str = SERVERS[0]) -> Ready:
         StackError: something is missing here that the harness cannot install.
 
     """
+    _demand_tools(version)
     with ThreadPoolExecutor(max_workers=1) as beside:
         try:
             building = beside.submit(_server, progress, version)  # the longest of all, so it runs beside the rest
@@ -59,6 +67,14 @@ def make_ready(progress: Progress, version: str = SERVERS[0]) -> Ready:
     return Ready(image, python, modules)
 
 
+def _demand_tools(version: str) -> None:
+    """Say at once all that this machine lacks, rather than one after the other, minutes apart."""
+    needed = [tool for tool in _TOOLS if tool != "go" or not server.is_kept(version)]
+    missing = [f"{tool} ({_TOOLS[tool]})" for tool in needed if not shutil.which(tool)]
+    if missing:
+        raise StackError(f"not installed here: {', '.join(missing)}")
+
+
 def _server(progress: Progress, version: str) -> Path:
     with progress.phase(f"server {version}") as phase:
         return server.binary(phase, version)
@@ -71,8 +87,6 @@ def node_modules(phase: Phase) -> Path:
     home = CACHE / f"node-{digest(*files)[:16]}"
     if (home / "whole").is_file():
         return home / "node_modules"
-    if not shutil.which("npm"):
-        raise StackError("the voice agent needs Node 20 or newer with npm on this machine")
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     for file in files:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,18 +13,18 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from tests.stack import engine
 from tests.stack.places import (
     CHECKOUT,
     DOCKER_CLI_IMAGE,
-    EXAMPLES,
     FAILURES,
     HERE,
-    NODE_IMAGE,
     PYTHON_IMAGE,
     SERVERS,
     WORK,
 )
 from tests.stack.progress import Phase, Progress, StackError
+from tests.stack.project import KEY, PORTS, SECRET, fletcher_image, free_ports, lay, read_settings, write_project
 from tests.stack.ready import Ready, make_ready
 from tests.stack.visitor import Visitor
 
@@ -33,8 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from tests.stack.project import Ports
+
 AGENT = "livekit-ganglia-agent"
-KEY, SECRET = "devkey", "a-secret-for-this-demonstration-only"
 SETTLED = 6.0  # seconds: before its first report of load a worker counts as idle, so that a bad one passes
 NEVER_REGISTERS = frozenset({"worker-auth", "worker-unreachable", "no-worker"})
 
@@ -49,8 +49,9 @@ def failures() -> dict[str, str]:
 class Stack:
     """A running stack, from `with` or `up` to the end or `down`.
 
-    `fail` is one of `failures()`, `level` the server's log level, `version` one of `places.SERVERS`. The project that
-    runs is in `project`, laid out as a user's, with the failure in its sources, so that it can be repaired there.
+    `fail_first` is one of `failures()`, `failure` the one that is made now, `level` the server's log level, `version`
+    one of `places.SERVERS`. The project that runs is in `project`, laid out as a user's, with the failure in its
+    sources, so that it can be repaired there. Without `settle`, `up` does not wait for the first report of load.
     """
 
     name: str = "fletcher-stack"
@@ -58,10 +59,12 @@ class Stack:
     fail_first: str = "none"
     level: str = "info"
     json: bool = False
+    settle: bool = True
+    failure: str = ""
     progress: Progress = field(default_factory=lambda: Progress(WORK / "logs"))
     _ready: Ready | None = None
     _visitors: list[Visitor] = field(default_factory=list)
-    _ports: tuple[int, int, int, int] = (7880, 7881, 7882, 8081)
+    _ports: Ports = PORTS
 
     def __enter__(self) -> Self:
         try:
@@ -100,9 +103,10 @@ class Stack:
         self._ready = make_ready(self.progress, self.version)
         with self.progress.phase("project") as phase:
             if self.project.exists():
-                self._compose(phase, "down", "--volumes", "--timeout", "3")
-            self._write_project(self._ready)
-        self.fail(self.fail_first)
+                self._compose(phase, "--profile", "fletcher", "down", "--volumes", "--timeout", "3")
+            self._ports = free_ports()
+            write_project(self.project, self._ready.livekit_image, self._ports, level=self.level, json=self.json)
+        self.fail(self.fail_first, settle=self.settle)
         return self
 
     def fail(self, name: str, *, settle: bool = True) -> None:
@@ -110,7 +114,9 @@ class Stack:
         if name not in failures():
             raise StackError(f"there is no failure {name!r}; there are {', '.join(failures())}")
         with self.progress.phase(f"up {name}") as phase:
-            self._lay(name)
+            assert self._ready is not None, "the stack is not up"
+            lay(self.sources, name, self._ready.node_modules)
+            self.failure = name
             began = time.time_ns()
             self._compose(
                 phase, "up", "--detach", "--build", "--force-recreate", "--timeout", "3", "livekit", "voice-agent"
@@ -129,7 +135,11 @@ class Stack:
         self._visitors.clear()
         if (self.project / "docker-compose.yml").is_file():
             with self.progress.phase("down") as phase:
-                self._compose(phase, "down", "--volumes", "--timeout", "3")
+                self._compose(phase, "--profile", "fletcher", "down", "--volumes", "--timeout", "3")
+                mine = (
+                    f"label=com.docker.compose.project={self.name}"  # each build leaves the one before without a name
+                )
+                phase.run("docker", "image", "prune", "--force", "--filter", mine)
 
     def compose(self, *words: str) -> str:
         """Run a compose command in the project, as a person would, and return what it prints."""
@@ -140,7 +150,7 @@ class Stack:
         own = {name: "" for name in os.environ if name.startswith(("LIVEKIT_", "COMPOSE_", "FAIL"))} | {
             "PWD": str(self.project)
         }
-        settings = {name: value for name, value in _read_settings(self.project / ".env").items() if name in own}
+        settings = {name: value for name, value in read_settings(self.project / ".env").items() if name in own}
         return phase.run("docker", "compose", *words, cwd=self.project, env={**own, **settings})
 
     # --- waiting --------------------------------------------------------------------------------------------------
@@ -244,6 +254,21 @@ class Stack:
                 program.kill()
                 program.wait()
 
+    def build_fletcher(self) -> str:
+        """Build Fletcher's own image from the checkout, and return its name; the project's service takes it as well."""
+        self._ready = self._ready or make_ready(self.progress, self.version)
+        image = fletcher_image(self.name)
+        own = {"PYTHON_IMAGE": PYTHON_IMAGE, "DOCKER_CLI_IMAGE": DOCKER_CLI_IMAGE, "FLETCHER_IMAGE": image}
+        own["COMPOSE_PROJECT_NAME"] = self.name  # so that `down` knows what earlier builds have left
+        with self.progress.phase("fletcher image") as phase:
+            phase.run("docker", "compose", "--profile", "fletcher", "build", "fletcher", cwd=CHECKOUT, env=own)
+        return image
+
+    def restart_engine(self) -> None:
+        """Stop the engine and start it again, as an upgrade of Docker does; the containers come back by themselves."""
+        with self.progress.phase("engine restart") as phase:
+            engine.restart(phase)
+
     # --- containers and logs --------------------------------------------------------------------------------------
 
     def container(self, service: str) -> str:
@@ -266,54 +291,6 @@ class Stack:
             file.write_bytes(self.logs(service))
         return files
 
-    # --- the project ----------------------------------------------------------------------------------------------
-
-    def _write_project(self, ready: Ready) -> None:
-        shutil.rmtree(self.project, ignore_errors=True)
-        self._ports = _free(self._ports)
-        signal, tcp, udp, worker = self._ports
-        (self.project / "examples").mkdir(parents=True)
-        shutil.copy2(CHECKOUT / "docker-compose.yml", self.project)
-        shutil.copytree(EXAMPLES / "livekit", self.project / "examples" / "livekit")
-        config = self.project / "examples" / "livekit" / "livekit.yaml"
-        text = config.read_text(encoding="utf-8").replace("7881", str(tcp)).replace("7882", str(udp))
-        text = text.replace("level: info", f"level: {self.level}" + ("\n  json: true" if self.json else ""))
-        config.write_text(text, encoding="utf-8")
-        settings = {
-            "COMPOSE_PROJECT_NAME": self.name,
-            "LIVEKIT_IMAGE": ready.livekit_image,
-            "NODE_IMAGE": NODE_IMAGE,
-            "PYTHON_IMAGE": PYTHON_IMAGE,
-            "DOCKER_CLI_IMAGE": DOCKER_CLI_IMAGE,
-            "VOICE_AGENT_IMAGE": f"fletcher-local/{self.name}-voice-agent",
-            "LIVEKIT_PORT": str(signal),
-            "LIVEKIT_TCP_PORT": str(tcp),
-            "LIVEKIT_UDP_PORT": str(udp),
-            "WORKER_PORT": str(worker),
-            "LIVEKIT_API_KEY": KEY,
-            "LIVEKIT_API_SECRET": SECRET,
-        }
-        (self.project / ".env").write_text("".join(f"{k}={v}\n" for k, v in settings.items()), encoding="utf-8")
-
-    def _lay(self, failure: str) -> None:
-        """Put the voice agent's sources into the project, and over them what is wrong with them."""
-        assert self._ready is not None, "the stack is not up"
-        shutil.rmtree(self.sources, ignore_errors=True)
-        shutil.copytree(EXAMPLES / "voice-agent", self.sources, ignore=shutil.ignore_patterns("node_modules", "tests"))
-        (self.sources / "node_modules").symlink_to(self._ready.node_modules)
-        wrong = FAILURES / failure
-        shutil.copytree(wrong, self.sources, dirs_exist_ok=True, ignore=shutil.ignore_patterns("voice-agent.env"))
-        # Compose knows of no failure here: a rebuild takes the sources as they are, repaired or not.
-        settings = self.sources / "tests" / "failures" / "none"
-        settings.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(wrong / "voice-agent.env", settings)
-
-
-def _read_settings(file: Path) -> dict[str, str]:
-    if not file.is_file():
-        return {}
-    return dict(line.split("=", 1) for line in file.read_text(encoding="utf-8").splitlines() if "=" in line)
-
 
 def _until(seconds: float, problem: str, where: str) -> Iterator[None]:
     """Let the caller look again and again; after these seconds say what has not happened."""
@@ -322,23 +299,3 @@ def _until(seconds: float, problem: str, where: str) -> Iterator[None]:
         yield
         time.sleep(0.2)
     raise StackError(f"{problem} within {seconds:.0f} s; see {where}")
-
-
-def _free(ports: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    """The first row of ports that nobody listens on, beginning with the usual ones."""
-    for step in range(0, 1000, 10):
-        row = tuple(port + step for port in ports)
-        if all(_is_free(port) for port in row):
-            return row[0], row[1], row[2], row[3]
-    raise StackError("every port that the stack could use is taken")
-
-
-def _is_free(port: int) -> bool:
-    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-        with closing(socket.socket(socket.AF_INET, kind)) as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                tried.bind(("127.0.0.1", port))
-            except OSError:
-                return False
-    return True
