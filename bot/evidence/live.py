@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -149,8 +149,6 @@ def _remade(container: Container, now: float) -> str:
 
 def ask_api(target: Target, attached: Attached | None, rooms: tuple[str, ...], sources: list[Source]) -> ApiSeen | None:
     """What the LiveKit API tells, at the address that is set or else where the server's container listens."""
-    from dataclasses import replace
-
     from bot.evidence.livekit_api import ask
 
     url = target.livekit_url or _published(attached)
@@ -174,7 +172,7 @@ def _endpoint(address: str, name: str, sources: list[Source]) -> Endpoint | None
         sources.append(Source(f"worker endpoint of {name}", ABSENT, note=str(problem)))
         return None
     sources.append(Source(found.place.source, "worker endpoint", records=1))
-    return found
+    return replace(found, container=name)
 
 
 def _published(attached: Attached | None) -> str:

@@ -53,6 +53,7 @@ class Endpoint:
     active_jobs: int
     load: float | None
     place: Place
+    container: str = ""  # whose endpoint it is, where it was found by its container
 
 
 @dataclass(frozen=True, slots=True)
