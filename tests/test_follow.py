@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.evidence import watch
+import bot.follow as follower
+from bot.evidence import live
 from bot.evidence.look import Question
 from bot.follow import Told, follow
+from bot.livekit.seen import Verdict
 from bot.settings import Target
-from tests.doubles.livekit_api import KEY, SECRET
+from tests.doubles.livekit_api import KEY, SECRET, agent, person
 from tests.running import Stack, recorded, running
 
 if TYPE_CHECKING:
@@ -119,8 +121,8 @@ def test_restarts_lose_nothing_and_repeat_nothing(stack: Stack, what: str) -> No
 
 def test_what_is_old_is_given_up_and_no_verdict_with_it(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """When lines older than the window are dropped, no room is told anew and the worker is still known."""
-    monkeypatch.setattr(watch, "_SPOOL", 1)
-    monkeypatch.setattr(watch, "_REMADE", 0.0)
+    monkeypatch.setattr(live, "_SPOOL", 1)
+    monkeypatch.setattr(live, "_COMPACTED", 0.0)
     old = recorded("livekit.log", ago=3600)
     new = [(ns, line) for ns, line in recorded("livekit.log") if "worker registered" not in line]
     news = watched(stack, writes(stack, old), writes(stack, new))
@@ -129,6 +131,80 @@ def test_what_is_old_is_given_up_and_no_verdict_with_it(stack: Stack, monkeypatc
         by_room.setdefault(name, set()).add(verdict)
     assert all(len(verdicts) == 1 for verdicts in by_room.values())
     assert "healthy" in set().union(*by_room.values())
+
+
+def test_another_project_that_starts_is_not_watched(stack: Stack) -> None:
+    """The project that was found at first is the one that is watched, whatever comes or goes beside it."""
+    for box in stack.engine.boxes:
+        box.working_dir = "/elsewhere/demo"
+    old = stack.engine.boxes[:]
+
+    def other() -> None:
+        new = stack.engine.add(
+            "livekit", project="other", image="livekit/livekit-server:v1.11.0", working_dir="/elsewhere/other"
+        )
+        for ns, line in recorded("livekit.log"):
+            new.log(line, ns)
+
+    def leaves() -> None:
+        for box in old:
+            stack.engine.remove(box)
+
+    def returns() -> None:
+        stack.engine.boxes += old
+
+    first, second = pieces(2)
+    news = watched(stack, writes(stack, first), other, leaves, list, returns, writes(stack, second))
+    names = [name for name, _, _ in rooms(news) if name]
+    assert sorted(names) == sorted(EVERY)
+    assert [(bool(n.trouble), n.back) for n in news if n.answer is None] == [(True, False), (False, True)]
+
+
+def test_an_agent_that_the_api_shows_stays_there(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A room that the API knows to be served is told healthy once, however much is logged after it."""
+    monkeypatch.setattr(follower, "_POLLED", 0.0)
+    lines = recorded("livekit.log")
+    stack.api.room(
+        "ganglia-b8f13c",
+        room_id="RM_XLhCFCvdWkUp",
+        participants=[person("uma"), agent("AJ_x", "livekit-ganglia-agent")],
+    )
+    news = watched(
+        stack,
+        writes(stack, lines[:40]),
+        writes(stack, lines[40:50]),
+        writes(stack, lines[50:]),
+        rooms=("ganglia-b8f13c",),
+    )
+    assert [(v, c) for n, v, c in rooms(news) if n == "ganglia-b8f13c"] == [("healthy", None)]
+
+
+def test_without_docker_rooms_come_by_the_api(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are no logs, a room that is made later is told too; each room is looked into only until it is settled."""
+    monkeypatch.setattr(follower, "_POLLED", 0.0)
+    stack.engine.refusal = (403, "not for you")
+    stack.api.room("waits", participants=[person("a")], created=time.time() - 60)
+
+    def one_more() -> None:
+        stack.api.room("served", participants=[person("b"), agent("AJ_y", "someone")], created=time.time() - 30)
+
+    news = watched(stack, list, one_more, list, list)
+    told = [(n, v) for n, v, _ in rooms(news) if n]
+    assert sorted(told) == [("served", "healthy"), ("waits", "inconclusive")]
+
+
+def test_many_rooms_are_each_told_once() -> None:
+    """However many rooms there are at the same time, none is told twice; those that are gone are forgotten."""
+    told = Told()
+
+    def rows(names: range) -> list[Verdict]:
+        return [Verdict(f"r{n}", f"RM_{n}", "healthy", None, 1.0, "came") for n in names]
+
+    for batch in (rows(range(7000)), rows(range(7000)), rows(range(6000, 16000))):
+        told.tell(told.new(batch), batch)
+        assert told.new(batch) == ()
+    assert told.count[("healthy", None)] == 16000
+    assert len(told._said) < 16000
 
 
 def test_the_command_ends_with_a_summary(stack: Stack, tmp_path: Path) -> None:

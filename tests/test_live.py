@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +21,8 @@ from tests.running import ROOM, SERVED, Stack, recorded, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -51,12 +58,20 @@ def test_without_any_flag_what_runs_is_looked_at(stack: Stack) -> None:
 
 def test_the_text_says_what_was_not_found(stack: Stack) -> None:
     """Sources that are missing stand apart, each with its remedy."""
+    stack.engine.add(
+        "extra",
+        env={"LIVEKIT_URL": "ws://livekit:7880"},
+        log_driver="none",
+        working_dir=stack.agent.working_dir,
+        ips=(),
+    )
     reply = fletcher("diagnose", "--room", ROOM)
     assert reply.code == 1
     assert "CAUSE FOUND: dispatch-missing" in reply.out
     found, _, absent = reply.out.partition("Not found:")
     assert "Looked at:" in found
-    assert "project: no compose file" in " ".join(absent.split()) or "its folder" in absent or "project" in found
+    assert "worker endpoint" not in found
+    assert "docker logs demo-extra-1" in absent
     assert stack.api.calls["ListRooms"] == 1
 
 
@@ -93,7 +108,7 @@ def test_a_young_container_and_another_clock_are_said(stack: Stack) -> None:
     stack.livekit.created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))
     stack.engine.ahead = 40.0
     told = sources(fletcher("diagnose", "--json"))
-    assert "an earlier one's log is lost" in told["docker logs demo-livekit-1"]
+    assert "if there was an earlier one, its log is gone" in told["docker logs demo-livekit-1"]
     assert "its clock is +40 s ahead" in told[f"Docker 20.10.24 ({stack.engine.host})"]
 
 
@@ -209,3 +224,76 @@ def test_a_target_of_fletcher_toml_is_looked_at(stack: Stack, tmp_path: Path, mo
     assert reply.row(ROOM)["cause"] == "dispatch-missing"
     assert "fletcher.toml:2" in sources(reply)[f"LiveKit API {stack.api.url}"]
     assert fletcher("diagnose", "--target", "far").code == 4
+
+
+def test_a_clock_that_is_ahead_makes_no_room_older(stack: Stack) -> None:
+    """Engine and server on one machine that is 40 s ahead: a room of two seconds is as young as it is."""
+    stack.engine.ahead = stack.api.ahead = 40.0
+    stack.api.rooms.clear()
+    for box in (stack.livekit, stack.agent):
+        box.stored.clear()
+    for ns, line in recorded("livekit.log", -49.5):  # by that machine's clock
+        if ns / 1e9 < time.time() + 40.0:
+            stack.livekit.log(line, ns)
+    row = fletcher("diagnose", "--json", "--room", ROOM).row(ROOM)
+    assert (row["verdict"], row["cause"]) == ("inconclusive", None)
+    assert row["judged_from"]
+
+
+def test_secrets_of_containers_are_masked_wherever_they_turn_up(stack: Stack) -> None:
+    """The API's secret, bare in a line that is cited, is not shown."""
+    for stored in list(stack.livekit.stored):
+        if b"starting RTC session" in stored.data and ROOM.encode() in stored.data:
+            at = stack.livekit.stored.index(stored)
+            data = stored.data.replace(b"uma-8347", SECRET.encode(), 1)
+            stack.livekit.stored[at] = replace(stored, data=data)
+    reply = fletcher("diagnose", "--json", "--room", ROOM)
+    assert reply.row(ROOM)["cause"] == "dispatch-missing"
+    assert SECRET not in reply.out + fletcher("diagnose", "--room", ROOM).out
+
+
+def test_a_project_beside_what_runs_does_not_widen_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--live --project looks at a quarter of an hour as well; only logs that are given are looked at as a whole."""
+    monkeypatch.chdir(tmp_path)
+    with running(tmp_path, ago=1200) as stack:
+        stack.api.rooms.clear()
+        for name, value in stack.environment.items():
+            monkeypatch.setenv(name, value)
+        rows = fletcher("diagnose", "--json", "--live", "--project", str(tmp_path)).json["rooms"]
+        assert SERVED not in {r["room"] for r in rows}
+        log = tmp_path / "copied.log"
+        log.write_text("".join(f"{line}\n" for _, line in recorded("livekit.log", 1200)), encoding="utf-8")
+        assert fletcher("diagnose", "--json", "--live", str(log)).row(SERVED)["verdict"] == "healthy"
+
+
+@pytest.mark.usefixtures("stack")
+def test_naming_what_runs_means_it(tmp_path: Path) -> None:
+    """--compose-project beside a file looks at that project too, and says when it is not there."""
+    log = tmp_path / "copied.log"
+    log.write_text("".join(f"{line}\n" for _, line in recorded("livekit.log")), encoding="utf-8")
+    assert "docker logs demo-livekit-1" in sources(
+        fletcher("diagnose", "--json", "--compose-project", "demo", str(log))
+    )
+    assert "gone" in sources(fletcher("diagnose", "--json", "--compose-project", "gone", str(log)))["Docker"]
+
+
+def test_two_logs_without_a_line_are_no_copies(stack: Stack) -> None:
+    """A container that has logged nothing yet is looked at, and called nothing else."""
+    stack.livekit.stored.clear()
+    stack.agent.stored.clear()
+    told = sources(fletcher("diagnose", "--json"))
+    assert not any(kind.startswith("copy") for kind in told.values())
+
+
+def test_ctrl_c_ends_it_while_something_does_not_answer(stack: Stack) -> None:
+    """Nobody waits for an API that is slow: it ends as interrupted, without a trace."""
+    stack.api.slow["ListRooms"] = 3.0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bot", "diagnose"], env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    while not stack.api.calls:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, trouble = process.communicate(timeout=30)
+    assert (process.returncode, out, trouble) == (130, "", "")

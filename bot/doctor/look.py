@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from bot.doctor.found import Container, Engine, Found
 from bot.errors import NothingFound
+from bot.evidence.addresses import BY_PORT
 from bot.evidence.compose import compose_version
-from bot.evidence.live import BY_PORT, look_live
+from bot.evidence.live import look_live
 from bot.evidence.look import Question, look
 from bot.evidence.sources import ABSENT
 

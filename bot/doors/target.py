@@ -29,3 +29,8 @@ def chosen(args: argparse.Namespace, **more: str | None) -> Target:
     return targets(os.environ, Path(), config).choose(
         args.target, compose_project=args.compose_project, livekit_service=args.livekit_service, agent_service=args.agent_service, **more
     )  # fmt: skip
+
+
+def given(args: argparse.Namespace) -> bool:
+    """Whether any of them was given: then what runs is meant too."""
+    return any((args.target, args.config, args.compose_project, args.livekit_service, args.agent_service))

@@ -32,8 +32,10 @@ _TICK: Final = 1.0  # seconds: the Date header tells no less
 _RECENT: Final = 1e17  # 1973 in nanoseconds: dispatches are dated in them, rooms in milli- or whole seconds
 
 
-def ask(target: Target, *, rooms: tuple[str, ...] = (), timeout: float = 4.0) -> ApiSeen:
-    """Ask once which rooms are alive; of `rooms` (names or ids), or of the newest, also who is in them and what they wait for.
+def ask(target: Target, *, rooms: tuple[str, ...] | None = None, timeout: float = 4.0) -> ApiSeen:
+    """Ask once which rooms are alive; of `rooms` (names or ids) also who is in them and what they wait for.
+
+    Without `rooms` it is the newest that are looked into; with an empty tuple none.
 
     Takes at most twice `timeout` seconds. A call that fails beside others that work is told in `unread`.
     Raises Unreachable, with the remedy, when the server cannot be asked at all.
@@ -125,7 +127,7 @@ def _skew(date: str, asked: float) -> float | None:
     return round(ahead, 1) if abs(ahead) > _TICK else 0.0
 
 
-async def _look(target: Target, url: str, rooms: tuple[str, ...], limit: float) -> ApiSeen:
+async def _look(target: Target, url: str, rooms: tuple[str, ...] | None, limit: float) -> ApiSeen:
     from urllib.parse import urlsplit
 
     import aiohttp
@@ -174,12 +176,12 @@ class _Inside:
 
 
 async def _into(
-    api: LiveKitAPI, seen: ApiSeen, listed: Sequence[RoomInfo], rooms: tuple[str, ...], limit: float
+    api: LiveKitAPI, seen: ApiSeen, listed: Sequence[RoomInfo], rooms: tuple[str, ...] | None, limit: float
 ) -> ApiSeen:
     """Look into the rooms that were asked for, or the newest; a few calls at a time, for `limit` seconds in all."""
     import asyncio
 
-    asked = [r for r in listed if r.name in rooms or r.sid in rooms] if rooms else listed[:_NEWEST]
+    asked = listed[:_NEWEST] if rooms is None else [r for r in listed if r.name in rooms or r.sid in rooms]
     found = {r.sid: _Inside() for r in asked}
     unread: list[str] = []
     few = asyncio.Semaphore(_AT_ONCE)

@@ -155,20 +155,18 @@ def look(question: Question, opened: ExitStack, live: Live | None = None) -> Loo
             secrets |= secrets_of(path)
             sources.append(_told(path, kind, setups[-1]))
     if live is not None:
-        logs += live.logs
         endpoints += live.endpoints
         if live.folder and os.path.realpath(live.folder) not in done:
             setups.append(live.setup)
-            from bot.evidence.secrets import secrets_of
-
-            secrets |= secrets_of(live.folder)
+        secrets |= live.secrets
         sources += live.sources
+    given, logs = bool(logs), [*logs, *(live.logs if live is not None else ())]
     if not (logs or tokens or endpoints or setups or (live is not None and not live.empty)):
         if live is not None:
             raise nothing(live)
         raise Unreachable(next((s.note for s in sources if s.note), "nothing was given to look at"))
     logs = _distinct(logs, sources)
-    story, read, since, until, partial = _read(logs, question, live)
+    story, read, since, until, partial = _read(logs, question, live, windowed=live is not None and not given)
     sources = [*_logs_told(logs, read), *sources]
     seen = Seen(
         story=story, logs=tuple(read), setup=_merged(setups), tokens=tuple(tokens), endpoints=tuple(endpoints),
@@ -189,12 +187,16 @@ def _distinct(logs: Sequence[LogFile], sources: list[Source]) -> list[LogFile]:
     if len(logs) < 2:
         return list(logs)
     first: dict[tuple[int, bytes], LogFile] = {}
+    distinct = []
     for log in logs:
-        same = first.setdefault(log.print(), log)
-        if same is not log:
-            name = "standard input" if same.name == "-" else same.name
-            sources.append(Source(log.name, "copy", note=f"the same lines as {name}: read once"))
-    return list(first.values())
+        found = log.print()
+        same = first.setdefault(found, log) if found[0] else log  # empty ones are no copies of each other
+        if same is log:
+            distinct.append(log)
+            continue
+        name = "standard input" if same.name == "-" else same.name
+        sources.append(Source(log.name, "copy", note=f"the same lines as {name}: read once"))
+    return distinct
 
 
 def _ask(url: str, endpoints: list[Endpoint], sources: list[Source]) -> None:
@@ -231,7 +233,7 @@ def _told(path: str, kind: Kind, setup: Setup) -> Source:
 
 
 def _read(
-    logs: list[LogFile], question: Question, live: Live | None
+    logs: list[LogFile], question: Question, live: Live | None, *, windowed: bool
 ) -> tuple[Story, list[LogSource], float | None, float | None, bool]:
     story = Story()
     running = live.logs if live is not None else ()
@@ -244,7 +246,7 @@ def _read(
             for _ in records(log.chunks(), tally):
                 pass
             tallies.append(tally)
-        until = _moment(question.until, tallies, "--until", now)
+        until = moment(question.until, tallies, "--until", now)
     only: tuple[bytes, ...] = ()
     if question.rooms and sum(log.size() for log in logs) > _LARGE:
         only = tuple(json.dumps(name, ensure_ascii=False)[1:-1].encode() for name in question.rooms)
@@ -271,8 +273,8 @@ def _read(
     read = [LogSource(log.name, tallies_of[i], told.get(log.name, log.note)) for i, log in enumerate(logs)]
     since = None
     if question.since is not None:
-        since = _moment(question.since, [r.tally for r in read], "--since", now)
-    elif live is not None and not question.given:
+        since = moment(question.since, [r.tally for r in read], "--since", now)
+    elif live is not None and windowed:  # logs that were given are looked at as a whole
         since = _window(story, question.rooms, live.at - BACK)
     if since is not None and until is not None and since > until:
         raise UsageError("--since is later than --until")
@@ -330,8 +332,8 @@ _DURATION: Final = re.compile(
 )
 
 
-def _moment(text: str, tallies: Sequence[Tally], flag: str, now: float | None) -> float:
-    """A time, or a duration back from now or else from the last record → epoch seconds."""
+def moment(text: str, tallies: Sequence[Tally], flag: str, now: float | None) -> float:
+    """A time, or a duration back from now or else from the last record → epoch seconds. Raises UsageError."""
     text = text.strip()
     last = now if now is not None else max((t.last for t in tallies if t.last is not None), default=None)
     zone = next((t.zone for t in tallies if t.zone is not None), 0) or 0
@@ -360,7 +362,7 @@ def _moment(text: str, tallies: Sequence[Tally], flag: str, now: float | None) -
     )
     if found is None:
         raise UsageError(
-            f"{flag} {text}: expected a time (2026-11-23T02:46:11Z, 02:46) or a duration back from the last record (15m, 1h30m)"
+            f"{flag} {text}: expected a time (2026-11-23T02:46:11Z, 02:46) or a duration back from the last record, live from now (15m, 1h30m)"
         )
     at, own_zone = found
     return at if own_zone is not None else at - zone * 60
