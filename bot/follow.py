@@ -32,7 +32,7 @@ _LASTING: Final = (
 )  # fmt: skip
 _OF_ROOM: Final = (b"starting RTC session", b"assigned job", b"participant active")
 _ROOM_ID: Final = re.compile(rb"\bRM_\w{12}\b")
-_Key = tuple[str | None, str | None, str | None]
+_Key = tuple[str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +82,11 @@ class Told:
 
     def healthy(self, room: ApiRoom) -> bool:
         """Whether this room has been told to have its agent."""
-        return self._said.get((room.name, room.id, None), ("", None))[0] == "healthy"
+        return self._said.get((room.id or room.name, None), ("", None))[0] == "healthy"
 
 
 def _key(row: Verdict) -> _Key:
-    return row.room, row.room_id, None if row.room or row.room_id else row.cause
+    return row.room_id or row.room, None if row.room or row.room_id else row.cause  # agents-js tells ids only
 
 
 class _Asking:
@@ -138,7 +138,7 @@ class _Follower:
     def __init__(self, question: Question, watched: Watched, told: Told, back: float) -> None:
         self._question, self._watched, self._told, self._back = question, watched, told, back
         self._asking = _Asking()
-        self._trouble, self._listed = watched.trouble, time.monotonic()
+        self._away, self._listed = bool(watched.trouble), time.monotonic()
         self._open: frozenset[bytes] = frozenset()  # rooms that are alive, whose first lines still matter
         self._due: float | None = None  # from when on a room can be judged that is too young now
         self._unsettled: tuple[str, ...] = ()  # rooms that the API may know more of
@@ -157,9 +157,9 @@ class _Follower:
         watched.attach()
         new = watched.read_logs()
         watched.compact(watched.now - self._back, self._lasting)
-        if watched.trouble != self._trouble:
-            yield News(trouble=watched.trouble, back=not watched.trouble)
-        self._trouble = watched.trouble
+        if bool(watched.trouble) is not self._away:
+            yield News(trouble=watched.trouble, back=self._away)
+        self._away = bool(watched.trouble)
         due = self._due is not None and watched.now >= self._due
         asked = self._asking.due(self._unsettled)
         blind = (
@@ -196,7 +196,7 @@ class _Follower:
         self._open = frozenset(r.id.encode() for r in seen.story.rooms.values() if r.id and r.closed is None)
         self._due = min((r.judged_from for r in rows if r.judged_from is not None), default=None)
         doubtful = [r.room for r in rows if r.room and r.verdict == "inconclusive" and r.judged_from is None]
-        blind = seen.api is not None and (self._trouble or not seen.logs)
+        blind = seen.api is not None and (self._away or not seen.logs)
         unlooked = [r.name for r in seen.api.rooms if not self._told.healthy(r)] if blind and seen.api else []
         self._unsettled = tuple(dict.fromkeys([*unlooked, *doubtful]))
 

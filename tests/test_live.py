@@ -59,7 +59,7 @@ def test_without_any_flag_what_runs_is_looked_at(stack: Stack) -> None:
 def test_the_text_says_what_was_not_found(stack: Stack) -> None:
     """Sources that are missing stand apart, each with its remedy."""
     stack.engine.add(
-        "extra",
+        "second-agent",
         env={"LIVEKIT_URL": "ws://livekit:7880"},
         log_driver="none",
         working_dir=stack.agent.working_dir,
@@ -71,7 +71,7 @@ def test_the_text_says_what_was_not_found(stack: Stack) -> None:
     found, _, absent = reply.out.partition("Not found:")
     assert "Looked at:" in found
     assert "worker endpoint" not in found
-    assert "docker logs demo-extra-1" in absent
+    assert "docker logs demo-second-agent-1" in absent
     assert stack.api.calls["ListRooms"] == 1
 
 

@@ -101,6 +101,7 @@ class Watched:
         self._spools: dict[tuple[str, int], Spool] = {}
         self._clock = 0.0  # how far the clock that dates the logs is ahead of this machine's
         self._looked_at_clock = 0.0
+        self._upto = 0.0  # when, by that clock, everything was read last
         self._inside = False  # whether we run in one of the engine's containers ourselves
         self._compacted = time.monotonic()
         self._api: ApiSeen | None = None
@@ -121,8 +122,12 @@ class Watched:
 
     @property
     def now(self) -> float:
-        """The time by the clock that dates the logs."""
-        return time.time() + self._clock
+        """Up to when everything is known, by the clock that dates the logs.
+
+        It stands still while a log that was read before is away: that it tells nothing meanwhile proves nothing.
+        """
+        known = self._upto and any(spool.size() for spool in self._spools.values())
+        return self._upto if known else time.time() + self._clock
 
     # -- Docker -----------------------------------------------------------------------------------
 
@@ -173,12 +178,17 @@ class Watched:
         attached, engine = self._attached, self._engine
         if attached is None or engine is None:
             return False
-        containers = (*attached.livekit, *attached.agents)
+        began = time.time() + self._clock  # what is logged from now on may be seen only next time
         news: list[bool] = []
-        together([partial(self._read, engine, container, news) for container in containers])
+        lost: list[str] = []
+        containers = (*attached.livekit, *attached.agents)
+        together([partial(self._read, engine, container, news, lost) for container in containers])
+        self.trouble = next(iter(lost), "")
+        if not lost:
+            self._upto = began
         return any(news)
 
-    def _read(self, engine: Engine, container: Container, news: list[bool]) -> None:
+    def _read(self, engine: Engine, container: Container, news: list[bool], lost: list[str]) -> None:
         from bot.evidence.spool import Spool
 
         key, name = (container.service, container.number), f"docker logs {container.name}"
@@ -191,6 +201,7 @@ class Watched:
             news.append(spool.read(engine, container) > 0)
         except Unreachable as problem:  # one log that cannot be read keeps nobody from the others
             self._told[place] = (Source(name, ABSENT, note=str(problem)),)
+            lost += [str(problem)] if spool.size() else []
             return
         self._told.pop(place, None)
         if not spool.note and (young := self._young(container)):
