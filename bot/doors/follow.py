@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bot.doors import terminal
+from bot.evidence.sources import ABSENT
 from bot.follow import Told, follow
 from bot.report.document import row_of, zone_of
 from bot.report.terminal import lines, row_lines
@@ -46,6 +47,9 @@ def _tell(news: News, *, as_json: bool, utc: bool) -> None:
         return
     zone = 0 if utc else zone_of(news.answer.look)
     if as_json:
+        for source in news.answer.look.sources if news.first else ():
+            if source.kind == ABSENT:
+                print(f"fletcher: {news.answer.look.plain(f'{source.name}: {source.note}')}", file=sys.stderr)
         for row in news.rows:
             sys.stdout.buffer.write(msgspec.json.encode(row_of(news.answer, row, zone)) + b"\n")
         return
