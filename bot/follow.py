@@ -48,7 +48,7 @@ class Told:
     """What was told of which room, bounded; and the count of it for the summary."""
 
     def __init__(self) -> None:
-        self._said: OrderedDict[tuple[str | None, ...], tuple[str, str | None]] = OrderedDict()
+        self._said: OrderedDict[tuple[str | None, str | None], tuple[str, str | None]] = OrderedDict()
         self.count: Counter[tuple[str, str | None]] = Counter()
         #: Rooms that are still alive, whose first lines still matter.
         self.open: frozenset[bytes] = frozenset()
@@ -75,7 +75,7 @@ class Told:
     def _new(self, row: Verdict) -> bool:
         if row.room is None and row.room_id is None and row.verdict != "cause":
             return False  # that there is nothing to judge is told at first, and needs no second time
-        key = (row.room, row.room_id, None if row.room or row.room_id else row.cause)
+        key = row.room_id or row.room, None if row.room or row.room_id else row.cause  # agents-js tells ids only
         state, before = (row.verdict, row.cause), self._said.get(key)
         if before is not None and (before == state or row.verdict == "inconclusive"):
             return False  # what was decided is not taken back when its lines grow old
@@ -99,13 +99,13 @@ def follow(question: Question, target: Target, told: Told, wait: Callable[[float
     Raises NothingFound when there is nothing to look at to begin with, UsageError as `diagnose` does.
     """
     with Watched(target, Path.cwd(), told.lasting) as watched:
-        trouble, first = "", True
+        away, first = False, True
         while True:
             began = time.monotonic()
             new = watched.read()
-            if watched.trouble != trouble and not first:
-                yield News(trouble=watched.trouble, back=not watched.trouble)
-            trouble = watched.trouble
+            if bool(watched.trouble) is not away and not first:
+                yield News(trouble=watched.trouble, back=away)
+            away = bool(watched.trouble)
             due = told.due is not None and watched.now >= told.due
             ask = first or bool(told.doubtful or watched.trouble)  # without logs there is only the API
             if ask or new or due:

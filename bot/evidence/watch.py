@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
-from bot.errors import Unreachable
+from bot.errors import Unreachable, UsageError
 from bot.evidence.attach import attach
 from bot.evidence.live import BACK, Live, ask_api, machines_of, read_folder
 from bot.evidence.sources import ABSENT, Source
@@ -44,6 +45,7 @@ class Watched:
         self._unread: dict[str, str] = {}
         self._of_agents: set[str] = set()
         self._clock = 0.0  # how far the engine's clock is ahead of this machine's
+        self._upto = 0.0  # when, by that clock, everything was read last
         self._remade = self._asked = self._looked = 0.0
         self._api: ApiSeen | None = None
         self._folder = read_folder(target, None, here, [])
@@ -60,23 +62,26 @@ class Watched:
 
     @property
     def now(self) -> float:
-        """The time by the clock that the logs are written by."""
-        return time.time() + self._clock
+        """Up to when everything is known, by the clock that the logs are written by.
+
+        It stands still while a log that was read before is away: that it tells nothing meanwhile proves nothing.
+        """
+        known = self._upto and any(spool.size() for spool in self._spools.values())
+        return self._upto if known else time.time() + self._clock
 
     def read(self) -> bool:
         """Read on what was logged since; whether there is anything new. What is away is waited for."""
         new = False
         try:
             engine = self._connected()
-            found = engine.containers()
-            attached = attach(found, self._target, self._here)
-            if self._attached is None or attached.project != self._attached.project:
-                self._folder = read_folder(self._target, attached, self._here, [])
-            self._attached = attached
+            began = time.time() + self._clock  # what is logged from now on may be seen only next time
+            attached = self._attach(engine)
             for container in (*attached.livekit, *attached.agents):
                 new |= self._read(engine, container)
             self._of_agents |= {f"docker logs {c.name}" for c in attached.agents}
-            self.trouble = ""
+            self.trouble = self._lost(attached)
+            if not self.trouble:
+                self._upto = began
         except Unreachable as problem:
             self.trouble = str(problem)
             self._connection.close()
@@ -95,6 +100,25 @@ class Watched:
             self._info = self._engine.info()
             self._clock = self._info.now - time.time()
         return self._engine
+
+    def _attach(self, engine: Engine) -> Attached:
+        """What is followed; once it was found it stays this project, which others that run meanwhile do not replace."""
+        try:
+            attached = attach(engine.containers(), self._target, self._here)
+        except UsageError as problem:
+            if self._attached is None:
+                raise
+            raise Unreachable(f"the compose project {self._attached.project} has no container now") from problem
+        if self._attached is None:
+            self._folder = read_folder(self._target, attached, self._here, [])
+            self._target = replace(self._target, compose_project=attached.project)
+        self._attached = attached
+        return attached
+
+    def _lost(self, attached: Attached) -> str:
+        """Why a log that was read before cannot be read on; "" when none is."""
+        names = [c.name for c in (*attached.livekit, *attached.agents)]
+        return next((self._unread[name] for name in names if name in self._unread and self._spools[name].size()), "")
 
     def _read(self, engine: Engine, container: Container) -> bool:
         from bot.evidence.spool import Spool
