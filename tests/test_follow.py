@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,8 @@ from bot.evidence.look import Question
 from bot.follow import Told, follow
 from bot.livekit.seen import Verdict
 from bot.settings import Target
-from tests.doubles.livekit_api import KEY, SECRET, agent, person
-from tests.running import Stack, recorded, running
+from tests.doubles.livekit_api import KEY, SECRET, agent, dispatch, person
+from tests.running import END, SERVED, Stack, recorded, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +48,9 @@ def target(stack: Stack) -> Target:
     return Target(docker_host=stack.engine.host, livekit_url=stack.api.url, api_key=KEY, api_secret=SECRET)
 
 
-def watched(stack: Stack, *acts: Callable[[], object], rooms: tuple[str, ...] = ()) -> list[News]:
+def watched(
+    stack: Stack, *acts: Callable[[], object], rooms: tuple[str, ...] = (), compose_project: str = ""
+) -> list[News]:
     """What is told while these things happen, one between two looks, and after them two looks more."""
     left: list[Callable[[], object]] = [*acts, list, list]
 
@@ -57,8 +60,9 @@ def watched(stack: Stack, *acts: Callable[[], object], rooms: tuple[str, ...] = 
         left.pop(0)()
 
     seen: list[News] = []
+    asked = replace(target(stack), compose_project=compose_project)
     with suppress(KeyboardInterrupt):
-        seen.extend(follow(Question(rooms=rooms, target=target(stack)), target(stack), Told(), wait))
+        seen.extend(follow(Question(rooms=rooms, target=asked), asked, Told(), wait))
     return seen
 
 
@@ -119,6 +123,80 @@ def test_restarts_lose_nothing_and_repeat_nothing(stack: Stack, what: str) -> No
     assert troubles == ([(True, False), (False, True)] if what == "away" else [])
 
 
+def test_an_engine_that_is_away_is_told_once(stack: Stack) -> None:
+    """However often the reason changes while it is away, it went once and comes back once."""
+    socket = Path(stack.engine.socket)
+    acts: list[Callable[[], object]] = [stack.engine.down, list, socket.unlink, list, stack.engine.up]
+    news = watched(stack, writes(stack, recorded("livekit.log")), *acts)
+    assert [(bool(n.trouble), n.back) for n in news if n.answer is None] == [(True, False), (False, True)]
+
+
+@pytest.mark.parametrize("what", ["engine", "log"])
+def test_silence_of_what_is_away_proves_nothing(stack: Stack, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """A room whose next lines cannot be read is not judged by their lack; it is told when they are there."""
+    began, finished = 1795401907.662, 1795401909.99  # when the recording's room is made, and when it has its agent
+    lines = recorded("livekit.log", ago=3 + began - END)
+    first = [(ns, line) for ns, line in lines if ns / 1e9 < lines[0][0] / 1e9 + 18.7]
+    rest = [(ns, line) for ns, line in lines[len(first) :] if ns / 1e9 < time.time() - 3 + finished - began]
+    clock, driver = time.time, stack.livekit.log_driver
+
+    def goes() -> None:
+        if what == "engine":
+            stack.engine.down()
+        else:
+            stack.livekit.log_driver = "none"
+        monkeypatch.setattr(time, "time", lambda: clock() + 30)
+
+    def returns() -> None:
+        writes(stack, rest)()
+        monkeypatch.setattr(time, "time", clock)
+        if what == "engine":
+            stack.engine.up()
+        stack.livekit.log_driver = driver
+
+    news = watched(stack, writes(stack, first), goes, list, list, returns)
+    assert [(v, c) for name, v, c in rooms(news) if name == "ganglia-379ea3"] == [("healthy", None)]
+    assert [(bool(n.trouble), n.back) for n in news if n.answer is None] == [(True, False), (False, True)]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_project_that_is_away_is_waited_for(stack: Stack, named: bool) -> None:  # noqa: FBT001
+    """`docker compose down` ends nothing, and what else runs there is not taken for it."""
+    stack.engine.add("livekit", project="other", image="livekit/livekit-server:v1.11.0", working_dir="/srv/other")
+    boxes = [stack.livekit, stack.agent]
+
+    def down() -> None:
+        for box in boxes:
+            stack.engine.remove(box)
+
+    def up() -> None:
+        stack.engine.boxes += boxes
+        stack.livekit, stack.agent = map(stack.engine.recreate, boxes)
+
+    first, second = pieces(2)
+    news = watched(
+        stack, writes(stack, first), down, list, up, writes(stack, second), compose_project="demo" if named else ""
+    )
+    names = [name for name, _, _ in rooms(news) if name]
+    assert sorted(names) == sorted(EVERY)
+    assert [(n.trouble, n.back) for n in news if n.answer is None] == [
+        ("the compose project demo has no container now", False),
+        ("", True),
+    ]
+
+
+def test_a_room_that_is_named_later_is_the_same(stack: Stack) -> None:
+    """A worker's log tells ids only, the API names too: what is asked once in a while tells no room twice."""
+    stack.livekit.log_driver = "none"
+    stack.api.room(SERVED, room_id="RM_hj6hPNkBS5T2", participants=[agent("AJ_8vQReEkfvhSz", "livekit-ganglia-agent")])
+    for ns, line in recorded("agent.log", ago=60):
+        stack.agent.log(line, ns)
+    news = watched(stack, lambda: stack.agent.log("something new"), list, lambda: stack.agent.log("and more"))
+    ids = [row.room_id for one in news for row in one.rows if row.room_id]
+    assert "RM_hj6hPNkBS5T2" in ids
+    assert len(ids) == len(set(ids))
+
+
 def test_what_is_old_is_given_up_and_no_verdict_with_it(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """When lines older than the window are dropped, no room is told anew and the worker is still known."""
     monkeypatch.setattr(live, "_SPOOL", 1)
@@ -131,33 +209,6 @@ def test_what_is_old_is_given_up_and_no_verdict_with_it(stack: Stack, monkeypatc
         by_room.setdefault(name, set()).add(verdict)
     assert all(len(verdicts) == 1 for verdicts in by_room.values())
     assert "healthy" in set().union(*by_room.values())
-
-
-def test_another_project_that_starts_is_not_watched(stack: Stack) -> None:
-    """The project that was found at first is the one that is watched, whatever comes or goes beside it."""
-    for box in stack.engine.boxes:
-        box.working_dir = "/elsewhere/demo"
-    old = stack.engine.boxes[:]
-
-    def other() -> None:
-        new = stack.engine.add(
-            "livekit", project="other", image="livekit/livekit-server:v1.11.0", working_dir="/elsewhere/other"
-        )
-        for ns, line in recorded("livekit.log"):
-            new.log(line, ns)
-
-    def leaves() -> None:
-        for box in old:
-            stack.engine.remove(box)
-
-    def returns() -> None:
-        stack.engine.boxes += old
-
-    first, second = pieces(2)
-    news = watched(stack, writes(stack, first), other, leaves, list, returns, writes(stack, second))
-    names = [name for name, _, _ in rooms(news) if name]
-    assert sorted(names) == sorted(EVERY)
-    assert [(bool(n.trouble), n.back) for n in news if n.answer is None] == [(True, False), (False, True)]
 
 
 def test_an_agent_that_the_api_shows_stays_there(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,3 +280,21 @@ def test_the_command_ends_with_a_summary(stack: Stack, tmp_path: Path) -> None:
         else:
             assert "Watched for" in rest
             assert "3 healthy, 1 inconclusive" in rest
+
+
+def test_what_is_missing_is_told_once(stack: Stack, tmp_path: Path) -> None:
+    """Without access to Docker it goes on with the API alone, and says once what is missing, in JSON too."""
+    asked, came = dispatch("livekit-ganglia-agent", jobs=1), agent("AJ_1", "livekit-ganglia-agent")
+    stack.api.room("served", participants=[came], dispatches=[asked])
+    environment = {**os.environ, **stack.environment, "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bot", "diagnose", "--follow", "--json"], cwd=tmp_path, env={**environment, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    row = json.loads(process.stdout.readline())
+    time.sleep(2.5)  # long enough for a second look
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=30)
+    assert (row["room"], row["verdict"], process.returncode) == ("served", "healthy", 0)
+    assert said.count("no Docker engine at") == 1
