@@ -118,6 +118,7 @@ def follow(question: Question, target: Target, told: Told, wait: Callable[[float
         watched.attach()
         watched.read_folder()
         watched.read_logs()
+        watched.read_events()
         watched.ask_api(question.rooms or None)
         first = watched.seen()
         if first.empty:
@@ -156,6 +157,8 @@ class _Follower:
         watched = self._watched
         watched.attach()
         new = watched.read_logs()
+        if new:
+            watched.read_events()
         watched.compact(watched.now - self._back, self._lasting)
         if bool(watched.trouble) is not self._away:
             yield News(trouble=watched.trouble, back=self._away)

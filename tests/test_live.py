@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -297,3 +298,17 @@ def test_ctrl_c_ends_it_while_something_does_not_answer(stack: Stack) -> None:
     process.send_signal(signal.SIGINT)
     out, trouble = process.communicate(timeout=30)
     assert (process.returncode, out, trouble) == (130, "", "")
+
+
+def test_who_waits_at_a_terminal_is_told_that_it_goes_on(stack: Stack) -> None:
+    """After two seconds a line says so, where somebody watches, and nowhere else."""
+    stack.api.slow["ListRooms"] = 2.5
+    command = [sys.executable, "-m", "bot", "diagnose", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ours, theirs = pty.openpty()
+    done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=theirs, check=False)
+    os.close(theirs)
+    told = os.read(ours, 1000)
+    os.close(ours)
+    assert (done.returncode in {0, 1, 3}, told) == (True, b"fletcher: still looking \xe2\x80\xa6\r\n")
+    assert subprocess.run(command, env=environment, capture_output=True, check=False).stderr == b""

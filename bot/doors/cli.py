@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NoReturn
 
 from bot import __version__
@@ -167,7 +168,9 @@ def _diagnose(args: argparse.Namespace) -> int:
         return follow.run(question, watched, as_json=args.json, utc=args.utc)
     running = target.chosen(args) if args.live or not given or target.given(args) else None
     question = Question(tuple(given), tuple(args.room), args.since, args.until, running)  # type: ignore[arg-type]  # the kinds are literals above
-    with diagnose(question) as answer:
+    with ExitStack() as held:
+        with terminal.patience("still looking" if running else "still reading what was given"):
+            answer = held.enter_context(diagnose(question))
         _tell(answer, args)
         return EXIT[answer.verdicts.overall]
 
@@ -186,14 +189,13 @@ def _tell(answer: Diagnosis, args: argparse.Namespace) -> None:
 
 
 def _workers(args: argparse.Namespace) -> int:
-    from contextlib import ExitStack
-
     from bot.evidence.look import Question, look
     from bot.livekit.roster import workers_now
     from bot.report.roster import document, lines
 
     with ExitStack() as opened:
-        seen = look(Question(target=target.chosen(args)), opened)
+        with terminal.patience("still looking"):
+            seen = look(Question(target=target.chosen(args)), opened)
         rows = workers_now(seen.seen)
         if args.json:
             sys.stdout.buffer.write(document(seen, rows, utc=args.utc))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import ssl
@@ -56,6 +57,32 @@ class EngineInfo:
     log_driver_default: str
 
 
+class Event(NamedTuple):
+    """Something that happened to a container: `action` is Docker's word, `detail` its signal or exit code, if any."""
+
+    at: float
+    container: str
+    service: str
+    action: str
+    detail: str
+
+
+_EVENTS: Final = ("kill", "stop", "die", "oom", "start", "pause", "unpause")
+
+
+def _event(told: dict[str, Any]) -> Event:
+    attributes = told.get("Actor", {}).get("Attributes", {})
+    details = [
+        f"{word} {attributes[key]}"
+        for key, word in (("signal", "signal"), ("exitCode", "exit code"))
+        if key in attributes
+    ]
+    return Event(
+        told.get("timeNano", 0) / 1e9, str(attributes.get("name", "")), str(attributes.get(f"{LABEL}service", "")),
+        str(told.get("Action", "")), ", ".join(details),
+    )  # fmt: skip
+
+
 class Engine:
     """One engine that was reached; `told` says how, without a secret. Every method raises Unreachable when it is gone."""
 
@@ -104,6 +131,18 @@ class Engine:
             if response.status_code != HTTPStatus.OK:
                 raise _unread(container, response.status_code, _message(response))
             yield from lines(response.iter_content(BLOCK), tty=container.tty, ended=not container.running)
+
+    def events(self, project: str, since: float, until: float) -> tuple[Event, ...]:
+        """What happened to the containers of a project between two times (epoch seconds, the engine's clock).
+
+        An engine remembers its last 256 events, and none from before its own start (docs.docker.com, "docker events").
+        """
+        wanted = {"type": ["container"], "event": list(_EVENTS), "label": [f"{LABEL}project={project}"]}
+        params = {"since": f"{since:.9f}", "until": f"{until:.9f}", "filters": json.dumps(wanted)}
+        with self._asking(), self._get("/events", params, READ) as response:
+            if response.status_code != HTTPStatus.OK:
+                raise Unreachable(f"the Docker engine at {self.told} refuses: {_message(response)}")
+            return tuple(_event(json.loads(line)) for line in response.iter_lines() if line)
 
     def _ask(self, path: str, gone: Any = None, **params: str) -> Any:  # noqa: ANN401  # JSON of any shape
         with self._asking(), self._get(path, params, READ) as response:

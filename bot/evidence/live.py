@@ -14,7 +14,7 @@ from bot.errors import FletcherError, NothingFound, Unreachable
 from bot.evidence.addresses import BY_PORT, server_address, worker_addresses
 from bot.evidence.sources import ABSENT, Source
 from bot.evidence.together import together
-from bot.livekit.seen import ApiSeen, Machine
+from bot.livekit.seen import ApiSeen, Machine, MachineEvent
 from bot.livekit.setup import Place, Setup
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bot.evidence.attach import Attached
     from bot.evidence.containers import Container
-    from bot.evidence.docker import Engine, EngineInfo
+    from bot.evidence.docker import Engine, EngineInfo, Event
     from bot.evidence.files import LogFile
     from bot.evidence.spool import Spool
     from bot.livekit.seen import Endpoint
@@ -33,6 +33,7 @@ _SKEW: Final = 2.0  # seconds between two clocks that are worth a word
 _ENDPOINT_TIMEOUT: Final = 1.5  # seconds
 _CLOCK: Final = 10.0  # seconds after which the engine's clock is looked at again
 _SPOOL: Final = 16 << 20  # bytes of a log beyond which what is older than the window is given up
+_REMEMBERED: Final = 2 * BACK  # seconds that an event is kept
 _COMPACTED: Final = 60.0  # seconds at least between two such times
 _MARKS: Final = ("package.json", "pyproject.toml", "requirements.txt", "docker-compose.yml", "compose.yaml", "compose.yml", "docker-compose.yaml")  # fmt: skip
 WAYS: Final = (
@@ -54,6 +55,7 @@ class Live:
     logs: tuple[LogFile, ...] = ()
     api: ApiSeen | None = None
     machines: tuple[Machine, ...] = ()
+    events: tuple[MachineEvent, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     setup: Setup = field(default_factory=Setup)
     folder: str = ""
@@ -76,7 +78,15 @@ def look_live(target: Target, rooms: tuple[str, ...], opened: ExitStack, *, here
     """
     watched = opened.enter_context(Watched(target, here))
     watched.attach()
-    together([watched.read_logs, partial(watched.ask_api, rooms or None), watched.ask_workers, watched.read_folder])
+    together(
+        [
+            watched.read_logs,
+            watched.read_events,
+            partial(watched.ask_api, rooms or None),
+            watched.ask_workers,
+            watched.read_folder,
+        ]
+    )
     return watched.seen()
 
 
@@ -99,6 +109,7 @@ class Watched:
         self._info: EngineInfo | None = None
         self._attached: Attached | None = None
         self._spools: dict[tuple[str, int], Spool] = {}
+        self._events: dict[tuple[float, str], MachineEvent] = {}
         self._clock = 0.0  # how far the clock that dates the logs is ahead of this machine's
         self._looked_at_clock = 0.0
         self._upto = 0.0  # when, by that clock, everything was read last
@@ -214,6 +225,22 @@ class Watched:
         made = time.strftime("%H:%M:%SZ", time.gmtime(container.created))
         return f"this container was made at {made}; if there was an earlier one, its log is gone"
 
+    def read_events(self) -> bool:
+        """Read on what happened to the containers; whether there is anything new."""
+        attached, engine, now = self._attached, self._engine, time.time() + self._clock
+        if attached is None or engine is None:
+            return False
+        ours = {c.name for c in (*attached.livekit, *attached.agents)}
+        last = max((at for at, _ in self._events), default=now - BACK)
+        try:
+            told = engine.events(attached.project, last, now)
+        except Unreachable:
+            return False  # the next look at the containers tells why
+        new = {(e.at, e.container + e.action): _happened(e) for e in told if e.container in ours}
+        known = len(self._events)
+        self._events = {key: e for key, e in (self._events | new).items() if e.at > now - _REMEMBERED}
+        return len(self._events) > known
+
     def compact(self, before: float, keep: Callable[[bytes], bool]) -> None:
         """Now and then, of a log that has grown, drop the lines older than `before` that `keep` does not want."""
         if time.monotonic() - self._compacted < _COMPACTED:
@@ -300,9 +327,15 @@ class Watched:
             [self._target.api_secret] if self._target.api_secret else [], *(c.secrets() for c in containers)
         )
         return Live(
-            self.now, tuple(self._spools.values()), self._api, _machines(attached), tuple(self._endpoints), self._setup, self._folder, secrets,
+            self.now, tuple(self._spools.values()), self._api, _machines(attached), tuple(self._events.values()), tuple(self._endpoints), self._setup, self._folder, secrets,
             tuple(s for place in sorted(self._told) for s in self._told[place]), self._info, attached,
         )  # fmt: skip
+
+
+def _happened(e: Event) -> MachineEvent:
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(e.at)) + f".{int(e.at % 1 * 1000):03d}Z"
+    text = f"{stamp} container {e.action} {e.container}" + (f" ({e.detail})" if e.detail else "")
+    return MachineEvent(e.at, e.container, e.action, e.detail, Place("docker events", 1, text))
 
 
 def _machines(attached: Attached | None) -> tuple[Machine, ...]:

@@ -172,6 +172,7 @@ def look(question: Question, opened: ExitStack, live: Live | None = None) -> Loo
         story=story, logs=tuple(read), setup=_merged(setups), tokens=tuple(tokens), endpoints=tuple(endpoints),
         rooms=tuple(dict.fromkeys(question.rooms)), since=since, until=until, partial=partial,
         live=live.at if live is not None else None, api=live.api if live is not None else None, machines=live.machines if live is not None else (),
+        events=live.events if live is not None else (),
     )  # fmt: skip
     return Look(seen, tuple(logs), tuple(sources), Redactor.of(secrets), live)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NO_CAPACITY: Final = "no servers available"
 NO_RESPONSE: Final = "no response from servers"
+_TOLD_TO_STOP: Final = frozenset({"signal 15", "signal 2"})  # SIGTERM and SIGINT: a worker drains
 _ENDS_WITH: Final = 10.0  # seconds after its last session within which a draining worker has gone
 _WARN_SAYS: Final = {
     "worker not available": "the worker was asked and said no",
@@ -308,8 +309,23 @@ def _known(case: Case, name: str, at: float | None) -> list[Worker]:
     ]
 
 
+def _stopped(case: Case, name: str, at: float | None) -> list[Cite]:
+    """The engine's word that a worker's container was told to stop before that, and has not been started since."""
+    agents = [m.name for m in case.seen.machines if m.role == "agent"]
+    logs = {case.seen.logs[log.source].name for log in case.story.logs.values() if name in log.names}
+    theirs = [n for n in agents if f"docker logs {n}" in logs] or (agents if len(agents) == 1 else [])
+    for machine in theirs:
+        before = [e for e in case.seen.events if e.machine == machine and at is not None and e.at <= at]
+        told = [e for e in before if e.action == "kill" and e.detail in _TOLD_TO_STOP]
+        if told and not any(e.action in {"start", "die"} and e.at > told[-1].at for e in before):
+            return [Cite("the worker's container was told to stop before that", place=told[-1].place)]
+    return []
+
+
 def _draining(case: Case, name: str, at: float | None) -> list[Cite]:
     """A worker of that name that had been told to stop and was still there."""
+    if stopped := _stopped(case, name, at):
+        return stopped
     for log in case.story.logs.values():
         own = {case.story.workers[w].name for w in log.workers} | set(log.names)
         if name not in own and own:
