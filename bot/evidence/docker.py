@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 from bot.errors import FletcherError, Unreachable
-from bot.evidence.containers import LABEL, read_container
+from bot.evidence.containers import LABEL, no_project, read_container
 from bot.evidence.docker_lines import lines
 from bot.evidence.ssh import tunnel
 from bot.livekit.forms import epoch
@@ -36,6 +36,9 @@ CONNECT: Final = 5.0  # seconds for reaching the engine
 READ: Final = 10.0  # seconds for its next word
 READ_LOG: Final = 60.0  # it looks for `since` from the log's beginning, 65 MB a second, and says nothing meanwhile
 BLOCK: Final = 1 << 16
+_T = TypeVar("_T")
+_BY_SOCKET: Final = "http+docker://"  # what the library calls the address of a socket
+_SHORTLY: Final = 0.02  # seconds until a queue that is full is tried again
 _ELSEWHERE: Final = "say where it is with DOCKER_HOST or DOCKER_CONTEXT"
 #: Drivers whose logs every engine can read back (docs.docker.com, "Configure logging drivers").
 _READABLE: Final = frozenset({"json-file", "local", "journald"})
@@ -53,8 +56,6 @@ class EngineInfo:
     address: str
     now: float
     skew: float
-    name: str
-    log_driver_default: str
 
 
 class Event(NamedTuple):
@@ -93,6 +94,7 @@ class Engine:
 
     def info(self) -> EngineInfo:
         """What the engine says of itself."""
+        self._look()
         before = time.time()
         told = self._ask("/info")
         after = time.time()
@@ -106,15 +108,28 @@ class Engine:
             address=self.told,
             now=clock + half,
             skew=skew if abs(skew) > half else 0.0,
-            name=str(told.get("Name", "")),
-            log_driver_default=str(told.get("LoggingDriver", "")),
         )
 
-    def containers(self) -> tuple[Container, ...]:
-        """Every container of a compose project, running or not; one that vanishes meanwhile is passed over."""
-        listed = self._ask("/containers/json", all="1", filters=f'{{"label":["{LABEL}project"]}}')
+    def containers(self, project: str = "") -> tuple[Container, ...]:
+        """Every container of this compose project ("": of any), running or not; one that vanishes is passed over.
+
+        Raises Unreachable where the project that is named has none, with those that there are.
+        """
+        self._look()
+        listed = self._listed(f"={project}" if project else "")
+        if project and not listed:
+            raise no_project(project, self._projects())
         told = (self._ask(f"/containers/{one['Id']}/json", gone={}) for one in listed)
         return tuple(read_container(one) for one in told if one)
+
+    def _listed(self, wanted: str = "") -> list[dict[str, Any]]:
+        label = json.dumps({"label": [f"{LABEL}project{wanted}"]})
+        return cast("list[dict[str, Any]]", self._ask("/containers/json", all="1", filters=label))
+
+    def _projects(self) -> set[str]:
+        """The compose projects that have a container which was made to stay."""
+        labels = [one.get("Labels") or {} for one in self._listed()]
+        return {of[f"{LABEL}project"] for of in labels if of.get(f"{LABEL}oneoff", "").lower() != "true"}
 
     def log(self, container: Container, *, since_ns: int | None = None, tail: int | None = None) -> Iterator[bytes]:
         """The lines of both streams in the engine's order, each with its time as the engine writes it, without line end.
@@ -127,6 +142,7 @@ class Engine:
         params = {"stdout": "1", "stderr": "1", "timestamps": "1", "tail": "all" if tail is None else str(tail)}
         if since_ns is not None:
             params["since"] = f"{since_ns // 10**9}.{since_ns % 10**9:09d}"
+        self._look()
         with self._asking(), self._get(f"/containers/{container.id}/logs", params, READ_LOG) as response:
             if response.status_code != HTTPStatus.OK:
                 raise _unread(container, response.status_code, _message(response))
@@ -153,10 +169,14 @@ class Engine:
             return response.json()
 
     def _get(self, path: str, params: dict[str, str], patience: float) -> Response:
-        if self._socket:
-            _knock(self._socket)  # it may have gone since
         url = f"{self._client.base_url}/v{self._client.api_version}{path}"
-        return self._client.get(url, params=params, stream=True, timeout=(CONNECT, patience))
+        return _patiently(partial(self._client.get, url, params=params, stream=True, timeout=(CONNECT, patience)))
+
+    def _look(self) -> None:
+        """See whether the engine has gone since; once is enough for all that is asked at a time."""
+        if self._socket:
+            with self._asking():
+                _knock(self._socket)
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
@@ -172,8 +192,8 @@ class Engine:
 def connect(target: Target) -> Iterator[Engine]:
     """Reach the engine that the target or the environment names, else the one that Docker's own client would ask.
 
-    In this order: DOCKER_HOST (the target's, the environment's), a context (the target's, DOCKER_CONTEXT, the current
-    one), the default socket. Raises Unreachable, saying what is wrong and what to do about it.
+    In this order: the target's address or context, DOCKER_HOST, DOCKER_CONTEXT, the current context, the default
+    socket. Raises Unreachable, saying what is wrong and what to do about it.
     """
     from docker.errors import DockerException
 
@@ -189,7 +209,7 @@ def connect(target: Target) -> Iterator[Engine]:
             knocked = f"/{socket_path}" if socket_path else ""
             if knocked:
                 _knock(knocked)
-            client = stack.enter_context(_client(base, way.tls))
+            client = stack.enter_context(_patiently(partial(_client, base, way.tls)))
         except (DockerException, OSError, ValueError) as problem:
             raise explain(problem) from problem
         yield Engine(client, way.told, explain, knocked)
@@ -208,7 +228,9 @@ def _way(target: Target) -> _Way:
     from docker.errors import DockerException
     from docker.utils import kwargs_from_env
 
-    host = target.docker_host or os.environ.get("DOCKER_HOST", "")
+    host, name = target.docker_host, target.docker_context
+    if not (host or name):  # whoever chose the target has weighed the environment against it
+        host, name = os.environ.get("DOCKER_HOST", ""), os.environ.get("DOCKER_CONTEXT", "")
     if host:
         try:
             given = kwargs_from_env({**os.environ, "DOCKER_HOST": host})
@@ -217,7 +239,6 @@ def _way(target: Target) -> _Way:
                 f"DOCKER_CERT_PATH holds no certificate for {redact(host)} (cert.pem, key.pem, ca.pem): {problem}"
             ) from problem
         return _Way(host, given.get("tls"), redact(host))
-    name = target.docker_context or os.environ.get("DOCKER_CONTEXT", "")
     try:
         context: Context | None = ContextAPI.get_context(name or None)
     except Exception as problem:  # the library raises a bare Exception for a file it cannot read
@@ -233,13 +254,37 @@ def _way(target: Target) -> _Way:
 
 def _knock(path: str) -> None:
     """Raise what is wrong with the socket; the library would wrap it, and leave its own end open."""
-    with socket.socket(socket.AF_UNIX) as knocking:
-        knocking.settimeout(CONNECT)
-        knocking.connect(path)
+
+    def knock() -> None:
+        with socket.socket(socket.AF_UNIX) as knocking:
+            knocking.settimeout(CONNECT)
+            knocking.connect(path)
+
+    _patiently(knock)
+
+
+def _patiently(call: Callable[[], _T]) -> _T:
+    """Call again for a while where the socket's queue is full: the kernel says so at once instead of waiting."""
+    until = time.monotonic() + CONNECT
+    while True:
+        try:
+            return call()
+        except Exception as problem:
+            full = any(isinstance(cause, BlockingIOError) for cause in _causes(problem))
+            if not full or time.monotonic() >= until:
+                raise
+        time.sleep(_SHORTLY)
 
 
 def _client(base: str, tls: TLSConfig | None) -> APIClient:
     from docker import APIClient
+    from docker.transport import UnixHTTPAdapter
+
+    class Adapter(UnixHTTPAdapter):
+        """The library's way to a socket; it would make a connection for each path that is asked for."""
+
+        def get_connection(self, url: Any, proxies: Any = None) -> Any:  # noqa: ANN401, ARG002  # as the library has it
+            return super().get_connection(_BY_SOCKET, proxies)
 
     class Client(APIClient):
         """The library's client; a REQUESTS_CA_BUNDLE for the web does not replace the engine's own certificate."""
@@ -250,7 +295,12 @@ def _client(base: str, tls: TLSConfig | None) -> APIClient:
 
     # A pair of limits is taken for TCP only; without a version, the engine's own is spoken.
     patience = cast("int", READ if base.startswith("unix://") else (CONNECT, READ))
-    return Client(base_url=base, tls=tls or False, timeout=patience)
+    client = Client(base_url=base, tls=tls or False, timeout=patience)
+    made = client.adapters.get(_BY_SOCKET)
+    if isinstance(made, UnixHTTPAdapter):
+        made.close()
+        client.mount(_BY_SOCKET, Adapter(f"http+unix://{made.socket_path}", READ))
+    return client
 
 
 def _message(response: Response) -> str:
@@ -308,7 +358,7 @@ def _explained(way: _Way, said: Callable[[], str] | None, problem: BaseException
         return Unreachable(
             f"no secure connection to the Docker engine at {told}; check DOCKER_CERT_PATH: {_last(causes)}"
         )
-    if is_a(TimeoutError, Timeout, Late):
+    if is_a(TimeoutError, Timeout, Late, BlockingIOError):
         return Unreachable(f"the Docker engine at {told} does not answer in time; restart Docker, or {_ELSEWHERE}")
     if "bind address" in str(problem) or "npipe" in str(problem):
         return Unreachable(

@@ -242,7 +242,7 @@ def _participant(p: ParticipantInfo) -> ApiParticipant:
     state = Info.State.Name(p.state) if p.state in Info.State.values() else str(int(p.state))
     return ApiParticipant(
         identity=p.identity, agent=p.kind == Info.Kind.AGENT, state=state, agent_name=p.attributes.get("lk.agent_name", ""),
-        joined=_epoch(p.joined_at_ms or p.joined_at), publishing=p.is_publisher,
+        joined=_epoch(p.joined_at_ms or p.joined_at),
     )  # fmt: skip
 
 

@@ -69,7 +69,6 @@ class ApiParticipant:
     state: str
     agent_name: str
     joined: float | None
-    publishing: bool
 
 
 @dataclass(frozen=True, slots=True)

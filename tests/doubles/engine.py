@@ -65,7 +65,6 @@ class Box:
     created: str = "2026-03-12T07:00:00.5Z"
     started: str = "2026-03-12T07:00:01Z"
     finished: str = "0001-01-01T00:00:00Z"
-    restart_policy: str = "unless-stopped"
     log_driver: str = "json-file"
     tty: bool = False
     oneoff: bool = False
@@ -112,7 +111,7 @@ class Box:
             "HostConfig": {
                 "LogConfig": {"Type": self.log_driver},
                 "NetworkMode": self.network_mode,
-                "RestartPolicy": {"Name": self.restart_policy},
+                "RestartPolicy": {"Name": "unless-stopped"},
                 "PortBindings": {},
             },
             "Mounts": [{"Source": source, "Destination": inside} for source, inside in self.mounts],
@@ -168,8 +167,8 @@ class Engine:
         self.boxes: list[Box] = []
         self.asked: list[str] = []  # every path with its query
         self.api_version = "1.41"
+        self.connections = 0  # that were made to it
         self.ahead = 0.0  # seconds by which its clock is
-        self.name = "double"
         self.refusal: tuple[int, str] | None = None  # answered to everything but its version
         self.cut_after: int | None = None  # bytes of a log, then the connection breaks
         self.chunk: int | None = None  # bytes of a log that are sent at once
@@ -269,6 +268,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         if self.tls:
             connection = self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         self.open.add(connection)
+        self.engine.connections += 1
         return connection, address
 
     def hang_up(self) -> None:
@@ -309,7 +309,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(engine.refusal[0], {"message": engine.refusal[1]})
         elif path == "/info":
             now = stamp(time.time_ns() + int(engine.ahead * 10**9)).decode()
-            told = {"ServerVersion": "20.10.24", "SystemTime": now, "Name": engine.name, "LoggingDriver": "json-file"}
+            told = {"ServerVersion": "20.10.24", "SystemTime": now, "Name": "double", "LoggingDriver": "json-file"}
             self._json(HTTPStatus.OK, told)
         elif path == "/containers/json":
             self._json(HTTPStatus.OK, engine.listed(query))
