@@ -312,3 +312,39 @@ def test_who_waits_at_a_terminal_is_told_that_it_goes_on(stack: Stack) -> None:
     os.close(ours)
     assert (done.returncode in {0, 1, 3}, told) == (True, b"fletcher: still looking \xe2\x80\xa6\r\n")
     assert subprocess.run(command, env=environment, capture_output=True, check=False).stderr == b""
+
+
+REFUSED = """\
+{0}\tINFO\tlivekit\tservice/server.go:272\tstarting LiveKit server\t{{"portHttp": 7880, "nodeID": "ND_a", "version": "1.13.5"}}
+{0}\tINFO\tlivekit.agents\tservice/agentservice.go:303\tworker registered\t{{"namespace": "", "jobType": "JT_ROOM", "agentName": "helper", "workerID": "AW_0000000000aa"}}
+{1}\tINFO\tlivekit\tservice/roommanager.go:434\tstarting RTC session\t{{"room": "late", "roomID": "RM_0000000000aa", "participant": "user", "participantID": "PA_a", "nodeID": "ND_a", "numParticipants": 0, "participantInit": {{"Identity": "user", "CreateRoom": {{"name": "late", "agents": [{{"agentName": "helper"}}]}}}}}}
+{2}\tINFO\tlivekit\tagent/client.go:181\tfailed to send job request\t{{"error": "no servers available (received 1 responses)", "namespace": "", "jobType": "JT_ROOM", "agentName": "helper"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("events", "cause"),
+    [
+        ([], "load-refused"),
+        ([("kill", -40, {"signal": "15"})], "draining"),
+        ([("kill", -40, {"signal": "15"}), ("die", -35, {"exitCode": "0"}), ("start", -34, {})], "load-refused"),
+        ([("kill", -40, {"signal": "1"})], "load-refused"),
+        ([("kill", -5, {"signal": "15"})], "load-refused"),
+    ],
+)
+def test_the_engine_knows_who_told_a_worker_to_stop(
+    stack: Stack, events: list[tuple[str, float, dict[str, str]]], cause: str
+) -> None:
+    """A refusal for load and one by a worker that drains are the same line: that its container got SIGTERM decides."""
+    for box in (stack.livekit, stack.agent):
+        box.stored.clear()
+    stack.api.rooms.clear()
+    now = time.time()
+    moments = [time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now - ago)) for ago in (120, 30, 29)]
+    for line, ago in zip(REFUSED.format(*moments).splitlines(), (120, 120, 30, 29), strict=True):
+        stack.livekit.log(line, int((now - ago) * 1e9))
+    for action, ago, attributes in events:
+        stack.engine.happened(stack.agent, action, now + ago, **attributes)
+    row = fletcher("diagnose", "--json", "--room", "late").row("late")
+    assert row["cause"] == cause, row
+    assert (cause == "draining") == any(e["source"] == "docker events" for e in row["evidence"])

@@ -151,7 +151,7 @@ class Watched:
 
         try:
             engine = self._connected()
-            containers = engine.containers()
+            containers = engine.containers(self._target.compose_project)
             attached = attach(containers, self._target, self._here)
         except Unreachable as problem:
             self.trouble = str(problem)

@@ -6,7 +6,8 @@
         livekit.log("and more")
         engine.restart()
 
-It answers what Fletcher asks: /_ping, /version, /info, /containers/json, /containers/ID/json, /containers/ID/logs.
+It answers what Fletcher asks: /_ping, /version, /info, /events, /containers/json, /containers/ID/json,
+/containers/ID/logs.
 """
 
 from __future__ import annotations
@@ -165,6 +166,7 @@ class Engine:
 
     def __init__(self, *, tcp: bool = False, tls: ssl.SSLContext | None = None) -> None:
         self.boxes: list[Box] = []
+        self.events: list[dict[str, Any]] = []
         self.asked: list[str] = []  # every path with its query
         self.api_version = "1.41"
         self.connections = 0  # that were made to it
@@ -236,6 +238,19 @@ class Engine:
     def forbid(self) -> None:
         """Let nobody but root use the socket."""
         Path(self.socket).chmod(0)
+
+    def happened(self, box: Box, action: str, at: float, **attributes: str) -> None:
+        """Let something happen to a container, at a time in epoch seconds by the engine's clock."""
+        told = {**box.labels(), "name": box.name, **attributes}
+        actor = {"ID": box.id, "Attributes": told}
+        self.events.append({"Type": "container", "Action": action, "Actor": actor, "timeNano": int(at * 1e9)})
+
+    def happened_between(self, query: Mapping[str, str]) -> bytes:
+        """The answer to GET /events: a document per line."""
+        since, until = (float(query[name]) for name in ("since", "until"))
+        wanted = json.loads(query["filters"])
+        found = (e for e in self.events if e["Action"] in wanted["event"] and since <= e["timeNano"] / 1e9 <= until)
+        return b"".join(json.dumps(e).encode() + b"\n" for e in found)
 
     def box(self, of: str) -> Box | None:
         """The container of this id or name."""
@@ -311,6 +326,8 @@ class _Handler(BaseHTTPRequestHandler):
             now = stamp(time.time_ns() + int(engine.ahead * 10**9)).decode()
             told = {"ServerVersion": "20.10.24", "SystemTime": now, "Name": "double", "LoggingDriver": "json-file"}
             self._json(HTTPStatus.OK, told)
+        elif path == "/events":
+            self._bytes(HTTPStatus.OK, engine.happened_between(query), "application/json")
         elif path == "/containers/json":
             self._json(HTTPStatus.OK, engine.listed(query))
         elif found := re.fullmatch(r"/containers/([^/]+)/(json|logs)", path):
