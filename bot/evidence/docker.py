@@ -261,7 +261,7 @@ def _client(base: str, tls: TLSConfig | None) -> APIClient:
     made = client.adapters.get(_BY_SOCKET)
     if isinstance(made, UnixHTTPAdapter):
         made.close()
-        client.mount(_BY_SOCKET, Adapter(f"http+unix://{made.socket_path}", READ))
+        client.mount(_BY_SOCKET, Adapter(f"http+unix://{made.socket_path}", cast("int", READ)))
     return client
 
 
