@@ -61,14 +61,11 @@ class EngineInfo:
 class Engine:
     """One engine that was reached; `told` says how, without a secret. Every method raises Unreachable when it is gone."""
 
-    def __init__(
-        self, client: APIClient, told: str, explain: Callable[[BaseException], Unreachable], unix_socket: str = ""
-    ) -> None:
-        self.told, self._client, self._explain, self._socket = told, client, explain, unix_socket
+    def __init__(self, client: APIClient, told: str, explain: Callable[[BaseException], Unreachable]) -> None:
+        self.told, self._client, self._explain = told, client, explain
 
     def info(self) -> EngineInfo:
         """What the engine says of itself."""
-        self._look()
         before = time.time()
         told = self._ask("/info")
         after = time.time()
@@ -89,7 +86,6 @@ class Engine:
 
         Raises Unreachable where the project that is named has none, with those that there are.
         """
-        self._look()
         listed = self._listed(f"={project}" if project else "")
         if project and not listed:
             raise no_project(project, self._projects())
@@ -116,7 +112,6 @@ class Engine:
         params = {"stdout": "1", "stderr": "1", "timestamps": "1", "tail": "all" if tail is None else str(tail)}
         if since_ns is not None:
             params["since"] = f"{since_ns // 10**9}.{since_ns % 10**9:09d}"
-        self._look()
         with self._asking(), self._get(f"/containers/{container.id}/logs", params, READ_LOG) as response:
             if response.status_code != HTTPStatus.OK:
                 raise _unread(container, response.status_code, _message(response))
@@ -132,13 +127,7 @@ class Engine:
 
     def _get(self, path: str, params: dict[str, str], patience: float) -> Response:
         url = f"{self._client.base_url}/v{self._client.api_version}{path}"
-        return _patiently(partial(self._client.get, url, params=params, stream=True, timeout=(CONNECT, patience)))
-
-    def _look(self) -> None:
-        """See whether the engine has gone since; once is enough for all that is asked at a time."""
-        if self._socket:
-            with self._asking():
-                _knock(self._socket)
+        return self._client.get(url, params=params, stream=True, timeout=(CONNECT, patience))
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
@@ -167,14 +156,13 @@ def connect(target: Target) -> Iterator[Engine]:
             base, said = f"unix://{carrier.path}", carrier.said
         explain = partial(_explained, way, said)
         try:
-            socket_path = base.removeprefix("unix://").strip("/") if said is None and base.startswith("unix://") else ""
-            knocked = f"/{socket_path}" if socket_path else ""
-            if knocked:
-                _knock(knocked)
+            path = base.removeprefix("unix://").strip("/") if said is None and base.startswith("unix://") else ""
+            if path:  # the library would wrap what is wrong with the socket, and leave its own end open
+                _opened(f"/{path}").close()
             client = stack.enter_context(_patiently(partial(_client, base, way.tls)))
         except (DockerException, OSError, ValueError) as problem:
             raise explain(problem) from problem
-        yield Engine(client, way.told, explain, knocked)
+        yield Engine(client, way.told, explain)
 
 
 class _Way(NamedTuple):
@@ -214,15 +202,14 @@ def _way(target: Target) -> _Way:
     )
 
 
-def _knock(path: str) -> None:
-    """Raise what is wrong with the socket; the library would wrap it, and leave its own end open."""
-
-    def knock() -> None:
-        with socket.socket(socket.AF_UNIX) as knocking:
-            knocking.settimeout(CONNECT)
-            knocking.connect(path)
-
-    _patiently(knock)
+def _opened(path: str) -> socket.socket:
+    """A connection to this socket; OSError as `connect` raises it, with nothing left open."""
+    with ExitStack() as stack:
+        made = stack.enter_context(socket.socket(socket.AF_UNIX))
+        made.settimeout(CONNECT)
+        _patiently(partial(made.connect, path))
+        stack.pop_all()
+        return made
 
 
 def _patiently(call: Callable[[], _T]) -> _T:
@@ -241,9 +228,22 @@ def _patiently(call: Callable[[], _T]) -> _T:
 def _client(base: str, tls: TLSConfig | None) -> APIClient:
     from docker import APIClient
     from docker.transport import UnixHTTPAdapter
+    from docker.transport.unixconn import UnixHTTPConnection, UnixHTTPConnectionPool
+
+    class Connection(UnixHTTPConnection):
+        """The library's connection to a socket, which has no patience with a full queue and leaves its end open."""
+
+        def connect(self) -> None:
+            self.sock = _opened(self.unix_socket)
+
+    class Pool(UnixHTTPConnectionPool):
+        """Connections that are used again."""
+
+        def _new_conn(self) -> Any:  # noqa: ANN401  # as the library has it
+            return Connection(self.base_url, self.socket_path)
 
     class Adapter(UnixHTTPAdapter):
-        """The library's way to a socket; it would make a connection for each path that is asked for."""
+        """The library's way to a socket, which would make a connection for each path that is asked for."""
 
         def get_connection(self, url: Any, proxies: Any = None) -> Any:  # noqa: ANN401, ARG002  # as the library has it
             return super().get_connection(_BY_SOCKET, proxies)
@@ -261,7 +261,9 @@ def _client(base: str, tls: TLSConfig | None) -> APIClient:
     made = client.adapters.get(_BY_SOCKET)
     if isinstance(made, UnixHTTPAdapter):
         made.close()
-        client.mount(_BY_SOCKET, Adapter(f"http+unix://{made.socket_path}", cast("int", READ)))
+        adapter = Adapter(f"http+unix://{made.socket_path}")
+        adapter.pools[_BY_SOCKET] = Pool(_BY_SOCKET, made.socket_path)
+        client.mount(_BY_SOCKET, adapter)
     return client
 
 
