@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -147,7 +148,7 @@ def test_what_is_masked_can_be_masked_elsewhere(env: dict[str, str], words: tupl
         engine.add("agent", command=words, env={**env, "LIVEKIT_URL": "ws://livekit:7880", "WORKDIR": "/usr/src/app"})
         (agent,) = seen(engine)
     redactor = Redactor.of(agent.secrets())
-    said = SECRET if "PASSWORD" not in env else env["PASSWORD"]
+    said = env.get("PASSWORD", SECRET)
     assert SECRET not in redactor.text(f"it said {said}, and went on")
     harmless = "ws://livekit:7880 /usr/src/app livekit-server agent APIdemo1"
     assert redactor.text(harmless) == harmless
@@ -208,7 +209,7 @@ def test_one_projects_containers_are_asked_for() -> None:
             assert [one.project for one in asked.containers("other")] == ["other"]
             assert len(engine.asked) == 2
             assert len(asked.containers()) == 4
-            with pytest.raises(Unreachable, match="project shop has no container.* one of: demo, other, third$"):
+            with pytest.raises(Unreachable, match=r"project shop has no container.* one of: demo, other, third$"):
                 asked.containers("shop")
         engine.boxes.clear()
         with connect(Target(docker_host=engine.host)) as asked, pytest.raises(Unreachable, match="nor has any other"):
@@ -223,7 +224,7 @@ def test_many_containers_are_asked_over_few_connections() -> None:
         with connect(Target(docker_host=engine.host)) as asked:
             before = engine.connections
             assert len(asked.containers()) == 20
-            assert engine.connections - before <= 2
+            assert engine.connections - before <= 1
 
 
 def test_a_full_queue_is_waited_for(tmp_path: Path) -> None:
@@ -235,9 +236,9 @@ def test_a_full_queue_is_waited_for(tmp_path: Path) -> None:
         door.listen(3)
         for _ in range(4):
             stack.enter_context(socket.socket(socket.AF_UNIX)).connect(path)
-        with socket.socket(socket.AF_UNIX) as one_more, pytest.raises(BlockingIOError):
+        with socket.socket(socket.AF_UNIX) as one_more:
             one_more.setblocking(False)
-            one_more.connect(path)
+            assert one_more.connect_ex(path) == errno.EAGAIN
         stack.callback(door.shutdown, socket.SHUT_RDWR)
         opens = threading.Timer(0.3, relay, (door, engine.socket))
         opens.start()

@@ -155,6 +155,47 @@ def test_several_projects_are_told_apart(stack: Stack) -> None:
     assert fletcher("diagnose", "--json", "--compose-project", "demo").row(SERVED)["verdict"] == "healthy"
 
 
+def test_another_program_called_agent_is_no_worker(stack: Stack) -> None:
+    """That something else which is called an agent does not run says nothing about a worker."""
+    stack.livekit.stored.clear()
+    stack.api.rooms.clear()
+    stack.engine.remove(stack.agent)
+    for name in ("datadog-agent", "my-agent"):
+        stack.engine.add(name, working_dir=stack.livekit.working_dir, state="exited", exit_code=1)
+    reply = fletcher("diagnose", "--json")
+    assert reply.code == 3
+    assert {row["verdict"] for row in reply.json["rooms"]} == {"inconclusive"}
+    assert fletcher("diagnose", "--json", "--room", ROOM).code == 3
+
+
+def test_a_worker_that_does_not_run_is_a_cause(stack: Stack) -> None:
+    """A container with settings for LiveKit is a worker: that it has ended explains that nobody comes."""
+    stack.livekit.stored.clear()
+    stack.agent.stored.clear()
+    stack.api.rooms.clear()
+    stack.agent.state, stack.agent.exit_code = "exited", 1
+    assert fletcher("diagnose", "--json").row()["cause"] == "no-worker"
+
+
+def test_a_project_without_a_container_is_told(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project that is named and has no container is not there yet: the rest is looked at, and which there are is told."""
+    reply = fletcher("diagnose", "--json", "--compose-project", "shop")
+    assert "one of: demo" in sources(reply)["Docker"]
+    assert sources(reply)[f"LiveKit API {stack.api.url}"]
+    for name in ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"):
+        monkeypatch.delenv(name)
+    reply = fletcher("diagnose", "--compose-project", "shop")
+    assert reply.code == 4
+    assert "the compose project shop has no container" in reply.err
+
+
+def test_a_targets_context_goes_before_the_environments_host(stack: Stack, tmp_path: Path) -> None:
+    """The engine that a chosen target names is asked, whichever the environment names."""
+    (tmp_path / "fletcher.toml").write_text('[targets.near]\ndocker_context = "nosuch"\n', encoding="utf-8")
+    assert "there is no Docker context nosuch" in fletcher("diagnose", "--target", "near").err
+    assert not stack.engine.asked
+
+
 def test_files_and_what_runs_go_together(stack: Stack, tmp_path: Path) -> None:
     """--live adds what runs to what was given; without it only what was given is read."""
     stack.livekit.stored.clear()

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import os
 import socket
-import ssl
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
-from bot.errors import FletcherError, Unreachable
+from bot.errors import Unreachable
 from bot.evidence.containers import LABEL, no_project, read_container
+from bot.evidence.docker_failures import causes, explained, unread
 from bot.evidence.docker_lines import lines
 from bot.evidence.ssh import tunnel
 from bot.livekit.forms import epoch
@@ -39,9 +38,6 @@ BLOCK: Final = 1 << 16
 _T = TypeVar("_T")
 _BY_SOCKET: Final = "http+docker://"  # what the library calls the address of a socket
 _SHORTLY: Final = 0.02  # seconds until a queue that is full is tried again
-_ELSEWHERE: Final = "say where it is with DOCKER_HOST or DOCKER_CONTEXT"
-#: Drivers whose logs every engine can read back (docs.docker.com, "Configure logging drivers").
-_READABLE: Final = frozenset({"json-file", "local", "journald"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +83,11 @@ def _event(told: dict[str, Any]) -> Event:
 class Engine:
     """One engine that was reached; `told` says how, without a secret. Every method raises Unreachable when it is gone."""
 
-    def __init__(
-        self, client: APIClient, told: str, explain: Callable[[BaseException], Unreachable], unix_socket: str = ""
-    ) -> None:
-        self.told, self._client, self._explain, self._socket = told, client, explain, unix_socket
+    def __init__(self, client: APIClient, told: str, explain: Callable[[BaseException], Unreachable]) -> None:
+        self.told, self._client, self._explain = told, client, explain
 
     def info(self) -> EngineInfo:
         """What the engine says of itself."""
-        self._look()
         before = time.time()
         told = self._ask("/info")
         after = time.time()
@@ -115,7 +108,6 @@ class Engine:
 
         Raises Unreachable where the project that is named has none, with those that there are.
         """
-        self._look()
         listed = self._listed(f"={project}" if project else "")
         if project and not listed:
             raise no_project(project, self._projects())
@@ -142,10 +134,9 @@ class Engine:
         params = {"stdout": "1", "stderr": "1", "timestamps": "1", "tail": "all" if tail is None else str(tail)}
         if since_ns is not None:
             params["since"] = f"{since_ns // 10**9}.{since_ns % 10**9:09d}"
-        self._look()
         with self._asking(), self._get(f"/containers/{container.id}/logs", params, READ_LOG) as response:
             if response.status_code != HTTPStatus.OK:
-                raise _unread(container, response.status_code, _message(response))
+                raise unread(container, response.status_code, _message(response))
             yield from lines(response.iter_content(BLOCK), tty=container.tty, ended=not container.running)
 
     def events(self, project: str, since: float, until: float) -> tuple[Event, ...]:
@@ -170,13 +161,7 @@ class Engine:
 
     def _get(self, path: str, params: dict[str, str], patience: float) -> Response:
         url = f"{self._client.base_url}/v{self._client.api_version}{path}"
-        return _patiently(partial(self._client.get, url, params=params, stream=True, timeout=(CONNECT, patience)))
-
-    def _look(self) -> None:
-        """See whether the engine has gone since; once is enough for all that is asked at a time."""
-        if self._socket:
-            with self._asking():
-                _knock(self._socket)
+        return self._client.get(url, params=params, stream=True, timeout=(CONNECT, patience))
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
@@ -203,16 +188,15 @@ def connect(target: Target) -> Iterator[Engine]:
         if way.host.startswith("ssh://"):
             carrier = stack.enter_context(tunnel(way.host))
             base, said = f"unix://{carrier.path}", carrier.said
-        explain = partial(_explained, way, said)
+        explain = partial(explained, way.host, way.told, said)
         try:
-            socket_path = base.removeprefix("unix://").strip("/") if said is None and base.startswith("unix://") else ""
-            knocked = f"/{socket_path}" if socket_path else ""
-            if knocked:
-                _knock(knocked)
+            path = base.removeprefix("unix://").strip("/") if said is None and base.startswith("unix://") else ""
+            if path:  # the library would wrap what is wrong with the socket, and leave its own end open
+                _opened(f"/{path}").close()
             client = stack.enter_context(_patiently(partial(_client, base, way.tls)))
         except (DockerException, OSError, ValueError) as problem:
             raise explain(problem) from problem
-        yield Engine(client, way.told, explain, knocked)
+        yield Engine(client, way.told, explain)
 
 
 class _Way(NamedTuple):
@@ -252,15 +236,14 @@ def _way(target: Target) -> _Way:
     )
 
 
-def _knock(path: str) -> None:
-    """Raise what is wrong with the socket; the library would wrap it, and leave its own end open."""
-
-    def knock() -> None:
-        with socket.socket(socket.AF_UNIX) as knocking:
-            knocking.settimeout(CONNECT)
-            knocking.connect(path)
-
-    _patiently(knock)
+def _opened(path: str) -> socket.socket:
+    """A connection to this socket; OSError as `connect` raises it, with nothing left open."""
+    with ExitStack() as stack:
+        made = stack.enter_context(socket.socket(socket.AF_UNIX))
+        made.settimeout(CONNECT)
+        _patiently(partial(made.connect, path))
+        stack.pop_all()
+        return made
 
 
 def _patiently(call: Callable[[], _T]) -> _T:
@@ -270,7 +253,7 @@ def _patiently(call: Callable[[], _T]) -> _T:
         try:
             return call()
         except Exception as problem:
-            full = any(isinstance(cause, BlockingIOError) for cause in _causes(problem))
+            full = any(isinstance(cause, BlockingIOError) for cause in causes(problem))
             if not full or time.monotonic() >= until:
                 raise
         time.sleep(_SHORTLY)
@@ -279,9 +262,22 @@ def _patiently(call: Callable[[], _T]) -> _T:
 def _client(base: str, tls: TLSConfig | None) -> APIClient:
     from docker import APIClient
     from docker.transport import UnixHTTPAdapter
+    from docker.transport.unixconn import UnixHTTPConnection, UnixHTTPConnectionPool
+
+    class Connection(UnixHTTPConnection):
+        """The library's connection to a socket, which has no patience with a full queue and leaves its end open."""
+
+        def connect(self) -> None:
+            self.sock = _opened(self.unix_socket)
+
+    class Pool(UnixHTTPConnectionPool):
+        """Connections that are used again."""
+
+        def _new_conn(self) -> Any:  # noqa: ANN401  # as the library has it
+            return Connection(self.base_url, self.socket_path)
 
     class Adapter(UnixHTTPAdapter):
-        """The library's way to a socket; it would make a connection for each path that is asked for."""
+        """The library's way to a socket, which would make a connection for each path that is asked for."""
 
         def get_connection(self, url: Any, proxies: Any = None) -> Any:  # noqa: ANN401, ARG002  # as the library has it
             return super().get_connection(_BY_SOCKET, proxies)
@@ -299,7 +295,9 @@ def _client(base: str, tls: TLSConfig | None) -> APIClient:
     made = client.adapters.get(_BY_SOCKET)
     if isinstance(made, UnixHTTPAdapter):
         made.close()
-        client.mount(_BY_SOCKET, Adapter(f"http+unix://{made.socket_path}", READ))
+        adapter = Adapter(f"http+unix://{made.socket_path}")
+        adapter.pools[_BY_SOCKET] = Pool(_BY_SOCKET, made.socket_path)
+        client.mount(_BY_SOCKET, adapter)
     return client
 
 
@@ -310,87 +308,3 @@ def _message(response: Response) -> str:
         told = None
     text = told.get("message") if isinstance(told, dict) else response.text
     return redact(" ".join(str(text).split())[:300]) or f"HTTP {response.status_code}"
-
-
-def _unread(container: Container, status: int, message: str) -> FletcherError:
-    """Why a log was not given."""
-    driver = container.log_driver
-    if status == HTTPStatus.NOT_FOUND:
-        return Unreachable(f"the container {container.name} is gone, and its log with it")
-    if "support reading" in message or (driver and driver not in _READABLE):
-        return Unreachable(
-            f"the log of {container.name} cannot be read: its log driver is {driver}; set `logging: {{driver: local}}` for"
-            f" the service {container.service} in the compose file and run docker compose up -d {container.service}"
-        )
-    return Unreachable(f"the Docker engine does not give the log of {container.name}: {message}")
-
-
-def _explained(way: _Way, said: Callable[[], str] | None, problem: BaseException) -> Unreachable:
-    """What went wrong and what to do about it, in one sentence."""
-    from docker.errors import InvalidVersion
-    from requests import ConnectionError as Broken
-    from requests import Timeout
-    from requests.exceptions import ChunkedEncodingError
-    from urllib3.exceptions import TimeoutError as Late
-
-    told, causes = way.told, tuple(_causes(problem))
-
-    def is_a(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(cause, kinds) for cause in causes)
-
-    if said is not None and (heard := said()):
-        host = redact(way.host)
-        return Unreachable(f"{host} cannot be reached: {heard}; try it by hand: docker --host {host} version")
-    if is_a(InvalidVersion):
-        return Unreachable(f"the Docker engine at {told} is too old: {problem}; update Docker to 1.12 or newer")
-    if is_a(FileNotFoundError):
-        return Unreachable(f"no Docker engine at {told}: there is no such socket; start Docker, or {_ELSEWHERE}")
-    if is_a(PermissionError):
-        return Unreachable(
-            f"no permission for the Docker socket of {told}: add this user to the group {_group(way.host)}"
-            " (sudo usermod -aG, then log in again; of a container: group_add)"
-        )
-    if is_a(ConnectionRefusedError):
-        return Unreachable(f"no Docker engine at {told}: the connection is refused; start Docker, or {_ELSEWHERE}")
-    if is_a(socket.gaierror):
-        return Unreachable(f"no Docker engine at {told}: its host's name is not known; {_ELSEWHERE}")
-    if is_a(ssl.SSLError):
-        return Unreachable(
-            f"no secure connection to the Docker engine at {told}; check DOCKER_CERT_PATH: {_last(causes)}"
-        )
-    if is_a(TimeoutError, Timeout, Late, BlockingIOError):
-        return Unreachable(f"the Docker engine at {told} does not answer in time; restart Docker, or {_ELSEWHERE}")
-    if "bind address" in str(problem) or "npipe" in str(problem):
-        return Unreachable(
-            f"{told} is no address of a Docker engine; expected unix:///PATH, tcp://HOST:PORT or ssh://HOST"
-        )
-    if is_a(ConnectionError, Broken, ChunkedEncodingError):
-        return Unreachable(f"the Docker engine at {told} broke the connection off; is it restarting? Try again")
-    return Unreachable(f"the Docker engine at {told} cannot be asked: {_last(causes)}; see docker version")
-
-
-def _last(causes: tuple[BaseException, ...]) -> str:
-    return redact(" ".join(str(causes[-1]).split())[:300])
-
-
-def _causes(problem: BaseException) -> Iterator[BaseException]:
-    """An exception and all that it was made of: libraries keep the first cause in one way or another."""
-    waiting, seen = [problem], set[int]()
-    while waiting:
-        one = waiting.pop(0)
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        inner = (one.__cause__, one.__context__, getattr(one, "reason", None), *one.args)
-        waiting += [cause for cause in inner if isinstance(cause, BaseException)]
-
-
-def _group(host: str) -> str:
-    """The group that may use the socket, by its name on this machine."""
-    import grp
-
-    try:
-        return grp.getgrgid(Path(host.removeprefix("unix://")).stat().st_gid).gr_name
-    except (OSError, KeyError):
-        return "docker"
