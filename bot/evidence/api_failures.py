@@ -29,7 +29,9 @@ def refusal(target: Target, url: str, status: int, says: str, skew: float | None
     if status in {400, 404, 405} or status < 400:
         return no_livekit(target, url, f"has no LiveKit API ({status})")
     told = f": {short(says)}" if says else ""
-    return Unreachable(f"{redact(url)} cannot answer just now ({status}{told}): look at the server's log, then ask again")
+    return Unreachable(
+        f"{redact(url)} cannot answer just now ({status}{told}): look at the server's log, then ask again"
+    )
 
 
 def _not_let_in(target: Target, where: str, status: int, says: str, skew: float | None) -> Unreachable:

@@ -136,9 +136,7 @@ def _jobs(seen: Seen) -> dict[str, int]:
     return found
 
 
-def _registered(
-    worker: Worker, seen: Seen, machine: Machine | None, endpoint: Endpoint | None, jobs: int
-) -> Present:
+def _registered(worker: Worker, seen: Seen, machine: Machine | None, endpoint: Endpoint | None, jobs: int) -> Present:
     where, log = [], _log(worker, seen)
     if worker.mark >= 0:
         source, line, _ = seen.story.ledger.where(worker.mark)
