@@ -101,7 +101,8 @@ def _running(target: Target) -> Services:
     """What a Docker engine shows of this target; nothing where none answers or several projects may be meant."""
     from contextlib import ExitStack
 
-    from bot.evidence.live import addresses, reach
+    from bot.evidence.live import reach
+    from bot.evidence.ports import WORKER, published
     from bot.report.template import NO_SERVICES, Services
 
     with ExitStack() as opened:
@@ -114,7 +115,9 @@ def _running(target: Target) -> Services:
             return NO_SERVICES
         services = [{c.service for c in found} for found in (attached.livekit, attached.agents)]
         server, agent = (min(names) if len(names) == 1 else "" for names in services)
-        endpoint = next((address for address, _name in addresses(target, attached)), "")
+        # A container's own address changes with every `up`, and several workers have no one address.
+        at = published(attached.agents[0], WORKER) if len(attached.agents) == 1 else ""
+        endpoint = f"http://{at}" if at else ""
         return Services(attached.project, server, agent, endpoint, f"Docker at {engine.told}")
 
 
