@@ -202,7 +202,7 @@ def _workers(args: argparse.Namespace) -> int:
         else:
             for line in lines(seen, rows, utc=args.utc, width=terminal.width()):
                 print(line)
-    return 0 if rows else 3
+    return 0 if any(row.there for row in rows) else 3
 
 
 def _demo(args: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from bot.settings import Target
 
 BY_PORT: Final = "the port that its container publishes"
-_WORKER_PORT: Final = 8081  # of a worker that runs with `start`, unless it is set otherwise
+WORKER_PORT: Final = 8081  # of a worker that runs with `start`, unless it is set otherwise
 _SERVER_PORT: Final = 7880
 _REMOTE: Final = re.compile(r"(?:ssh|tcp|https?)://(?:[^@/\s)]*@)?(\[[^\]]+\]|[^:/\s)]+)")
 _EVERYWHERE: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  # an address that is read
@@ -34,7 +34,7 @@ def worker_addresses(
     if target.worker_endpoint:
         return ((target.worker_endpoint, ""),)
     agents = [c for c in attached.agents if c.state == "running"] if attached else []
-    found = ((_reached(c, _WORKER_PORT, engine, inside=inside), c.name) for c in agents)
+    found = ((_reached(c, WORKER_PORT, engine, inside=inside), c.name) for c in agents)
     return tuple((f"http://{address}", name) for address, name in found if address)
 
 

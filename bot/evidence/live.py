@@ -262,7 +262,8 @@ class Watched:
             self._api = api = ask(replace(self._target, livekit_url=url), rooms=rooms)
         except FletcherError as problem:
             self._api = None
-            self._told["3 api"] = (Source("LiveKit API", ABSENT, note=str(problem)),)
+            kind = problem.kind if isinstance(problem, Unreachable) else ""
+            self._told["3 api"] = (Source("LiveKit API", ABSENT, note=str(problem), trouble=kind),)
             return
         if self._info is None:
             self._clock = api.skew or 0.0
@@ -284,7 +285,7 @@ class Watched:
         from bot.evidence import worker_http
 
         try:
-            found = replace(worker_http.ask(address, _ENDPOINT_TIMEOUT), container=container)
+            found = replace(worker_http.ask(address, _ENDPOINT_TIMEOUT, found=bool(container)), container=container)
         except FletcherError as problem:
             told.append(Source(f"worker endpoint of {container or address}", ABSENT, note=str(problem)))
             return

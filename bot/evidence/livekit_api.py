@@ -59,7 +59,9 @@ def _address(target: Target) -> str:
     from urllib.parse import urlsplit
 
     if not target.livekit_url:
-        raise Unreachable("no LiveKit server to ask: set LIVEKIT_URL in the environment or in .env.local")
+        raise Unreachable(
+            "no LiveKit server to ask: set LIVEKIT_URL in the environment or in .env.local", kind="address"
+        )
     url = target.livekit_url.strip().rstrip("/")
     try:
         parts = urlsplit(url)
@@ -69,7 +71,8 @@ def _address(target: Target) -> str:
     if not good or any(c.isspace() for c in url):
         raise Unreachable(
             f"{redact(url)} is no address of a LiveKit server{api_failures.set_in(target, 'livekit_url')}: "
-            "LIVEKIT_URL is such as ws://127.0.0.1:7880 or wss://project.livekit.cloud"
+            "LIVEKIT_URL is such as ws://127.0.0.1:7880 or wss://project.livekit.cloud",
+            kind="address",
         )
     return "http" + url[2:] if url[:2].lower() == "ws" else url
 
@@ -80,7 +83,8 @@ def _keys(target: Target) -> None:
     if missing:
         raise Unreachable(
             f"the LiveKit API wants a key: set {' and '.join(missing)} in the environment or in .env.local "
-            "(the pair that the server has under `keys`)"
+            "(the pair that the server has under `keys`)",
+            kind="keys",
         )
 
 
@@ -157,13 +161,11 @@ async def _list(api: LiveKitAPI, target: Target, url: str, heard: _Heard, limit:
         async with asyncio.timeout(limit):  # the library waits for ever: it puts None in place of the session's own
             found = (await api.room.list_rooms(ListRoomsRequest())).rooms
     except ServerError as refusal:
-        raise Unreachable(
-            api_failures.refusal(target, url, refusal.status, refusal.message or heard.text, heard.skew)
-        ) from None
+        raise api_failures.refusal(target, url, refusal.status, refusal.message or heard.text, heard.skew) from None
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
-        raise Unreachable(api_failures.no_answer(target, url, problem)) from None
+        raise api_failures.no_answer(target, url, problem) from None
     except DecodeError:
-        raise Unreachable(api_failures.no_livekit(target, url, "answers, but not as a LiveKit server does")) from None
+        raise api_failures.no_livekit(target, url, "answers, but not as a LiveKit server does") from None
     return sorted(found, key=lambda r: (r.creation_time_ms, r.creation_time), reverse=True)
 
 
