@@ -180,7 +180,7 @@ def test_a_project_that_is_away_is_waited_for(stack: Stack, named: bool) -> None
     names = [name for name, _, _ in rooms(news) if name]
     assert sorted(names) == sorted(EVERY)
     assert [(n.trouble, n.back) for n in news if n.answer is None] == [
-        ("the compose project demo has no container now", False),
+        ("the compose project demo has no container: start it, or give --compose-project one of: other", False),
         ("", True),
     ]
 

@@ -384,8 +384,8 @@ def test_the_engine_knows_who_told_a_worker_to_stop(
     moments = [time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now - ago)) for ago in (120, 30, 29)]
     for line, ago in zip(REFUSED.format(*moments).splitlines(), (120, 120, 30, 29), strict=True):
         stack.livekit.log(line, int((now - ago) * 1e9))
-    for action, ago, attributes in events:
-        stack.engine.happened(stack.agent, action, now + ago, **attributes)
+    for action, after, attributes in events:
+        stack.engine.happened(stack.agent, action, now + after, **attributes)
     row = fletcher("diagnose", "--json", "--room", "late").row("late")
     assert row["cause"] == cause, row
     assert (cause == "draining") == any(e["source"] == "docker events" for e in row["evidence"])

@@ -38,10 +38,15 @@ def worker_addresses(
     return tuple((f"http://{address}", name) for address, name in found if address)
 
 
+def elsewhere(engine: str) -> str:
+    """The host of an engine that is on another machine; "" when it is on this one."""
+    remote = _REMOTE.search(engine)
+    return remote[1] if remote and remote[1].strip("[]") not in _HERE else ""
+
+
 def _reached(container: Container, port: int, engine: str, *, inside: bool) -> str:
     """Host and port at which this port of the container is reached; "" when it is not."""
-    remote = _REMOTE.search(engine)
-    host = remote[1] if remote and remote[1].strip("[]") not in _HERE else ""
+    host = elsewhere(engine)
     if inside:  # 127.0.0.1 is our own container then
         return _joined(container.ips[0], port) if container.ips else ""
     for inner, bound, outside in container.ports:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from bot.errors import FletcherError, NothingFound, Unreachable
-from bot.evidence.addresses import BY_PORT, server_address, worker_addresses
+from bot.evidence.addresses import BY_PORT, elsewhere, server_address, worker_addresses
 from bot.evidence.sources import ABSENT, Source
 from bot.evidence.together import together
+from bot.livekit.machines import state_of
 from bot.livekit.seen import ApiSeen, Machine, MachineEvent
 from bot.livekit.setup import Place, Setup
 
@@ -245,7 +246,6 @@ class Watched:
         """Now and then, of a log that has grown, drop the lines older than `before` that `keep` does not want."""
         if time.monotonic() - self._compacted < _COMPACTED:
             return
-        self._inside = False  # whether we run in one of the engine's containers ourselves
         self._compacted = time.monotonic()
         for spool in self._spools.values():
             if spool.size() > _SPOOL:
@@ -300,18 +300,23 @@ class Watched:
         given = self._target.project or (self._attached.working_dir if self._attached else "")
         folder = Path(given) if given else self._here
         absent = ""
-        if not given and not any((folder / mark).is_file() for mark in _MARKS):
+        if not self._target.project and self._attached and (host := elsewhere(self._where())):
+            absent = f"its folder {folder} is on {host}; give a copy with --live --project DIR"
+        elif not given and not any((folder / mark).is_file() for mark in _MARKS):
             absent = "no compose file, package.json or pyproject.toml in this folder"
         elif not folder.is_dir():
             absent = f"its folder {folder} is not on this machine; give it with --live --project DIR"
         if absent:
             self._told["5 project"] = (Source("project", ABSENT, note=absent),)
             return
-        from bot.evidence.project import read_project
+        from bot.evidence.project import merge, read_livekit_config, read_project
         from bot.evidence.secrets import secrets_of
 
         try:
             setup = read_project(folder)
+            config = Path(self._attached.livekit_config) if self._attached and self._attached.livekit_config else None
+            if config is not None and config.is_file() and folder.resolve() not in config.resolve().parents:
+                setup = merge([setup, Setup(server=(read_livekit_config(config),))])
         except FletcherError as problem:
             self._told["5 project"] = (Source("project", ABSENT, note=str(problem)),)
             return
@@ -348,10 +353,7 @@ def _machines(attached: Attached | None) -> tuple[Machine, ...]:
 
 
 def _machine(c: Container, role: Literal["livekit", "agent"]) -> Machine:
-    words = [c.state, *([f"health {c.health}"] if c.health else []), f"{c.restarts} restarts"]
-    if c.state != "running":
-        words += [f"exit code {c.exit_code}", *(["out of memory"] if c.oom_killed else [])]
-    place = Place(f"docker inspect {c.name}", 1, ", ".join(words))
+    place = Place(f"docker inspect {c.name}", 1, state_of(c))
     return Machine(
         role, c.service, c.name, c.state, c.health, c.exit_code, c.oom_killed, c.restarts, c.created, c.started, c.finished, place,
     )  # fmt: skip
