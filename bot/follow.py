@@ -16,6 +16,7 @@ from bot.evidence.look import moment
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from bot.evidence.live import Live
     from bot.evidence.look import Question
     from bot.livekit.seen import ApiRoom, Verdict
     from bot.settings import Target
@@ -112,17 +113,18 @@ class _Asking:
 def follow(question: Question, target: Target, told: Told, wait: Callable[[float], None]) -> Iterator[News]:
     """What is new, for ever; `wait` is called with the seconds until the next look.
 
-    Raises NothingFound when there is nothing to look at to begin with, UsageError as `diagnose` does.
+    Raises NothingFound when there is nothing to look at to begin with and no server whose address is set could still
+    come, UsageError as `diagnose` does.
     """
     with Watched(target, Path.cwd()) as watched:
-        watched.attach()
-        watched.read_folder()
-        watched.read_logs()
-        watched.read_events()
-        watched.ask_api(question.rooms or None)
-        first = watched.seen()
-        if first.empty:
-            raise nothing(first)
+        waits = False
+        while (found := _begun(watched, question)).empty:
+            if not target.livekit_url:
+                raise nothing(found)
+            if not waits:
+                yield News(trouble="; ".join(nothing(found).looked))
+            waits = True
+            wait(_POLLED)
         back = watched.now - moment(question.since, (), "--since", watched.now) if question.since else BACK
         question = replace(question, since=f"{max(0.0, back):.0f}s" if question.since else None)
         follower = _Follower(question, watched, told, max(BACK, back))
@@ -131,6 +133,16 @@ def follow(question: Question, target: Target, told: Told, wait: Callable[[float
             began = time.monotonic()
             yield from follower.again()
             wait(max(_PAUSE, _IDLE * (time.monotonic() - began)))
+
+
+def _begun(watched: Watched, question: Question) -> Live:
+    """The first look, at everything."""
+    watched.attach()
+    watched.read_folder()
+    watched.read_logs()
+    watched.read_events()
+    watched.ask_api(question.rooms or None)
+    return watched.seen()
 
 
 class _Follower:

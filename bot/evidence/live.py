@@ -148,19 +148,26 @@ class Watched:
 
         Raises UsageError where it must be said which project is meant. Once found, it is the same project ever after.
         """
+        for last in (False, True):  # one connection that breaks off is no engine that is away
+            try:
+                self._attach()
+            except Unreachable as problem:
+                self.trouble = str(problem)
+                self._told["1 docker"] = (Source("Docker", ABSENT, note=self.trouble),)
+                self._connection.close()
+                self._engine = None
+                if last or self._attached is None:
+                    return
+            else:
+                self.trouble = ""
+                return
+
+    def _attach(self) -> None:
         from bot.evidence.attach import attach
 
-        try:
-            engine = self._connected()
-            containers = engine.containers(self._target.compose_project)
-            attached = attach(containers, self._target, self._here)
-        except Unreachable as problem:
-            self.trouble = str(problem)
-            self._told["1 docker"] = (Source("Docker", ABSENT, note=self.trouble),)
-            self._connection.close()
-            self._engine = None
-            return
-        self.trouble = ""
+        engine = self._connected()
+        containers = engine.containers(self._target.compose_project)
+        attached = attach(containers, self._target, self._here)
         if not self._target.compose_project:
             self._target = replace(self._target, compose_project=attached.project)
         self._attached = attached
