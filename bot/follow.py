@@ -96,10 +96,11 @@ def _open(room: Room) -> bool:
 def follow(question: Question, target: Target, told: Told, wait: Callable[[float], None]) -> Iterator[News]:
     """What is new, for ever; `wait` is called with the seconds until the next look.
 
-    Raises NothingFound when there is nothing to look at to begin with, UsageError as `diagnose` does.
+    Raises NothingFound when there is nothing to look at to begin with and no server whose address is set could still
+    come, UsageError as `diagnose` does.
     """
     with Watched(target, Path.cwd(), told.lasting) as watched:
-        away, first = False, True
+        away, first, waits = False, True, False
         while True:
             began = time.monotonic()
             new = watched.read()
@@ -111,10 +112,16 @@ def follow(question: Question, target: Target, told: Told, wait: Callable[[float
             if ask or new or due:
                 live = watched.look(told.doubtful, ask=ask)
                 if first and live.empty:
-                    raise nothing(live)
-                with diagnose(question, live) as answer:
-                    rows = told.news(answer)
-                    if first or rows:
-                        yield News(answer, rows, first=first)
-                first = False
+                    found = nothing(live)
+                    if not target.livekit_url:
+                        raise found
+                    if not waits:
+                        yield News(trouble="; ".join(found.looked))
+                    waits = True
+                else:
+                    with diagnose(question, live) as answer:
+                        rows = told.news(answer)
+                        if first or rows:
+                            yield News(answer, rows, first=first)
+                    first = False
             wait(max(_PAUSE, _IDLE * (time.monotonic() - began)))

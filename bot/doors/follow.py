@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 def run(question: Question, target: Target, *, as_json: bool, utc: bool) -> int:
     """Follow until Ctrl-C or SIGTERM, and return the exit code: 0, since ending it is how it ends."""
-    began, told = time.monotonic(), Told()
-    signal.signal(signal.SIGTERM, _stop)
+    began, told, end = time.monotonic(), Told(), _End()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end.ask)
     try:
-        for news in follow(question, target, told, time.sleep):
+        for news in follow(question, target, told, end.wait):
             _tell(news, as_json=as_json, utc=utc)
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -36,8 +37,29 @@ def run(question: Question, target: Target, *, as_json: bool, utc: bool) -> int:
     return 0
 
 
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+class _End:
+    """Ends the watching in the next pause, so that what was begun is told whole; a second signal ends it at once.
+
+    An exception raised anywhere could be lost: Python drops those that come up while it collects garbage.
+    """
+
+    def __init__(self) -> None:
+        self._asked = self._pausing = False
+
+    def ask(self, _number: int, _frame: FrameType | None) -> None:
+        """Take a signal."""
+        at_once = self._pausing or self._asked
+        self._asked = True
+        if at_once:
+            raise KeyboardInterrupt
+
+    def wait(self, seconds: float) -> None:
+        """Do nothing for so long, unless the end was asked for."""
+        self._pausing = True
+        if self._asked:
+            raise KeyboardInterrupt
+        time.sleep(seconds)
+        self._pausing = False
 
 
 def _tell(news: News, *, as_json: bool, utc: bool) -> None:

@@ -257,9 +257,10 @@ def _explained(way: _Way, said: Callable[[], str] | None, problem: BaseException
     if is_a(FileNotFoundError):
         return Unreachable(f"no Docker engine at {told}: there is no such socket; start Docker, or {_ELSEWHERE}")
     if is_a(PermissionError):
+        name, number = _group(way.host)
         return Unreachable(
-            f"no permission for the Docker socket of {told}: add this user to the group {_group(way.host)}"
-            " (sudo usermod -aG, then log in again; of a container: group_add)"
+            f"no permission for the Docker socket of {told}: add this user to the group {name}"
+            f" (sudo usermod -aG, then log in again; of a container: group_add {number})"
         )
     if is_a(ConnectionRefusedError):
         return Unreachable(f"no Docker engine at {told}: the connection is refused; start Docker, or {_ELSEWHERE}")
@@ -297,11 +298,15 @@ def _causes(problem: BaseException) -> Iterator[BaseException]:
         waiting += [cause for cause in inner if isinstance(cause, BaseException)]
 
 
-def _group(host: str) -> str:
-    """The group that may use the socket, by its name on this machine."""
+def _group(host: str) -> tuple[str, str]:
+    """The group that may use the socket: its name on this machine, which is another in a container, and its number."""
     import grp
 
     try:
-        return grp.getgrgid(Path(host.removeprefix("unix://")).stat().st_gid).gr_name
-    except (OSError, KeyError):
-        return "docker"
+        number = Path(host.removeprefix("unix://")).stat().st_gid
+    except OSError:
+        return "docker", "with its number"
+    try:
+        return grp.getgrgid(number).gr_name, str(number)
+    except KeyError:
+        return str(number), str(number)

@@ -46,7 +46,7 @@ class Watched:
         self._of_agents: set[str] = set()
         self._clock = 0.0  # how far the engine's clock is ahead of this machine's
         self._upto = 0.0  # when, by that clock, everything was read last
-        self._remade = self._asked = self._looked = 0.0
+        self._remade = self._asked = self._looked = float("-inf")  # by a clock that nobody sets
         self._api: ApiSeen | None = None
         self._folder = read_folder(target, None, here, [])
         #: What stands in the way at present, such as an engine that is away; "" when nothing does.
@@ -72,6 +72,17 @@ class Watched:
     def read(self) -> bool:
         """Read on what was logged since; whether there is anything new. What is away is waited for."""
         new = False
+        for _ in range(2):  # one connection that breaks off is no engine that is away
+            new |= self._read_all()
+            if not self.trouble:
+                break
+            self._connection.close()
+            self._engine = None
+        self._forget()
+        return new
+
+    def _read_all(self) -> bool:
+        new = False
         try:
             engine = self._connected()
             began = time.time() + self._clock  # what is logged from now on may be seen only next time
@@ -84,9 +95,6 @@ class Watched:
                 self._upto = began
         except Unreachable as problem:
             self.trouble = str(problem)
-            self._connection.close()
-            self._engine = None
-        self._forget()
         return new
 
     def _connected(self) -> Engine:
@@ -94,9 +102,9 @@ class Watched:
 
         if self._engine is None:
             self._engine = self._connection.enter_context(connect(self._target))
-            self._looked = 0.0
-        if time.time() - self._looked >= _CLOCK:
-            self._looked = time.time()
+            self._looked = float("-inf")
+        if time.monotonic() - self._looked >= _CLOCK:
+            self._looked = time.monotonic()
             self._info = self._engine.info()
             self._clock = self._info.now - time.time()
         return self._engine
@@ -136,9 +144,9 @@ class Watched:
 
     def _forget(self) -> None:
         """Give up what is older than the window, so that an hour of it takes no more room than a quarter."""
-        if time.time() - self._remade < _REMADE:
+        if time.monotonic() - self._remade < _REMADE:
             return
-        self._remade = time.time()
+        self._remade = time.monotonic()
         for spool in self._spools.values():
             if spool.size() > _SPOOL:
                 spool.compact(self.now - BACK, self._keep)
@@ -146,8 +154,8 @@ class Watched:
     def look(self, rooms: tuple[str, ...], *, ask: bool) -> Live:
         """What was seen up to now; with `ask` the API tells of these rooms, unless it was asked a moment ago."""
         sources = [Source(f"docker logs {name}", ABSENT, note=why) for name, why in self._unread.items()]
-        if ask and time.time() - self._asked >= _ASKED:
-            self._asked = time.time()
+        if ask and time.monotonic() - self._asked >= _ASKED:
+            self._asked = time.monotonic()
             self._api = ask_api(self._target, self._attached, rooms, sources)
         elif not ask:
             self._api = None
