@@ -11,14 +11,15 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import bot.follow as follower
+from bot.doors import follow as door
 from bot.evidence import live
 from bot.evidence.look import Question
-from bot.follow import Told, follow
+from bot.follow import News, Told, follow
 from bot.livekit.seen import Verdict
 from bot.settings import Target
 from tests.doubles.livekit_api import KEY, SECRET, agent, dispatch, person
@@ -26,8 +27,6 @@ from tests.running import END, SERVED, Stack, recorded, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from bot.follow import News
 
 ROOT = Path(__file__).parent.parent
 
@@ -197,6 +196,20 @@ def test_a_room_that_is_named_later_is_the_same(stack: Stack) -> None:
     assert len(ids) == len(set(ids))
 
 
+def test_a_server_that_is_not_there_yet_is_waited_for(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has set its address means it, also where nothing else can be seen: what is missing is told once."""
+    monkeypatch.setattr(follower, "_POLLED", 0.0)
+    stack.engine.down()
+    stack.api.fails["ListRooms"] = (503, b"not yet")
+    asked, came = dispatch("livekit-ganglia-agent", jobs=1), agent("AJ_1", "livekit-ganglia-agent")
+    stack.api.room("served", participants=[came], dispatches=[asked])
+    missing, answer = watched(stack, list, stack.api.fails.clear)
+    assert "LiveKit API" in missing.trouble
+    assert "no Docker engine at" in missing.trouble
+    assert answer.first
+    assert rooms([answer]) == [("served", "healthy", None)]
+
+
 def test_what_is_old_is_given_up_and_no_verdict_with_it(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """When lines older than the window are dropped, no room is told anew and the worker is still known."""
     monkeypatch.setattr(live, "_SPOOL", 1)
@@ -258,43 +271,82 @@ def test_many_rooms_are_each_told_once() -> None:
     assert len(told._said) < 16000
 
 
+def started(stack: Stack, folder: Path, last: str, *words: str, **more: str) -> tuple[subprocess.Popen[str], str]:
+    """The command, in this folder, and what it prints up to the line with this in it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bot", "diagnose", "--follow", *words],
+        cwd=folder,
+        env={**os.environ, **stack.environment, "PYTHONPATH": str(ROOT), **more},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    told = ""
+    for line in process.stdout:
+        told += line
+        if last in line:
+            break
+    return process, told
+
+
+def ended(process: subprocess.Popen[str], by: signal.Signals) -> tuple[str, str]:
+    """What else it prints until its end; `communicate` would miss what was read ahead with a line."""
+    process.send_signal(by)
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        return process.stdout.read(), process.stderr.read()
+
+
 def test_the_command_ends_with_a_summary(stack: Stack, tmp_path: Path) -> None:
     """Ctrl-C ends it with what was seen and exit code 0; in JSON every line is a document."""
     writes(stack, recorded("livekit.log"))()
-    for words, number in (((), signal.SIGINT), (("--json",), signal.SIGTERM)):
-        environment = {**os.environ, **stack.environment, "PYTHONPATH": str(ROOT)}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bot", "diagnose", "--follow", *words], cwd=tmp_path, env=environment, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        time.sleep(0.3)
-        process.send_signal(number)
-        rest, trouble = process.communicate(timeout=30)
+    for words, number, last in (((), signal.SIGINT, "Watching."), (("--json",), signal.SIGTERM, "ganglia-7ebaf8")):
+        process, first = started(stack, tmp_path, last, *words)
+        rest, trouble = ended(process, number)
         assert (process.returncode, trouble) == (0, "")
         if words:
-            *rows, last = [json.loads(line) for line in (first + rest).splitlines()]
+            *rows, end = [json.loads(line) for line in (first + rest).splitlines()]
             assert {row["room"] for row in rows} >= EVERY
-            assert {"verdict": "healthy", "cause": None, "count": 3} in last["summary"]
+            assert {"verdict": "healthy", "cause": None, "count": 3} in end["summary"]
         else:
             assert "Watched for" in rest
             assert "3 healthy, 1 inconclusive" in rest
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_what_was_begun_is_told_before_the_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], signals: int
+) -> None:
+    """A signal in the midst of a look ends it after that look; a second one does not wait for it."""
+
+    def looking(*asked: Any) -> Iterator[News]:  # noqa: ANN401  # as `follow`
+        for _ in range(signals):
+            signal.raise_signal(signal.SIGTERM)
+        yield News(trouble="begun")
+        asked[-1](0.0)
+        yield News(trouble="goes on")
+
+    monkeypatch.setattr(door, "follow", looking)
+    before = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        assert door.run(Question(), Target(), as_json=False, utc=True) == 0
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+    said = capsys.readouterr()
+    assert ("begun" in said.err, "goes on" in said.err) == (signals == 1, False)
+    assert "Watched for" in said.out
 
 
 def test_what_is_missing_is_told_once(stack: Stack, tmp_path: Path) -> None:
     """Without access to Docker it goes on with the API alone, and says once what is missing, in JSON too."""
     asked, came = dispatch("livekit-ganglia-agent", jobs=1), agent("AJ_1", "livekit-ganglia-agent")
     stack.api.room("served", participants=[came], dispatches=[asked])
-    environment = {**os.environ, **stack.environment, "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bot", "diagnose", "--follow", "--json"], cwd=tmp_path, env={**environment, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    row = json.loads(process.stdout.readline())
+    process, first = started(stack, tmp_path, "served", "--json", DOCKER_HOST=f"unix://{tmp_path}/none.sock")
     time.sleep(2.5)  # long enough for a second look
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=30)
+    _, said = ended(process, signal.SIGTERM)
+    row = json.loads(first)
     assert (row["room"], row["verdict"], process.returncode) == ("served", "healthy", 0)
     assert said.count("no Docker engine at") == 1

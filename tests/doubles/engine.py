@@ -269,6 +269,7 @@ class Engine:
 
 class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
+    request_queue_size = 128  # a full queue refuses whoever comes next; a real engine's is never full
     allow_reuse_address = True
     block_on_close = False
 
