@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from bot.diagnose import Diagnosis, diagnose
 from bot.evidence.live import BACK, Watched, nothing
-from bot.evidence.look import moment
+from bot.evidence.moments import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
