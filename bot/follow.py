@@ -15,6 +15,7 @@ from bot.evidence.moments import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from bot.evidence.live import Live
     from bot.evidence.look import Question
@@ -26,6 +27,9 @@ _IDLE: Final = 4  # times as long as a look took nothing is done: a fifth of a c
 _REMEMBERED: Final = 5000  # rooms out of the window whose verdict is remembered, so that it is told once
 _ASKED: Final = 20  # rooms that the API is asked about at once
 _POLLED: Final = 10.0  # seconds from one question to the API about a room to the next; then twice as long each time
+_MOMENT: Final = 3.0  # seconds from one question about a room to the next when its verdict waits for it
+_GIVEN_UP: Final = 30.0  # seconds of silence after which the API is waited for no more
+_HOPELESS: Final = frozenset({"keys", "address", "refused", "clock"})  # troubles of the API that waiting does not end
 _SELDOM: Final = 160.0  # seconds at most
 _LASTING: Final = (
     b"worker registered", b"registered worker", b"worker deregistered", b"closing worker", b"starting LiveKit server", b"starting worker",
@@ -75,8 +79,10 @@ class Told:
                 self.count[self._said.pop(key)] -= 1
             self._said[key] = state
             self.count[state] += 1
+        here = {_key(row) for row in all_rows}
+        for key in [key for key in self._said if key[0] is None and key not in here]:
+            del self._said[key]  # a trouble of no room that is over; when it comes again it is told again
         if len(self._said) > _REMEMBERED:
-            here = {_key(row) for row in all_rows}
             gone = [key for key in self._said if key not in here]
             for key in gone[: max(0, len(self._said) - len(here) - _REMEMBERED // 2)]:
                 del self._said[key]
@@ -84,6 +90,11 @@ class Told:
     def healthy(self, room: ApiRoom) -> bool:
         """Whether this room has been told to have its agent."""
         return self._said.get((room.id or room.name, None), ("", None))[0] == "healthy"
+
+
+def _bad(row: Verdict) -> str:
+    """The room, by name or id, of which this is no good news; "" when it is good, or of no room."""
+    return "" if row.verdict == "healthy" else row.room or row.room_id or ""
 
 
 def _key(row: Verdict) -> _Key:
@@ -94,40 +105,46 @@ class _Asking:
     """Which rooms the API is asked about and when: each question leaves lines in the server's log."""
 
     def __init__(self) -> None:
-        self._next: dict[
-            str, tuple[float, float]
-        ] = {}  # by room: when it may be asked about again, and how long it waits
+        self._last: dict[str, tuple[float, float]] = {}  # by room: when it was asked about, and how long it waits
 
     def due(self, rooms: Sequence[str]) -> tuple[str, ...]:
-        """Those that may be asked about now; they wait twice as long the next time."""
-        now = time.monotonic()
-        found = [room for room in rooms if self._next.get(room, (0.0, 0.0))[0] <= now][:_ASKED]
+        """Those that have waited long enough; they wait twice as long the next time."""
+        return self._asked([r for r in rooms if self._since(r) >= self._last.get(r, (0.0, 0.0))[1]])
+
+    def now(self, rooms: Sequence[str]) -> tuple[str, ...]:
+        """Those whose verdict waits for it, and that were not asked about a moment ago."""
+        return self._asked([r for r in rooms if self._since(r) >= _MOMENT])
+
+    def _since(self, room: str) -> float:
+        return time.monotonic() - self._last[room][0] if room in self._last else float("inf")
+
+    def _asked(self, rooms: list[str]) -> tuple[str, ...]:
+        found = rooms[:_ASKED]
         for room in found:
-            pause = min(_SELDOM, 2 * self._next[room][1]) if room in self._next else _POLLED
-            self._next[room] = (now + pause, pause)
-        if len(self._next) > _REMEMBERED:
-            self._next = {room: when for room, when in self._next.items() if when[0] > now}
+            pause = min(_SELDOM, 2 * self._last[room][1]) if room in self._last else _POLLED
+            self._last[room] = (time.monotonic(), pause)
+        if len(self._last) > _REMEMBERED:
+            self._last = dict(list(self._last.items())[-_REMEMBERED // 2 :])
         return tuple(found)
 
 
 def follow(question: Question, target: Target, told: Told, wait: Callable[[float], None]) -> Iterator[News]:
     """What is new, for ever; `wait` is called with the seconds until the next look.
 
-    Raises NothingFound when there is nothing to look at to begin with and no server whose address is set could still
-    come, UsageError as `diagnose` does.
+    Raises NothingFound when there is nothing to look at to begin with and no server whose address and keys are set
+    could still come, UsageError as `diagnose` does.
     """
     with Watched(target, Path.cwd()) as watched:
         waits = False
         while (found := _begun(watched, question)).empty:
-            if not target.livekit_url:
+            if not target.livekit_url or watched.api_trouble in _HOPELESS:
                 raise nothing(found)
             if not waits:
                 yield News(trouble="; ".join(nothing(found).looked))
             waits = True
             wait(_POLLED)
-        back = watched.now - moment(question.since, (), "--since", watched.now) if question.since else BACK
-        question = replace(question, since=f"{max(0.0, back):.0f}s" if question.since else None)
-        follower = _Follower(question, watched, told, max(BACK, back))
+        watched.patient = True
+        follower = _Follower(question, watched, told)
         yield from follower.first()
         while True:
             began = time.monotonic()
@@ -146,19 +163,29 @@ def _begun(watched: Watched, question: Question) -> Live:
 
 
 class _Follower:
-    """One look after the other."""
+    """One look after the other.
 
-    def __init__(self, question: Question, watched: Watched, told: Told, back: float) -> None:
-        self._question, self._watched, self._told, self._back = question, watched, told, back
+    What is no good news of a room is told only after the API was asked about it in the same look, if the API answers at
+    all: a log may be behind, and what the API told earlier may have changed.
+    """
+
+    def __init__(self, question: Question, watched: Watched, told: Told) -> None:
+        self._question, self._watched, self._told = question, watched, told
+        now = watched.now
+        self._begin = moment(question.since, (), "--since", now) if question.since else now - BACK
+        self._back = max(BACK, now - self._begin)
         self._asking = _Asking()
-        self._away, self._listed = bool(watched.trouble), time.monotonic()
+        self._away = False  # whether something that was there is away
+        self._blind = False  # whether there is no server's log, so that rooms come by the API alone
+        self._listed = self._answered = time.monotonic()
         self._open: frozenset[bytes] = frozenset()  # rooms that are alive, whose first lines still matter
         self._due: float | None = None  # from when on a room can be judged that is too young now
+        self._held = False  # whether news waits for the API
         self._unsettled: tuple[str, ...] = ()  # rooms that the API may know more of
 
     def first(self) -> Iterator[News]:
         """The whole answer, with all that can be told at once."""
-        with diagnose(self._question, self._watched.seen()) as answer:
+        with self._diagnosed() as answer:
             self._learn(answer)
             rows = self._told.new(answer.verdicts.rows)
             self._told.tell(rows, answer.verdicts.rows)
@@ -172,48 +199,65 @@ class _Follower:
         if new:
             watched.read_events()
         watched.compact(watched.now - self._back, self._lasting)
-        if bool(watched.trouble) is not self._away:
-            yield News(trouble=watched.trouble, back=self._away)
-        self._away = bool(watched.trouble)
         due = self._due is not None and watched.now >= self._due
         asked = self._asking.due(self._unsettled)
-        blind = (
-            bool(watched.trouble) and time.monotonic() >= self._listed + _POLLED
-        )  # without logs there is only the API
-        if asked or blind:
-            watched.ask_api(asked)
-            self._listed = time.monotonic()
-        if new or due or asked or blind:
-            yield from self._tell()
+        list_rooms = (self._blind or bool(watched.trouble)) and time.monotonic() - self._listed >= _POLLED
+        answers = self._ask(asked) if asked or list_rooms else False
+        trouble = (watched.trouble if watched.found else "") or (watched.api_told if self._blind else "")
+        if bool(trouble) is not self._away:
+            yield News(trouble=trouble, back=self._away)
+        self._away = bool(trouble)
+        if new or due or asked or list_rooms or self._held:
+            yield from self._tell(frozenset(asked if answers else ()))
 
-    def _tell(self) -> Iterator[News]:
-        """Tell what is new; what is no good news is told only after the API was asked about it too."""
-        with diagnose(self._question, self._watched.seen()) as answer:
-            bad = [r for r in self._told.new(answer.verdicts.rows) if r.verdict != "healthy" and (r.room or r.room_id)]
-            asked = self._asking.due([name for r in bad if (name := r.room or r.room_id)])
-            if not asked:
-                yield from self._told_of(answer)
+    def _ask(self, rooms: tuple[str, ...]) -> bool:
+        """Ask the API about these rooms, and which there are; whether it answers."""
+        self._listed = time.monotonic()
+        self._watched.ask_api(rooms)
+        if not self._watched.api_told:
+            self._answered = time.monotonic()
+        return not self._watched.api_told
+
+    def _tell(self, known: frozenset[str]) -> Iterator[News]:
+        """Tell what is new, and hold what has to wait for the API; of the rooms that are `known` it told just now."""
+        with self._diagnosed() as answer:
+            bad = [name for r in self._told.new(answer.verdicts.rows) if (name := _bad(r)) and name not in known]
+            if not bad or self._watched.api_trouble in _HOPELESS:
+                yield from self._told_of(answer, None)
                 return
-        self._watched.ask_api(asked)
-        with diagnose(self._question, self._watched.seen()) as answer:
-            yield from self._told_of(answer)
+        more = self._asking.now(bad)
+        # What was known has to be asked again, since the API tells only of the rooms of one question who is in them.
+        answers = self._ask((*more, *known)) if more else False
+        given_up = not answers and time.monotonic() - self._answered > _GIVEN_UP
+        with self._diagnosed() as answer:
+            yield from self._told_of(answer, None if given_up else known | frozenset(more if answers else ()))
 
-    def _told_of(self, answer: Diagnosis) -> Iterator[News]:
+    def _told_of(self, answer: Diagnosis, asked: frozenset[str] | None) -> Iterator[News]:
+        """Tell the good news, and of the bad that of rooms that were asked about; with None all."""
         self._learn(answer)
-        rows = self._told.new(answer.verdicts.rows)
+        new = self._told.new(answer.verdicts.rows)
+        rows = tuple(r for r in new if asked is None or not (name := _bad(r)) or name in asked)
+        self._held = len(rows) < len(new)
         self._told.tell(rows, answer.verdicts.rows)
         if rows:
             yield News(answer, rows)
+
+    def _diagnosed(self) -> AbstractContextManager[Diagnosis]:
+        """The answer now, about the time from the beginning on, as far back as is looked."""
+        live = self._watched.seen()
+        begin = max(self._begin, live.at - self._back)
+        since = f"{max(0.0, live.at - begin):.3f}s" if self._question.since else None
+        return diagnose(replace(self._question, since=since), live)
 
     def _learn(self, answer: Diagnosis) -> None:
         """Keep what decides when to look, ask and forget."""
         rows, seen = answer.verdicts.rows, answer.look.seen
         self._open = frozenset(r.id.encode() for r in seen.story.rooms.values() if r.id and r.closed is None)
         self._due = min((r.judged_from for r in rows if r.judged_from is not None), default=None)
-        doubtful = [r.room for r in rows if r.room and r.verdict == "inconclusive" and r.judged_from is None]
-        blind = seen.api is not None and (self._away or not seen.logs)
-        unlooked = [r.name for r in seen.api.rooms if not self._told.healthy(r)] if blind and seen.api else []
-        self._unsettled = tuple(dict.fromkeys([*unlooked, *doubtful]))
+        self._blind = not seen.has_server_log
+        alive = [r.name for r in seen.api.rooms if not self._told.healthy(r)] if self._blind and seen.api else []
+        doubtful = [name for r in rows if r.verdict == "inconclusive" and r.judged_from is None and (name := _bad(r))]
+        self._unsettled = tuple(dict.fromkeys([*alive, *doubtful]))
 
     def _lasting(self, line: bytes) -> bool:
         """Whether a line that is older than the window is still needed."""

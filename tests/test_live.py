@@ -364,6 +364,43 @@ REFUSED = """\
 
 
 @pytest.mark.parametrize(
+    ("stopped", "cause"), [((), "load-refused"), ((1,), "load-refused"), ((1, 2), "draining")], ids=str
+)
+@pytest.mark.parametrize("version", ["1.9.0", "1.4.0"])
+def test_all_replicas_have_to_drain(stack: Stack, stopped: tuple[int, ...], cause: str, version: str) -> None:
+    """With two workers of the name, one that was told to stop explains no refusal by the other."""
+    for box in (stack.livekit, stack.agent):
+        box.stored.clear()
+    stack.api.rooms.clear()
+    now = time.time()
+    moments = [time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now - ago)) for ago in (120, 30, 29)]
+    for line, ago in zip(REFUSED.format(*moments).splitlines(), (120, 120, 30, 29), strict=True):
+        stack.livekit.log(line, int((now - ago) * 1e9))
+    second = stack.engine.add(
+        "voice-agent", number=2, env=stack.agent.env, ips=(), working_dir=stack.agent.working_dir, created=stack.agent.created,
+        started=stack.agent.started,
+    )  # fmt: skip
+    registered = re.sub("AW_0000000000aa", "AW_0000000000bb", REFUSED.format(*moments).splitlines()[1])
+    stack.livekit.log(registered, int((now - 110) * 1e9))
+    for box, ident in ((stack.agent, "aa"), (second, "bb")):
+        told = {
+            "level": 30,
+            "time": int((now - 119) * 1000),
+            "pid": 1,
+            "hostname": ident,
+            "version": version,
+            "id": f"AW_0000000000{ident}",
+        }
+        told |= {"agentName": "helper"} if version == "1.9.0" else {}
+        box.log(json.dumps({**told, "msg": "registered worker"}), int((now - 119) * 1e9))
+        later = {**told, "time": int((now - 20) * 1000), "msg": "worker is below capacity, marking as available"}
+        box.log(json.dumps(later), int((now - 20) * 1e9))
+    for number in stopped:
+        stack.engine.happened((stack.agent, second)[number - 1], "kill", now - 40, signal="15")
+    assert fletcher("diagnose", "--json", "--room", "late").row("late")["cause"] == cause
+
+
+@pytest.mark.parametrize(
     ("events", "cause"),
     [
         ([], "load-refused"),

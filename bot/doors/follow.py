@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -52,6 +53,7 @@ class _End:
         self._asked = True
         if at_once:
             raise KeyboardInterrupt
+        os.write(2, b"fletcher: ending after this look; again to end now\n")
 
     def wait(self, seconds: float) -> None:
         """Do nothing for so long, unless the end was asked for."""

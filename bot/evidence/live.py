@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from bot.errors import FletcherError, NothingFound, Unreachable
+from bot.errors import FletcherError, NothingFound, Unreachable, UsageError
 from bot.evidence.addresses import BY_PORT, elsewhere, server_address, worker_addresses
 from bot.evidence.sources import ABSENT, Source
 from bot.evidence.together import together
@@ -35,6 +35,7 @@ _ENDPOINT_TIMEOUT: Final = 1.5  # seconds
 _CLOCK: Final = 10.0  # seconds after which the engine's clock is looked at again
 _SPOOL: Final = 16 << 20  # bytes of a log beyond which what is older than the window is given up
 _REMEMBERED: Final = 2 * BACK  # seconds that an event is kept
+_ID: Final = 12  # letters of a container's id that are its host name
 _COMPACTED: Final = 60.0  # seconds at least between two such times
 _MARKS: Final = ("package.json", "pyproject.toml", "requirements.txt", "docker-compose.yml", "compose.yaml", "compose.yml", "docker-compose.yaml")  # fmt: skip
 WAYS: Final = (
@@ -123,13 +124,17 @@ class Watched:
         self._told: dict[str, tuple[Source, ...]] = {}
         #: What stands in the way at present, such as an engine that is away; "" when nothing does.
         self.trouble = ""
+        #: Why the API does not answer, in a word ("keys", "address", …; see `Unreachable.kind`) and in a sentence.
+        self.api_trouble = self.api_told = ""
+        #: Whether what is ambiguous is trouble to be waited for, rather than an error of whoever asks.
+        self.patient = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
-        for spool in self._spools.values():
+        for spool in tuple(self._spools.values()):  # a thread that was left may still add one
             spool.close()
 
     @property
@@ -141,6 +146,11 @@ class Watched:
         known = self._upto and any(spool.size() for spool in self._spools.values())
         return self._upto if known else time.time() + self._clock
 
+    @property
+    def found(self) -> bool:
+        """Whether containers have been found, now or before."""
+        return self._attached is not None
+
     # -- Docker -----------------------------------------------------------------------------------
 
     def attach(self) -> None:
@@ -151,7 +161,9 @@ class Watched:
         for last in (False, True):  # one connection that breaks off is no engine that is away
             try:
                 self._attach()
-            except Unreachable as problem:
+            except (Unreachable, UsageError) as problem:
+                if isinstance(problem, UsageError) and not self.patient:
+                    raise
                 self.trouble = str(problem)
                 self._told["1 docker"] = (Source("Docker", ABSENT, note=self.trouble),)
                 self._connection.close()
@@ -171,7 +183,7 @@ class Watched:
         if not self._target.compose_project:
             self._target = replace(self._target, compose_project=attached.project)
         self._attached = attached
-        self._inside = any(c.id.startswith(socket.gethostname()) for c in containers)
+        self._inside = len(here := socket.gethostname()) >= _ID and any(c.id.startswith(here) for c in containers)
         self._told["1 docker"] = (self._docker_told(engine, attached),)
 
     def _connected(self) -> Engine:
@@ -200,7 +212,8 @@ class Watched:
         began = time.time() + self._clock  # what is logged from now on may be seen only next time
         news: list[bool] = []
         lost: list[str] = []
-        containers = (*attached.livekit, *attached.agents)
+        both = sorted((*attached.livekit, *attached.agents), key=lambda c: c.created or 0.0)
+        containers = {(c.service, c.number): c for c in both}.values()  # of two that share a place the newest
         together([partial(self._read, engine, container, news, lost) for container in containers])
         self.trouble = next(iter(lost), "")
         if not lost:
@@ -220,7 +233,7 @@ class Watched:
             news.append(spool.read(engine, container) > 0)
         except Unreachable as problem:  # one log that cannot be read keeps nobody from the others
             self._told[place] = (Source(name, ABSENT, note=str(problem)),)
-            lost += [str(problem)] if spool.size() else []
+            lost += [str(problem)] if spool.reading else []
             return
         self._told.pop(place, None)
         if not spool.note and (young := self._young(container)):
@@ -270,8 +283,10 @@ class Watched:
         except FletcherError as problem:
             self._api = None
             kind = problem.kind if isinstance(problem, Unreachable) else ""
+            self.api_trouble, self.api_told = kind, str(problem)
             self._told["3 api"] = (Source("LiveKit API", ABSENT, note=str(problem), trouble=kind),)
             return
+        self.api_trouble = self.api_told = ""
         if self._info is None:
             self._clock = api.skew or 0.0
         number = len(api.rooms)
@@ -304,33 +319,44 @@ class Watched:
 
     def read_folder(self) -> None:
         """Read source and configuration of what runs; nothing where their folder is not on this machine."""
-        given = self._target.project or (self._attached.working_dir if self._attached else "")
-        folder = Path(given) if given else self._here
-        absent = ""
-        if not self._target.project and self._attached and (host := elsewhere(self._where())):
-            absent = f"its folder {folder} is on {host}; give a copy with --live --project DIR"
-        elif not given and not any((folder / mark).is_file() for mark in _MARKS):
-            absent = "no compose file, package.json or pyproject.toml in this folder"
-        elif not folder.is_dir():
-            absent = f"its folder {folder} is not on this machine; give it with --live --project DIR"
-        if absent:
-            self._told["5 project"] = (Source("project", ABSENT, note=absent),)
-            return
         from bot.evidence.project import merge, read_livekit_config, read_project
         from bot.evidence.secrets import secrets_of
 
+        folder, absent = self._where_from()
+        config = Path(self._attached.livekit_config) if self._attached and self._attached.livekit_config else None
+        if config is not None and (
+            not config.is_file() or (not absent and folder.resolve() in config.resolve().parents)
+        ):
+            config = None
         try:
-            setup = read_project(folder)
-            config = Path(self._attached.livekit_config) if self._attached and self._attached.livekit_config else None
-            if config is not None and config.is_file() and folder.resolve() not in config.resolve().parents:
+            setup = Setup() if absent else read_project(folder)
+            if config is not None:
                 setup = merge([setup, Setup(server=(read_livekit_config(config),))])
         except FletcherError as problem:
-            self._told["5 project"] = (Source("project", ABSENT, note=str(problem)),)
-            return
-        self._setup, self._folder, self._secrets = setup, str(folder), secrets_of(str(folder))
-        parts = f"{len(setup.workers)} worker(s), {len(setup.dispatchers)} dispatching place(s)"
-        number = len(setup.workers) + len(setup.dispatchers)
-        self._told["5 project"] = (Source(str(folder), "project", records=number, note=parts),)
+            setup, config, absent = Setup(), None, str(problem)
+        self._setup, self._folder = setup, "" if absent else str(folder)
+        read = [*([] if absent else [str(folder)]), *([str(config)] if config is not None else [])]
+        self._secrets = frozenset[str]().union(*(secrets_of(path) for path in read))
+        told = [Source("project", ABSENT, note=absent)] if absent else []
+        if not absent:
+            number = len(setup.workers) + len(setup.dispatchers)
+            parts = f"{len(setup.workers)} worker(s), {len(setup.dispatchers)} dispatching place(s)"
+            told.append(Source(str(folder), "project", records=number, note=parts))
+        if config is not None:
+            told.append(Source(str(config), "server configuration", records=1))
+        self._told["5 project"] = tuple(told)
+
+    def _where_from(self) -> tuple[Path, str]:
+        """The project's folder, and why it cannot be read; "" when it can."""
+        given = self._target.project or (self._attached.working_dir if self._attached else "")
+        folder = Path(given) if given else self._here
+        if not self._target.project and self._attached and (host := elsewhere(self._where())):
+            return folder, f"its folder {folder} is on {host}; give a copy with --live --project DIR"
+        if not given and not any((folder / mark).is_file() for mark in _MARKS):
+            return folder, "no compose file, package.json or pyproject.toml in this folder"
+        if not folder.is_dir():
+            return folder, f"its folder {folder} is not on this machine; give it with --live --project DIR"
+        return folder, ""
 
     def seen(self) -> Live:
         """All that was seen up to now."""

@@ -44,14 +44,31 @@ def ask(target: Target, *, rooms: tuple[str, ...] | None = None, timeout: float 
     3 s and a 503 (run on 1.13.5), so it is called for rooms that are listed only.
     """
     import asyncio
+    import threading
     import warnings
 
     url = _address(target)
     _keys(target)
+    told: list[ApiSeen | BaseException] = []
+
+    def run() -> None:
+        try:
+            told.append(asyncio.run(_look(target, url, rooms, timeout)))
+        except BaseException as problem:  # noqa: BLE001  # it is raised where it can be caught
+            told.append(problem)
+
+    # In a thread of its own: a name service that is slow cannot be interrupted, and asyncio waits for it.
+    thread = threading.Thread(target=run, daemon=True)
     with warnings.catch_warnings():
         # PyJWT warns of short secrets, such as that of `livekit-server --dev`; whether it is too short the server says.
         warnings.filterwarnings("ignore", message="The HMAC key is")
-        return asyncio.run(_look(target, url, rooms, timeout))
+        thread.start()
+        thread.join(2 * timeout + 1.0)
+    if not told:
+        raise api_failures.no_answer(target, url, TimeoutError())
+    if isinstance(told[0], BaseException):
+        raise told[0]
+    return told[0]
 
 
 def _address(target: Target) -> str:

@@ -115,6 +115,7 @@ def look(question: Question, opened: ExitStack, live: Live | None = None) -> Loo
     `live` is what was seen of what runs, where somebody has looked already. Raises UsageError or Unreachable as the
     single readers do, NothingFound when nothing is there.
     """
+    followed = live is not None
     if live is None and question.target is not None:
         live = look_live(question.target, question.rooms, opened, here=Path.cwd())
     logs: list[LogFile] = []
@@ -162,7 +163,7 @@ def look(question: Question, opened: ExitStack, live: Live | None = None) -> Loo
         secrets |= live.secrets
         sources += live.sources
     given, logs = bool(logs), [*logs, *(live.logs if live is not None else ())]
-    if not (logs or tokens or endpoints or setups or (live is not None and not live.empty)):
+    if not (logs or tokens or endpoints or setups or followed or (live is not None and not live.empty)):
         if live is not None:
             raise nothing(live)
         raise Unreachable(next((s.note for s in sources if s.note), "nothing was given to look at"))
