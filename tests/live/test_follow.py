@@ -80,14 +80,14 @@ def test_a_server_that_restarts_ends_nothing(stack: Stack, follower: Follower) -
 
 
 def test_an_engine_that_restarts_ends_nothing(stack: Stack, follower: Follower) -> None:
-    """It says that the engine is away and back, and tells what was logged before, and after, once."""
+    """It tells what was logged before, and after, once; that the engine is away, if a look fell into it, and back."""
     serve(stack, "before-the-engine")
     with coming_back(stack):
         stack.restart_engine()
     serve(stack, "after-the-engine")
     assert follower.told("before-the-engine") == HEALTHY
     assert follower.told("after-the-engine") == HEALTHY
-    assert len(follower.heard("waiting for it")) == len(follower.heard("it is back")) == 1
+    assert len(follower.heard("waiting for it")) == len(follower.heard("it is back")) <= 1
     assert no_room_twice(follower)
 
 
