@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bot.evidence import watch  # noqa: E402  # the checkout's own packages, whatever is installed
+from bot.evidence import live as watch  # noqa: E402  # the checkout's own packages, whatever is installed
 from bot.evidence.look import Question  # noqa: E402
 from bot.follow import Told, follow  # noqa: E402
 from bot.settings import Target  # noqa: E402
@@ -139,7 +139,7 @@ def hour(folder: Path, minutes: int) -> None:
 def child() -> None:
     """Follow; before every look tell how many rows were told since the last one and the memory, and wait for a line."""
     watch._CLOCK = 0.0  # noqa: SLF001  # an hour of the engine's is a minute of ours
-    watch._REMADE = 0.0  # noqa: SLF001
+    watch._COMPACTED = 0.0  # noqa: SLF001
     watch._SPOOL = 1 << 20  # noqa: SLF001  # a real log is larger
     told = 0
 

@@ -31,9 +31,17 @@ class UsageError(FletcherError):
 
 
 class Unreachable(FletcherError):  # noqa: N818  # what is unreachable is no error of Fletcher
-    """Something that is needed is not reachable or not allowed."""
+    """Something that is needed is not reachable or not allowed.
+
+    `kind` says what kind of thing has to be mended, for a program that tells the kinds apart: of a LiveKit server
+    "address" or "keys" (not set, or no good), "refused" (the keys) or "clock" (the time); "" is any other.
+    """
 
     exit_code = 4
+
+    def __init__(self, sentence: str, *, kind: str = "") -> None:
+        super().__init__(sentence)
+        self.kind = kind
 
 
 class Problem(NamedTuple):

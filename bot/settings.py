@@ -112,10 +112,6 @@ class Targets:
         flags = {
             k: Value(text.strip(), f"--{k.replace('_', '-')}") for k, text in given.items() if text and text.strip()
         }
-        if flags.keys() >= set(_ENGINE):
-            raise UsageError("--docker-host and --docker-context each name an engine: give one of them")
-        if flags.keys() & set(_ENGINE):
-            values = {key: value for key, value in values.items() if key not in _ENGINE}
         values.update(flags)
         for key in ("livekit_url", "worker_endpoint"):
             if key in values and (trouble := settings_file.why_not(key, values[key].text)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from contextlib import contextmanager
@@ -91,8 +90,3 @@ def running(folder: Path, ago: float = 10.0) -> Iterator[Stack]:
         api.room(ROOM, room_id="RM_XLhCFCvdWkUp", created=time.time() - ago - 13, participants=[person("uma-8347")])
         api.room(SERVED, participants=[person("nils-94bb"), agent("AJ_8vQReEkfvhSz", "livekit-ganglia-agent")])
         yield Stack(engine, api, livekit, worker)
-
-
-def lines_of_room(rows: str) -> list[dict[str, object]]:
-    """The documents that --follow --json printed, one a line."""
-    return [json.loads(line) for line in rows.splitlines() if line]

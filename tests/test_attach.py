@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.errors import FletcherError, NothingFound, UsageError
+from bot.errors import FletcherError, Unreachable, UsageError
 from bot.evidence.attach import Attached, attach
 from bot.evidence.docker import connect
 from bot.settings import Target
@@ -17,6 +17,18 @@ from tests.doubles.engine import Engine
 URL = {"LIVEKIT_URL": "ws://livekit:7880", "LIVEKIT_API_KEY": "devkey"}
 SERVER = {"service": "livekit", "image": "livekit/livekit-server:v1.13.5"}
 AGENT = {"service": "voice-agent", "image": "demo/voice", "env": URL}
+OTHER_AGENTS = (
+    ("datadog-agent", "gcr.io/datadoghq/agent:7"),
+    ("dd-agent", "datadog/agent"),
+    ("agent-metrics", "newrelic/infrastructure"),
+    ("otel-agent", "otel/opentelemetry-collector"),
+    ("telegraf-agent", "demo-telegraf-agent"),
+    ("log-agent", "fluent/fluent-bit:3"),
+    ("consul-agent", "hashicorp/consul"),
+    ("nomad-agent", "local/nomad"),
+    ("build-agent", "jenkins/inbound-agent"),
+    ("agent", "portainer/agent:2.19"),
+)
 NODE = ("node", "dist/main.js", "start")
 
 
@@ -96,11 +108,40 @@ CASES = {
         "bob",
         ("agent service: bob (its environment has LIVEKIT_URL)",),
     ),
-    "an agent whose settings are in its image": Case(
-        [SERVER, {"service": "my-agent", "command": NODE}, {"service": "worker", "command": ("celery",)}],
+    "an agent by its name and any setting of LiveKit's": Case(
+        [SERVER, {"service": "my-agent", "command": NODE, "env": {"LIVEKIT_REMOTE_EOT_URL": "http://x"}}],
         "livekit",
         "my-agent",
-        ("agent service: my-agent (its name says agent)",),
+        ("agent service: my-agent (its environment has LIVEKIT_REMOTE_EOT_URL, and its name says agent or worker)",),
+    ),
+    "a name alone is no sign": Case(
+        [SERVER, {"service": "my-agent", "command": NODE}, {"service": "worker", "command": ("celery",)}],
+        "livekit",
+        "",
+        ("agent service: none found; give --agent-service NAME (perhaps my-agent, which has no setting for LiveKit);",),
+    ),
+    "a name alone is enough when it is given": Case(
+        [SERVER, {"service": "my-agent", "command": NODE}], "livekit", "my-agent", (), Target(agent_service="my-agent")
+    ),
+    "other programs that are called agents": Case(
+        [
+            SERVER,
+            AGENT,
+            *({"service": service, "image": image, "env": URL} for service, image in OTHER_AGENTS),
+        ],
+        "livekit",
+        "voice-agent",
+    ),
+    "agents whose names only sound like those": Case(
+        [
+            SERVER,
+            *(
+                {"service": name, "image": f"demo-{name}", "env": URL}
+                for name in ("digital-nomad-agent", "fluent-agent")
+            ),
+        ],
+        "livekit",
+        "digital-nomad-agent fluent-agent",
     ),
     "only what makes tokens": Case(
         [SERVER, {"service": "token-server", "env": URL}, {"service": "frontend", "env": URL}],
@@ -151,9 +192,7 @@ def test_server_and_agents_are_found(case: Case) -> None:
     assert " ".join(one.service for one in found.livekit) == case.livekit
     assert " ".join(one.service for one in found.agents) == case.agents
     for line in case.says:
-        assert line in found.notes
-    assert ("livekit_service" in found.guessed) == (not case.target.livekit_service)
-    assert ("agent_service" in found.guessed) == (not case.target.agent_service)
+        assert line in "\n".join(found.notes)
 
 
 def test_replicas() -> None:
@@ -193,7 +232,7 @@ def test_the_project_is_found(boxes: list[dict[str, Any]], target: Target, here:
     assert (found.project, found.working_dir) == (project, f"/srv/{project}")
     told = next((line for line in found.notes if line.startswith("compose project")), "")
     assert told.startswith(f"compose project: {project} ({why}" if why else told)
-    assert ("compose_project" in found.guessed) == bool(why) == bool(told)
+    assert bool(why) == bool(told)
 
 
 UNSURE: list[tuple[list[dict[str, Any]], Target, type[FletcherError], str]] = [
@@ -202,11 +241,12 @@ UNSURE: list[tuple[list[dict[str, Any]], Target, type[FletcherError], str]] = [
     (
         [SERVER, OTHER],
         Target(compose_project="no"),
-        UsageError,
-        "no has no container; give --compose-project one of: demo, other",
+        Unreachable,
+        "no has no container: start it, or give --compose-project one of: demo, other$",
     ),
-    ([], Target(), NothingFound, "no container of a compose project"),
-    ([{**AGENT, "oneoff": True}], Target(), NothingFound, "no container of a compose project"),
+    ([], Target(), Unreachable, "no container of a compose project: start it"),
+    ([], Target(compose_project="no"), Unreachable, "project no has no container, nor has any other: start it"),
+    ([{**AGENT, "oneoff": True}], Target(), Unreachable, "no container of a compose project"),
 ]
 
 
@@ -217,3 +257,35 @@ def test_what_is_not_sure_is_asked_for(
     """Where several projects may be meant none is chosen; the sentence names them and the flag."""
     with pytest.raises(kind, match=sentence):
         attached(boxes, target)
+
+
+def test_the_files_and_the_version_are_told() -> None:
+    """The compose files of the newest container, and the server's image with its tag, are told."""
+    files = ("/srv/demo/compose.yaml", "/srv/demo/prod.yaml")
+    notes = attached([{**SERVER, "config_files": files}, {**AGENT, "created": "2026-03-12T06:00:00Z"}]).notes
+    assert "compose file: /srv/demo/compose.yaml, /srv/demo/prod.yaml" in notes
+    assert "livekit image: livekit/livekit-server:v1.13.5" in notes
+
+
+CONFIGS: list[tuple[tuple[str, ...], str, str, str]] = [
+    # command, what is mounted of the folder, to where, the file of the folder that it is
+    (("--config", "/etc/livekit.yaml"), "livekit.yaml", "/etc/livekit.yaml", "livekit.yaml"),
+    (("--config=/etc/sfu.yml",), "livekit.yaml", "/etc/sfu.yml", "livekit.yaml"),
+    (("--config", "/etc/livekit/livekit.yaml"), "", "/etc/livekit", "livekit.yaml"),
+    ((), "livekit.yaml", "/livekit.yaml", "livekit.yaml"),
+    (("--config", "/etc/other.yaml"), "livekit.yaml", "/livekit.yaml", ""),
+    (("--config", "/etc/livekit.yaml"), "away.yaml", "/etc/livekit.yaml", ""),
+    ((), "livekit.yaml", "/etc/caddy.yaml", ""),
+    ((), "", "/data", ""),
+]
+
+
+@pytest.mark.parametrize(("words", "source", "inside", "expected"), CONFIGS)
+def test_the_servers_configuration_is_found(
+    words: tuple[str, ...], source: str, inside: str, expected: str, tmp_path: Path
+) -> None:
+    """The file that the server reads is found where it is mounted from, if that is on this machine."""
+    (tmp_path / "livekit.yaml").write_text("port: 7880\n")
+    mounts = ((str(tmp_path / "unrelated"), "/data/x"), (str(tmp_path / source), inside))
+    found = attached([{**SERVER, "command": ("/livekit-server", *words), "mounts": mounts}])
+    assert found.livekit_config == (str(tmp_path / expected) if expected else "")

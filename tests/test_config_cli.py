@@ -170,6 +170,30 @@ def test_init_takes_what_an_engine_shows(here: Path, monkeypatch: pytest.MonkeyP
     assert (found["compose_project"], found["livekit_service"], found["agent_service"]) == ("shop", "sfu", "helper")
 
 
+@pytest.mark.parametrize(
+    ("replicas", "ports", "written"),
+    [
+        (1, {}, None),  # a container's own address is gone when it is made anew
+        (1, {"8081/tcp": ("", 18081)}, "http://127.0.0.1:18081"),
+        (1, {"8081/tcp": ("10.0.0.5", 18081)}, "http://10.0.0.5:18081"),
+        (2, {"8081/tcp": ("", 18081)}, None),  # one of several workers is not all
+    ],
+)
+def test_init_writes_an_endpoint_that_lasts(
+    here: Path, monkeypatch: pytest.MonkeyPatch, replicas: int, ports: dict[str, tuple[str, int]], written: str | None
+) -> None:
+    """A worker's endpoint is written where the port of the only worker is published, and nowhere else."""
+    with Engine() as engine:
+        engine.add(service="livekit", image="livekit/livekit-server:v1.13.5")
+        for number in range(1, replicas + 1):
+            env = {"LIVEKIT_URL": "ws://livekit:7880"}
+            engine.add("agent", number=number, env=env, ports=ports, ips=("172.30.0.9",))
+        monkeypatch.setenv("DOCKER_HOST", engine.host)
+        assert fletcher("init").code == 0
+    (target,) = settings_file.read(here / "fletcher.toml").targets
+    assert target.values.get("worker_endpoint", (None, 0))[0] == written
+
+
 ANY = st.one_of(
     st.text(max_size=40),
     st.from_regex(r"(wss?|https?|unix|ssh|tcp)://[\w.:@/-]{0,30}"),
@@ -195,10 +219,17 @@ def test_what_init_writes_is_always_right(values: dict[str, Any]) -> None:
     }
 
 
+SETTABLE = ANY.filter(lambda s: "\0" not in s and s.isprintable())
+NOWHERE = st.one_of(  # what leads to no engine, and to no network on the way
+    st.from_regex(r"unix:///nowhere/[\w./-]{0,30}", fullmatch=True),
+    SETTABLE.filter(lambda s: ":" not in s).map(lambda s: f"junk {s}"),
+)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.dictionaries(
-        st.sampled_from(sorted(VARIABLES.values())), ANY.filter(lambda s: "\0" not in s and s.isprintable())
+    st.fixed_dictionaries(
+        {}, optional={name: NOWHERE if name.startswith("DOCKER_") else SETTABLE for name in sorted(VARIABLES.values())}
     )
 )
 def test_the_check_passes_after_init(env: dict[str, str]) -> None:

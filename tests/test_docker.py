@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -9,7 +10,9 @@ import shutil
 import socket
 import ssl
 import sys
-from contextlib import ExitStack, contextmanager
+import tempfile
+import threading
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +24,7 @@ from bot.evidence import docker
 from bot.evidence.docker import connect
 from bot.evidence.docker_lines import LONGEST, lines
 from bot.evidence.ssh import command
+from bot.redact import Redactor
 from bot.settings import Target
 from tests.doubles.engine import START, Engine, stamp
 
@@ -91,7 +95,7 @@ def test_a_container_is_told_whole() -> None:
     assert (livekit.name, livekit.image) == ("demo-livekit-1", "livekit/livekit-server:v1.13.5")
     assert livekit.command == "/livekit-server --config /etc/livekit.yaml"
     assert (livekit.state, livekit.health, livekit.exit_code, livekit.oom_killed) == ("exited", "unhealthy", 137, True)
-    assert (livekit.restarts, livekit.restart_policy, livekit.log_driver) == (3, "unless-stopped", "json-file")
+    assert (livekit.restarts, livekit.log_driver) == (3, "json-file")
     assert (livekit.created, livekit.finished) == (1773298800.5, 1773302400.25)
     assert livekit.mounts == (("/srv/demo/livekit.yaml", "/etc/livekit.yaml"),)
     assert livekit.ports == ((7880, "127.0.0.1", 7999),)
@@ -121,10 +125,33 @@ def test_secrets_of_a_container_are_kept_and_not_shown() -> None:
             },
         )
         (agent,) = seen(engine)
-    assert agent.keys() == ("APIdemo1", SECRET)
-    assert SECRET in agent.secrets()
     assert SECRET not in f"{agent!r} {agent} {agent.env} {agent.command} {agent.sealed!r}"
     assert {name: agent.setting(name) for name in shown} == shown
+
+
+HIDDEN: list[tuple[dict[str, str], tuple[str, ...]]] = [
+    ({"LIVEKIT_API_SECRET": SECRET}, ()),
+    ({"LIVEKIT_KEYS": f"APIdemo1: {SECRET}"}, ()),
+    ({"DB": f"postgres://u:{SECRET}@db/x"}, ()),
+    ({"OPENAI_API_KEY": SECRET}, ()),
+    ({"OTHER_SECRET": f"line one\n{SECRET}"}, ()),
+    ({"PASSWORD": f"two words {SECRET}"}, ()),  # known as a whole
+    ({}, ("agent", "--api-secret", SECRET)),
+    ({}, ("livekit-server", "--keys", f"APIdemo1: {SECRET}")),
+]
+
+
+@pytest.mark.parametrize(("env", "words"), HIDDEN)
+def test_what_is_masked_can_be_masked_elsewhere(env: dict[str, str], words: tuple[str, ...]) -> None:
+    """A secret that the engine tells is at hand, so that it is masked in a log, and what is no secret stays."""
+    with Engine() as engine:
+        engine.add("agent", command=words, env={**env, "LIVEKIT_URL": "ws://livekit:7880", "WORKDIR": "/usr/src/app"})
+        (agent,) = seen(engine)
+    redactor = Redactor.of(agent.secrets())
+    said = env.get("PASSWORD", SECRET)
+    assert SECRET not in redactor.text(f"it said {said}, and went on")
+    harmless = "ws://livekit:7880 /usr/src/app livekit-server agent APIdemo1"
+    assert redactor.text(harmless) == harmless
 
 
 KEYS: list[tuple[dict[str, str], tuple[str, ...], tuple[tuple[str, str], ...]]] = [
@@ -168,12 +195,74 @@ def test_the_engines_clock_is_compared(ahead: float) -> None:
             info = asked.info()
     assert abs(info.skew - ahead) < 60
     assert (info.skew == 0) == (ahead == 0)
-    assert (info.version, info.api_version, info.name, info.log_driver_default) == (
-        "20.10.24",
-        "1.41",
-        "double",
-        "json-file",
-    )
+    assert (info.version, info.api_version) == ("20.10.24", "1.41")
+
+
+def test_one_projects_containers_are_asked_for() -> None:
+    """With a project nothing is asked of the containers of others, and one without any is told with what there is."""
+    with Engine() as engine:
+        for project in ("demo", "other", "third"):
+            engine.add("livekit", project=project)
+        engine.add("shell", project="fourth", oneoff=True)
+        with connect(Target(docker_host=engine.host)) as asked:
+            engine.asked.clear()
+            assert [one.project for one in asked.containers("other")] == ["other"]
+            assert len(engine.asked) == 2
+            assert len(asked.containers()) == 4
+            with pytest.raises(Unreachable, match=r"project shop has no container.* one of: demo, other, third$"):
+                asked.containers("shop")
+        engine.boxes.clear()
+        with connect(Target(docker_host=engine.host)) as asked, pytest.raises(Unreachable, match="nor has any other"):
+            asked.containers("shop")
+
+
+def test_many_containers_are_asked_over_few_connections() -> None:
+    """A look at many containers does not knock at the engine's door for each of them."""
+    with Engine() as engine:
+        for number in range(20):
+            engine.add("agent", number=number)
+        with connect(Target(docker_host=engine.host)) as asked:
+            before = engine.connections
+            assert len(asked.containers()) == 20
+            assert engine.connections - before <= 1
+
+
+def test_a_full_queue_is_waited_for(tmp_path: Path) -> None:
+    """A socket whose queue is full for a moment is no trouble: the engine behind it is asked a moment later."""
+    with Engine() as engine, socket.socket(socket.AF_UNIX) as door, ExitStack() as stack:
+        engine.add("livekit")
+        path = str(tmp_path / "full.sock")
+        door.bind(path)
+        door.listen(3)
+        for _ in range(4):
+            stack.enter_context(socket.socket(socket.AF_UNIX)).connect(path)
+        with socket.socket(socket.AF_UNIX) as one_more:
+            one_more.setblocking(False)
+            assert one_more.connect_ex(path) == errno.EAGAIN
+        stack.callback(door.shutdown, socket.SHUT_RDWR)
+        opens = threading.Timer(0.3, relay, (door, engine.socket))
+        opens.start()
+        with connect(Target(docker_host=f"unix://{path}")) as asked:
+            assert [one.service for one in asked.containers()] == ["livekit"]
+
+
+def relay(door: socket.socket, to: str) -> None:
+    """Hand every connection on to the engine's socket, until the door is shut."""
+    with ExitStack() as stack, suppress(OSError):
+        while True:
+            near = stack.enter_context(door.accept()[0])
+            far = stack.enter_context(socket.socket(socket.AF_UNIX))
+            far.connect(to)
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=pump, args=(one, other), daemon=True).start()
+
+
+def pump(one: socket.socket, other: socket.socket) -> None:
+    """Carry bytes one way until there are no more."""
+    with suppress(OSError):
+        while data := one.recv(65536):
+            other.sendall(data)
+        other.shutdown(socket.SHUT_WR)
 
 
 # --- logs ------------------------------------------------------------------------------------------------------------
@@ -286,19 +375,29 @@ def test_the_engine_says_why_it_breaks_off() -> None:
 def test_the_environment_says_where(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """DOCKER_HOST, a named context and the current one lead to the engine, in this order, and it is told which."""
     with Engine() as engine, Engine(tcp=True) as other:
-        engine.name, other.name = "of the context", "of the host"
+        engine.add("of-the-context")
+        other.add("of-the-host")
         context(tmp_path / "docker", "prod", engine.host, current=True)
         with connect(Target()) as asked:
-            assert (asked.told, asked.info().name) == (f"context prod ({engine.host})", "of the context")
+            assert (asked.told, whose(asked)) == (f"context prod ({engine.host})", "of-the-context")
         (tmp_path / "docker" / "config.json").write_text("{}")
         monkeypatch.setenv("DOCKER_CONTEXT", "prod")
         with connect(Target()) as asked:
-            assert asked.info().name == "of the context"
+            assert whose(asked) == "of-the-context"
         monkeypatch.setenv("DOCKER_HOST", other.host)
         with connect(Target()) as asked:
-            assert (asked.told, asked.info().name) == (other.host, "of the host")
-        with connect(Target(docker_host=engine.host)) as asked:
-            assert asked.info().name == "of the context"
+            assert (asked.told, whose(asked)) == (other.host, "of-the-host")
+        for target in (Target(docker_host=engine.host), Target(docker_context="prod")):
+            with connect(target) as asked:
+                assert whose(asked) == "of-the-context"
+        with pytest.raises(Unreachable, match="no Docker context nosuch"), connect(Target(docker_context="nosuch")):
+            pass
+
+
+def whose(asked: docker.Engine) -> str:
+    """Which engine it is, by its only container."""
+    (only,) = asked.containers()
+    return only.service
 
 
 @pytest.fixture
@@ -321,11 +420,11 @@ def test_tls_leads_to_an_engine(secure: ssl.SSLContext, monkeypatch: pytest.Monk
         folder = tmp_path / "docker" / "contexts" / "tls" / hashlib.sha256(b"prod").hexdigest() / "docker"
         shutil.copytree(TLS, folder)
         with connect(Target(docker_context="prod")) as asked:
-            assert asked.info().name == "double"
+            assert asked.info().version == "20.10.24"
         monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
         monkeypatch.setenv("DOCKER_CERT_PATH", str(TLS))
         with connect(Target(docker_host=engine.host)) as asked:
-            assert asked.info().name == "double"
+            assert asked.info().version == "20.10.24"
         # Another engine's certificate is refused.
         stranger = tmp_path / "stranger"
         shutil.copytree(TLS, stranger)
@@ -338,9 +437,7 @@ def test_tls_leads_to_an_engine(secure: ssl.SSLContext, monkeypatch: pytest.Monk
             pass
 
 
-def test_ssh_leads_to_an_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An engine behind ssh is asked through the ssh program, as Docker's own client does it."""
-    carry = """
+CARRY = """
 import os, select, socket, sys
 print(*sys.argv[1:], file=open(os.environ["ARGUMENTS"], "w"))
 other = socket.socket(socket.AF_UNIX); other.connect(os.environ["ENGINE"])
@@ -352,9 +449,13 @@ while ways:
             sys.exit(0)
         os.write(ways[end], data)
 """
+
+
+def test_ssh_leads_to_an_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An engine behind ssh is asked through the ssh program, as Docker's own client does it."""
     with Engine() as engine:
         engine.add("livekit", lines=["hello"])
-        ssh_program(tmp_path / "bin", monkeypatch, carry)
+        ssh_program(tmp_path / "bin", monkeypatch, CARRY)
         monkeypatch.setenv("ENGINE", engine.socket)
         monkeypatch.setenv("ARGUMENTS", str(tmp_path / "arguments"))
         with connect(Target(docker_host="ssh://ann@prod.example:2222")) as asked:
@@ -374,6 +475,81 @@ while ways:
         "dial-stdio",
     ]
     assert "BatchMode=yes" in words
+
+
+@pytest.fixture
+def behind_ssh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Engine]:
+    """An engine to which ssh://prod leads, while the file `down` is not there."""
+    failing = f"import os, sys\nif os.path.exists({str(tmp_path / 'down')!r}): sys.exit('no route to prod')\n"
+    ssh_program(tmp_path / "bin", monkeypatch, failing + CARRY)
+    with Engine() as engine:
+        engine.add("livekit")
+        monkeypatch.setenv("ENGINE", engine.socket)
+        monkeypatch.setenv("ARGUMENTS", str(tmp_path / "arguments"))
+        yield engine
+
+
+def broken_off(engine: Engine, asked: docker.Engine) -> None:
+    """Have the engine break off what is carried; a question that comes before that has shown may break off with it."""
+    engine.restart()
+    with pytest.raises(Unreachable):
+        asked.containers()
+
+
+def test_a_long_temporary_folder_is_no_trouble_for_ssh(
+    behind_ssh: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A TMPDIR whose path a socket has no room for is not used for one."""
+    folder = tmp_path / ("x" * 100)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    with connect(Target(docker_host="ssh://prod")) as asked:
+        assert whose(asked) == behind_ssh.boxes[0].service
+
+
+@pytest.mark.usefixtures("behind_ssh")
+def test_no_folder_for_ssh_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the socket cannot be made, the sentence says what to set."""
+    monkeypatch.setattr(tempfile, "tempdir", "/no/such/folder")
+    target = Target(docker_host="ssh://prod")
+    with pytest.raises(Unreachable, match=r"ssh://prod needs a folder .*; set TMPDIR"), connect(target):
+        pass
+
+
+def test_ssh_that_fails_once_is_not_blamed_later(behind_ssh: Engine, tmp_path: Path) -> None:
+    """What ssh said of one failure is told of that one; when it works again, another trouble has its own sentence."""
+    with connect(Target(docker_host="ssh://prod")) as asked:
+        assert whose(asked) == "livekit"
+        (tmp_path / "down").touch()
+        broken_off(behind_ssh, asked)
+        with pytest.raises(Unreachable, match="ssh://prod cannot be reached: no route to prod"):
+            asked.containers()
+        (tmp_path / "down").unlink()
+        assert whose(asked) == "livekit"
+        behind_ssh.refusal = 403, "not for you"
+        with pytest.raises(Unreachable, match="ssh://prod refuses: not for you"):
+            asked.containers()
+        behind_ssh.refusal = None
+        (container,) = asked.containers()
+        behind_ssh.cut_after = 1
+        behind_ssh.boxes[0].log("one")
+        with pytest.raises(Unreachable, match="broke the connection off"):
+            list(asked.log(container))
+
+
+def test_an_ssh_that_cannot_be_started_is_told(
+    behind_ssh: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A program that cannot be started does not leave later connections waiting, and they work once it can."""
+    with connect(Target(docker_host="ssh://prod")) as asked:
+        program = tmp_path / "bin" / "ssh"
+        program.rename(tmp_path / "away")
+        monkeypatch.setenv("PATH", str(program.parent))
+        broken_off(behind_ssh, asked)
+        with pytest.raises(Unreachable, match=r"ssh://prod cannot be reached: the program ssh cannot be started"):
+            asked.containers()
+        (tmp_path / "away").rename(program)
+        assert whose(asked) == "livekit"
 
 
 def test_no_address_becomes_an_option_or_a_command() -> None:

@@ -11,8 +11,13 @@ from bot.livekit.events import kind_of
 from bot.livekit.lines import Tally, records
 from bot.livekit.remedies import REMEDY, RUNBOOK
 from bot.livekit.skim import chunk_of
+from tests.fletcher import fletcher
 
 DOCS = Path(__file__).parent.parent / "docs"
+SOURCES = [p.read_text(encoding="utf-8") for p in sorted((DOCS.parent / "bot").rglob("*.py"))]
+QUOTED = re.findall(
+    r"^\| `([^`]+)` \|", (DOCS / "attach.md").read_text("utf-8").partition("| it says |")[2], re.MULTILINE
+)
 CAUSES = (DOCS / "causes.md").read_text(encoding="utf-8")
 FORMS = (DOCS / "forms.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```log (\S+)\n(.*?)^```$", FORMS, re.MULTILINE | re.DOTALL)
@@ -64,3 +69,22 @@ def test_every_example_of_a_form_is_read_as_it_claims(kind: str, text: str) -> N
     """Each example in docs/forms.md gives exactly the record above it; prose gives none."""
     found = [record.kind for record, _line, _offset in records([chunk_of(text.encode())], Tally())]
     assert found == ([] if kind == "none" else [kind])
+
+
+def test_attach_quotes_what_may_be_said() -> None:
+    """The table of what may be said quotes it, a line each."""
+    assert len(QUOTED) == 5
+
+
+@pytest.mark.parametrize("sentence", QUOTED)
+def test_a_sentence_that_is_quoted_is_printed(sentence: str) -> None:
+    """What docs/attach.md says that Fletcher says stands in its code, with something else at each `…`."""
+    holes = r"\{[^{}\n]+\}".join(re.escape(part).replace("\\ ", " ") for part in sentence.split("…"))
+    assert [text for text in SOURCES if re.search(holes, text)]
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"--[a-z][a-z-]+", (DOCS / "attach.md").read_text("utf-8")))))
+def test_an_option_that_is_told_is_there(name: str) -> None:
+    """Every option that docs/attach.md names is one of a verb's, or of docker's or compose's command."""
+    own = "".join(fletcher(verb, "--help").out for verb in ("diagnose", "workers", "doctor", "init"))
+    assert name in own or name in {"--build", "--docker"}

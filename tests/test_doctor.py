@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bot.doctor.checks import checks, exit_code
-from bot.doctor.found import Container, Engine, Found
+from bot.doctor.found import Found
 from bot.doors.doctor import tell
 from bot.evidence import compose
+from bot.evidence.attach import Attached
+from bot.evidence.containers import read_container
+from bot.evidence.docker import EngineInfo
 from bot.livekit.seen import ApiSeen
 from bot.livekit.setup import (
     Dispatcher,
@@ -28,8 +31,12 @@ from bot.livekit.setup import (
 )
 from bot.settings import ENVIRONMENT, Target
 from tests.fletcher import fletcher
+from tests.running import Stack, running
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bot.evidence.containers import Container
     from bot.livekit.setup import JobType, Language
 
 AT = Place("agent.ts", 7, "")
@@ -37,8 +44,33 @@ TARGET = Target(
     livekit_url="ws://x:7880", api_key="k", api_secret="s",
     origins=(("livekit_url", ".env:1"), ("api_key", ".env:2"), ("api_secret", ".env:3")),
 )  # fmt: skip
-ENGINE = Engine("28.2.2", "unix:///var/run/docker.sock", skew=0.2)
+
+
+def engine(skew: float = 0.2) -> EngineInfo:
+    """An engine whose clock is so far ahead."""
+    return EngineInfo("28.2.2", "1.48", "unix:///var/run/docker.sock", 0.0, skew)
+
+
+ENGINE = engine()
 API = ApiSeen("ws://x:7880", 0.0, (), skew=-1.0)
+
+
+def runs(
+    state: str, restarts: int = 0, driver: str = "json-file", env: tuple[str, ...] = (), server: str = "", notes: tuple[str, ...] = ()
+) -> Attached:  # fmt: skip
+    """A project with one agent in this state, and a server if it has an image."""
+
+    def box(name: str, image: str) -> Container:
+        return read_container({
+            "Name": f"/app-{name}-1", "RestartCount": restarts, "State": {"Status": state},
+            "Config": {"Image": image, "Env": list(env), "Labels": {"com.docker.compose.service": name}},
+            "HostConfig": {"LogConfig": {"Type": driver}},
+        })  # fmt: skip
+
+    return Attached("app", "", (box("livekit", server),) if server else (), (box("agent", "x"),), notes)
+
+
+NOBODY = Attached("app", "", (), (), ("livekit service: none found", "agent service: none found; services here: db"))
 
 
 def worker(
@@ -94,11 +126,11 @@ CASES: list[tuple[Found, str, str, str, str]] = [
     (Found(Target(livekit_url="https://x"), api_trouble="refused"), "livekit", "bad", "refused", "`curl https://x`"),
     (Found(Target(livekit_url="ws://x")), "keys", "bad", "LIVEKIT_API_KEY and LIVEKIT_API_SECRET are not set", "api_key_env"),
     (Found(Target(livekit_url="ws://x", api_key="k")), "keys", "bad", "LIVEKIT_API_SECRET is not set", "LIVEKIT_API_SECRET"),
-    (Found(TARGET, keys_refused="401"), "keys", "bad", "refuses the key from .env:2 and .env:3: 401", "`keys:`"),
+    (Found(TARGET, api_trouble="401", api_kind="refused"), "keys", "bad", "refuses the key from .env:2 and .env:3: 401", "`keys:`"),
     (Found(TARGET, api=API), "keys", "ok", "takes the key", ""),
     (Found(TARGET), "keys", "unknown", "not tried", ""),
     (Found(engine=ENGINE), "clock", "ok", "Docker engine agrees", ""),
-    (Found(engine=Engine("1", "a", skew=5.1)), "clock", "warn", "5 s ahead of this machine's", "timedatectl"),
+    (Found(engine=engine(5.1)), "clock", "warn", "5 s ahead of this machine's", "timedatectl"),
     (Found(TARGET, api=ApiSeen("", 0.0, (), skew=-60.0)), "clock", "warn", "server is 60 s behind this machine's", "timedatectl"),
     (Found(TARGET, api=ApiSeen("", 0.0, ())), "clock", "unknown", "could not be compared", ""),
     (Found(setup=server("warn")), "log-level", "bad", "from warn up (livekit.yaml:4)", "level: info"),
@@ -119,19 +151,41 @@ CASES: list[tuple[Found, str, str, str, str]] = [
     (Found(setup=joined(sdk("@livekit/agents", "1.0.48"), Setup(workers=(worker(language="python", load_func=AT),)))), "agents-sdk", "warn", "whole host", "1.0.49"),
     (Found(server_versions=("1.8.3",), setup=Setup(workers=(worker("JT_PARTICIPANT"),))), "job-type", "bad", "agent.ts:7 is JT_PARTICIPANT", "1.8.4"),
     (Found(setup=Setup(workers=(worker("JT_PARTICIPANT"),))), "job-type", "unknown", "version is not known", "server's log"),
-    (Found(containers=(Container("app-agent-1", "agent", "restarting", 9),)), "container", "bad", "keeps restarting (9 times)", "docker logs --tail 50 app-agent-1"),
-    (Found(containers=(Container("a", "agent", "exited"),)), "container", "bad", "is exited", "docker start a"),
-    (Found(containers=(Container("a", "agent", "running", 3),)), "container", "warn", "restarted 3 times", "docker logs"),
-    (Found(containers=(Container("a", "agent", "running"),)), "container", "ok", "is running", ""),
-    (Found(containers=(Container("a", "agent", "running", log_driver="none"),)), "log-driver", "bad", "driver none", "json-file"),
-    (Found(containers=(Container("a", "agent", "running", log_driver="syslog", log_trouble="not supported"),)), "log-driver", "bad", "not supported", "json-file"),
+    (Found(attached=runs("restarting", 9)), "container", "bad", "keeps restarting (9 times)", "docker logs --tail 50 app-agent-1"),
+    (Found(attached=runs("exited")), "container", "bad", "is exited", "docker start app-agent-1"),
+    (Found(attached=runs("paused")), "container", "bad", "is paused", "`docker unpause app-agent-1`"),
+    (Found(attached=runs("running", 3)), "container", "warn", "restarted 3 times", "docker logs"),
+    (Found(attached=runs("running")), "container", "ok", "is running", ""),
+    (Found(attached=runs("running", driver="none")), "log-driver", "bad", "driver none", "json-file"),
+    (Found(attached=runs("running", driver="syslog"), log_troubles=(("app-agent-1", "not supported"),)), "log-driver", "bad", "not supported", "json-file"),
+    (Found(engine=ENGINE, attached=runs("running")), "project", "ok", "project is app", ""),
+    (Found(engine=ENGINE, attached=runs("running", notes=("compose project: app (there is no other)",))), "project", "ok", "app (there is no other)", ""),
+    (Found(engine=ENGINE, attach_trouble="no container"), "project", "warn", "no container", "docker compose up --detach"),
+    (Found(Target(compose_project="x"), engine=ENGINE, attach_trouble="no container"), "project", "bad", "no container", "docker compose up"),
+    (Found(engine=ENGINE, attach_trouble="several", attach_ask=True), "project", "bad", "several", "--compose-project NAME"),
+    (Found(attached=NOBODY), "agent-service", "warn", "not known: none found; services here: db", "--agent-service"),
+    (Found(attached=NOBODY), "livekit-service", "warn", "not known: none found", "--livekit-service"),
+    (Found(TARGET, attached=NOBODY, api=API), "livekit-service", "unknown", "not known", "--livekit-service"),
+    (Found(attached=runs("running", notes=("agent service: agent (its name says agent)",))), "agent-service", "ok", "is agent (its name says agent)", ""),
+    (Found(Target(agent_service="agent, bob"), attached=runs("running")), "agent-service", "bad", "is not there: agent, bob", "--agent-service"),
+    (Found(attached=runs("running", server="livekit/livekit-server:v1.8.4")), "server-version", "ok", "v1.8.4, by its image's tag. It gives no job", ""),
+    (Found(attached=runs("running", server="x:5000/livekit-server@sha256:0011")), "server-version", "unknown", "not known", "starting"),
+    (Found(server_versions=("1.13.5",), attached=runs("running", server="livekit/livekit-server:v1.8.4")), "server-version", "ok", "1.13.5. It", ""),
+    (Found(Target(livekit_url="ws://x", origins=(("livekit_url", ".env:1"),)), api_trouble="wants a key", api_kind="keys"), "livekit", "unknown", "not asked, since keys are missing", ""),
+    (Found(TARGET, api_trouble="ws:// is none", api_kind="address"), "livekit-url", "bad", "no address: ws:// is none", ".env:1"),
+    (Found(TARGET, api_trouble="too early", api_kind="clock"), "clock", "bad", "differ too much: too early", "timedatectl"),
+    (Found(TARGET, api_trouble="too early", api_kind="clock"), "livekit", "ok", "answers", ""),
+    (Found(TARGET, api_trouble="too early", api_kind="clock"), "keys", "unknown", "since the clocks differ", ""),
     (Found(setup=env(OVERRIDE, "b")), "agent-name", "warn", f"{OVERRIDE} (.env:2) makes the agent register as 'b', whatever", "unset"),
-    (Found(containers=(Container("a", "agent", "running", environment=((NAME, "b"),)),)), "agent-name", "warn", f"{NAME} (container a)", "dispatch to 'b'"),
+    (Found(attached=runs("running", env=(f"{NAME}=b",))), "agent-name", "warn", f"{NAME} (container", "dispatch to 'b'"),
 ]  # fmt: skip
 
 # what was looked at; the check that must say nothing, since there is no trap
 QUIET: list[tuple[Found, str]] = [
     (Found(), "keys"),
+    (Found(), "project"),
+    (Found(), "agent-service"),
+    (Found(TARGET, api_trouble="ws:// is none", api_kind="address"), "livekit"),
     (Found(), "clock"),
     (Found(server_versions=("1.12.0",), setup=joined(sdk("livekit-server-sdk", "2.19.2"), MAKER)), "token-sdk"),
     (Found(server_versions=("1.11.0",), setup=joined(sdk("livekit-server-sdk", "2.18.0"), MAKER)), "token-sdk"),
@@ -142,7 +196,7 @@ QUIET: list[tuple[Found, str]] = [
     (Found(setup=joined(sdk("@livekit/agents", "1.0.48"), Setup(workers=(worker(load_func=AT),)))), "agents-sdk"),
     (Found(server_versions=("1.8.4",), setup=Setup(workers=(worker("JT_PARTICIPANT"),))), "job-type"),
     (Found(server_versions=("1.8.3",), setup=Setup(workers=(worker(),))), "job-type"),
-    (Found(containers=(Container("a", "agent", "running"),)), "log-driver"),
+    (Found(attached=runs("running")), "log-driver"),
     (Found(setup=joined(env(NAME, "b"), Setup(dispatchers=(Dispatcher(AT, "token", "b"),)))), "agent-name"),
     (Found(setup=env(NAME, "")), "agent-name"),
     (Found(setup=env("LIVEKIT_URL", "b")), "agent-name"),
@@ -182,7 +236,7 @@ def test_what_the_server_did_not_tell_is_a_warning() -> None:
         (Found(TARGET, engine=ENGINE, api=API), 0),
         (Found(engine=ENGINE), 0),
         (Found(TARGET, engine=ENGINE, api_trouble="refused"), 1),
-        (Found(TARGET, engine_trouble="no socket", keys_refused="401"), 1),
+        (Found(TARGET, engine_trouble="no socket", api_trouble="401", api_kind="refused"), 1),
         (Found(TARGET, engine_trouble="no socket", api=API), 0),
         (Found(TARGET, engine_trouble="no socket", api_trouble="refused"), 4),
         (Found(), 4),
@@ -249,6 +303,91 @@ def test_the_project_of_the_target_is_read(here: Path) -> None:
     assert {"agents-sdk", "agent-name"} <= {check["name"] for check in reply.json["checks"]}
     assert fletcher("doctor").code == 2
     assert "no target 'c'" in fletcher("doctor", "--target", "c").err
+
+
+@pytest.fixture
+def stack(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """What runs, reached as a person does who stands in the project's folder."""
+    with running(here) as stack:
+        for name, value in stack.environment.items():
+            monkeypatch.setenv(name, value)
+        yield stack
+
+
+def told() -> dict[str, tuple[str, str, str]]:
+    """By check: its status, its sentence and what mends it; of several the worst."""
+    rows = fletcher("doctor", "--json").json["checks"]
+    rows.sort(key=lambda row: ("unknown", "ok", "warn", "bad").index(row["status"]))
+    return {row["name"]: (row["status"], row["sentence"], row["mend"]) for row in rows}
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_missing_keys_are_the_keys_fault(stack: Stack, monkeypatch: pytest.MonkeyPatch, *, published: bool) -> None:
+    """Without keys a server is not asked, so nothing is said against it, wherever its address is from."""
+    monkeypatch.delenv("LIVEKIT_API_KEY")
+    monkeypatch.delenv("LIVEKIT_API_SECRET")
+    if published:
+        monkeypatch.delenv("LIVEKIT_URL")
+        stack.livekit.ports = {"7880/tcp": ("", 7880)}
+    checks = told()
+    assert checks["livekit-url"][0] == "ok"
+    assert checks["livekit"][:2] == ("unknown", "The LiveKit server was not asked, since keys are missing.")
+    assert checks["keys"][0] == "bad"
+    assert not stack.api.calls
+
+
+def test_a_clock_that_differs_is_no_fault_of_the_keys(stack: Stack) -> None:
+    """A token that is refused for its time is told as that."""
+    stack.api.ahead = -400.0
+    checks = told()
+    assert [checks[name][0] for name in ("livekit", "keys", "clock")] == ["ok", "unknown", "bad"]
+    assert "timedatectl" in checks["clock"][2]
+
+
+def test_a_key_that_is_refused_is_told(stack: Stack) -> None:
+    """The server answers, and it does not take the key."""
+    stack.api.keys.clear()
+    checks = told()
+    assert (checks["livekit"][0], checks["keys"][0]) == ("ok", "bad")
+    assert stack.api.calls["ListRooms"] == 1
+
+
+def test_what_is_looked_at_is_told(stack: Stack) -> None:
+    """The project and both services are named, each with what shows it."""
+    checks = told()
+    assert "demo (its folder is" in checks["project"][1]
+    assert "livekit (its image is livekit/livekit-server)" in checks["livekit-service"][1]
+    stack.engine.boxes.remove(stack.agent)
+    status, sentence, mend = told()["agent-service"]
+    assert (status, "services here: livekit" in sentence, "--agent-service" in mend) == ("warn", True, True)
+
+
+def test_an_engine_without_containers_is_told(stack: Stack) -> None:
+    """That Docker runs and the project does not is said, with what starts it."""
+    stack.engine.boxes.clear()
+    checks = told()
+    assert checks["docker"][0] == "ok"
+    assert (checks["project"][0], "docker compose up" in checks["project"][2]) == ("warn", True)
+
+
+def test_several_projects_keep_no_other_check_back(stack: Stack) -> None:
+    """Which project is meant has to be said; all that needs no project is told all the same."""
+    for box in stack.engine.boxes:
+        box.working_dir = "/elsewhere/demo"
+    stack.engine.add("livekit", project="other", image="livekit/livekit-server:v1.11.0", working_dir="/elsewhere/other")
+    reply, checks = fletcher("doctor", "--json"), told()
+    assert reply.code == 1
+    assert [checks[name][0] for name in ("docker", "project", "livekit", "keys")] == ["ok", "bad", "ok", "ok"]
+    assert "demo, other" in checks["project"][1]
+    assert "--compose-project" in checks["project"][2]
+    stack.engine.refusal = (403, "not for you")
+    assert told()["docker"][0] != "ok"
+
+
+def test_the_version_is_that_of_the_image_where_the_log_is_cut(stack: Stack) -> None:
+    """A log that was cut at its beginning leaves the image's tag, which is said to be one."""
+    stack.livekit.stored = [piece for piece in stack.livekit.stored if b"starting LiveKit server" not in piece.data]
+    assert "v1.11.0, by its image's tag" in told()["server-version"][1]
 
 
 # --- the compose plugin --------------------------------------------------------------------------

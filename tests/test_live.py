@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
+import signal
+import subprocess
+import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +22,8 @@ from tests.running import ROOM, SERVED, Stack, recorded, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -51,12 +59,20 @@ def test_without_any_flag_what_runs_is_looked_at(stack: Stack) -> None:
 
 def test_the_text_says_what_was_not_found(stack: Stack) -> None:
     """Sources that are missing stand apart, each with its remedy."""
+    stack.engine.add(
+        "second-agent",
+        env={"LIVEKIT_URL": "ws://livekit:7880"},
+        log_driver="none",
+        working_dir=stack.agent.working_dir,
+        ips=(),
+    )
     reply = fletcher("diagnose", "--room", ROOM)
     assert reply.code == 1
     assert "CAUSE FOUND: dispatch-missing" in reply.out
     found, _, absent = reply.out.partition("Not found:")
     assert "Looked at:" in found
-    assert "project: no compose file" in " ".join(absent.split()) or "its folder" in absent or "project" in found
+    assert "worker endpoint" not in found
+    assert "docker logs demo-second-agent-1" in absent
     assert stack.api.calls["ListRooms"] == 1
 
 
@@ -93,7 +109,7 @@ def test_a_young_container_and_another_clock_are_said(stack: Stack) -> None:
     stack.livekit.created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))
     stack.engine.ahead = 40.0
     told = sources(fletcher("diagnose", "--json"))
-    assert "an earlier one's log is lost" in told["docker logs demo-livekit-1"]
+    assert "if there was an earlier one, its log is gone" in told["docker logs demo-livekit-1"]
     assert "its clock is +40 s ahead" in told[f"Docker 20.10.24 ({stack.engine.host})"]
 
 
@@ -137,6 +153,47 @@ def test_several_projects_are_told_apart(stack: Stack) -> None:
     assert "--compose-project" in reply.err
     assert "other" in reply.err
     assert fletcher("diagnose", "--json", "--compose-project", "demo").row(SERVED)["verdict"] == "healthy"
+
+
+def test_another_program_called_agent_is_no_worker(stack: Stack) -> None:
+    """That something else which is called an agent does not run says nothing about a worker."""
+    stack.livekit.stored.clear()
+    stack.api.rooms.clear()
+    stack.engine.remove(stack.agent)
+    for name in ("datadog-agent", "my-agent"):
+        stack.engine.add(name, working_dir=stack.livekit.working_dir, state="exited", exit_code=1)
+    reply = fletcher("diagnose", "--json")
+    assert reply.code == 3
+    assert {row["verdict"] for row in reply.json["rooms"]} == {"inconclusive"}
+    assert fletcher("diagnose", "--json", "--room", ROOM).code == 3
+
+
+def test_a_worker_that_does_not_run_is_a_cause(stack: Stack) -> None:
+    """A container with settings for LiveKit is a worker: that it has ended explains that nobody comes."""
+    stack.livekit.stored.clear()
+    stack.agent.stored.clear()
+    stack.api.rooms.clear()
+    stack.agent.state, stack.agent.exit_code = "exited", 1
+    assert fletcher("diagnose", "--json").row()["cause"] == "no-worker"
+
+
+def test_a_project_without_a_container_is_told(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project that is named and has no container is not there yet: the rest is looked at, and which there are is told."""
+    reply = fletcher("diagnose", "--json", "--compose-project", "shop")
+    assert "one of: demo" in sources(reply)["Docker"]
+    assert sources(reply)[f"LiveKit API {stack.api.url}"]
+    for name in ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"):
+        monkeypatch.delenv(name)
+    reply = fletcher("diagnose", "--compose-project", "shop")
+    assert reply.code == 4
+    assert "the compose project shop has no container" in reply.err
+
+
+def test_a_targets_context_goes_before_the_environments_host(stack: Stack, tmp_path: Path) -> None:
+    """The engine that a chosen target names is asked, whichever the environment names."""
+    (tmp_path / "fletcher.toml").write_text('[targets.near]\ndocker_context = "nosuch"\n', encoding="utf-8")
+    assert "there is no Docker context nosuch" in fletcher("diagnose", "--target", "near").err
+    assert not stack.engine.asked
 
 
 def test_files_and_what_runs_go_together(stack: Stack, tmp_path: Path) -> None:
@@ -209,3 +266,163 @@ def test_a_target_of_fletcher_toml_is_looked_at(stack: Stack, tmp_path: Path, mo
     assert reply.row(ROOM)["cause"] == "dispatch-missing"
     assert "fletcher.toml:2" in sources(reply)[f"LiveKit API {stack.api.url}"]
     assert fletcher("diagnose", "--target", "far").code == 4
+
+
+def test_a_clock_that_is_ahead_makes_no_room_older(stack: Stack) -> None:
+    """Engine and server on one machine that is 40 s ahead: a room of two seconds is as young as it is."""
+    stack.engine.ahead = stack.api.ahead = 40.0
+    stack.api.rooms.clear()
+    for box in (stack.livekit, stack.agent):
+        box.stored.clear()
+    for ns, line in recorded("livekit.log", -49.5):  # by that machine's clock
+        if ns / 1e9 < time.time() + 40.0:
+            stack.livekit.log(line, ns)
+    row = fletcher("diagnose", "--json", "--room", ROOM).row(ROOM)
+    assert (row["verdict"], row["cause"]) == ("inconclusive", None)
+    assert row["judged_from"]
+
+
+def test_secrets_of_containers_are_masked_wherever_they_turn_up(stack: Stack) -> None:
+    """The API's secret, bare in a line that is cited, is not shown."""
+    for stored in list(stack.livekit.stored):
+        if b"starting RTC session" in stored.data and ROOM.encode() in stored.data:
+            at = stack.livekit.stored.index(stored)
+            data = stored.data.replace(b"uma-8347", SECRET.encode(), 1)
+            stack.livekit.stored[at] = replace(stored, data=data)
+    reply = fletcher("diagnose", "--json", "--room", ROOM)
+    assert reply.row(ROOM)["cause"] == "dispatch-missing"
+    assert SECRET not in reply.out + fletcher("diagnose", "--room", ROOM).out
+
+
+def test_a_project_beside_what_runs_does_not_widen_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--live --project looks at a quarter of an hour as well; only logs that are given are looked at as a whole."""
+    monkeypatch.chdir(tmp_path)
+    with running(tmp_path, ago=1200) as stack:
+        stack.api.rooms.clear()
+        for name, value in stack.environment.items():
+            monkeypatch.setenv(name, value)
+        rows = fletcher("diagnose", "--json", "--live", "--project", str(tmp_path)).json["rooms"]
+        assert SERVED not in {r["room"] for r in rows}
+        log = tmp_path / "copied.log"
+        log.write_text("".join(f"{line}\n" for _, line in recorded("livekit.log", 1200)), encoding="utf-8")
+        assert fletcher("diagnose", "--json", "--live", str(log)).row(SERVED)["verdict"] == "healthy"
+
+
+@pytest.mark.usefixtures("stack")
+def test_naming_what_runs_means_it(tmp_path: Path) -> None:
+    """--compose-project beside a file looks at that project too, and says when it is not there."""
+    log = tmp_path / "copied.log"
+    log.write_text("".join(f"{line}\n" for _, line in recorded("livekit.log")), encoding="utf-8")
+    assert "docker logs demo-livekit-1" in sources(
+        fletcher("diagnose", "--json", "--compose-project", "demo", str(log))
+    )
+    assert "gone" in sources(fletcher("diagnose", "--json", "--compose-project", "gone", str(log)))["Docker"]
+
+
+def test_two_logs_without_a_line_are_no_copies(stack: Stack) -> None:
+    """A container that has logged nothing yet is looked at, and called nothing else."""
+    stack.livekit.stored.clear()
+    stack.agent.stored.clear()
+    told = sources(fletcher("diagnose", "--json"))
+    assert not any(kind.startswith("copy") for kind in told.values())
+
+
+def test_ctrl_c_ends_it_while_something_does_not_answer(stack: Stack) -> None:
+    """Nobody waits for an API that is slow: it ends as interrupted, without a trace."""
+    stack.api.slow["ListRooms"] = 3.0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bot", "diagnose"], env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    while not stack.api.calls:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, trouble = process.communicate(timeout=30)
+    assert (process.returncode, out, trouble) == (130, "", "")
+
+
+def test_who_waits_at_a_terminal_is_told_that_it_goes_on(stack: Stack) -> None:
+    """After two seconds a line says so, where somebody watches, and nowhere else."""
+    stack.api.slow["ListRooms"] = 2.5
+    command = [sys.executable, "-m", "bot", "diagnose", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ours, theirs = pty.openpty()
+    done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=theirs, check=False)
+    os.close(theirs)
+    told = os.read(ours, 1000)
+    os.close(ours)
+    assert (done.returncode in {0, 1, 3}, told) == (True, b"fletcher: still looking \xe2\x80\xa6\r\n")
+    assert subprocess.run(command, env=environment, capture_output=True, check=False).stderr == b""
+
+
+REFUSED = """\
+{0}\tINFO\tlivekit\tservice/server.go:272\tstarting LiveKit server\t{{"portHttp": 7880, "nodeID": "ND_a", "version": "1.13.5"}}
+{0}\tINFO\tlivekit.agents\tservice/agentservice.go:303\tworker registered\t{{"namespace": "", "jobType": "JT_ROOM", "agentName": "helper", "workerID": "AW_0000000000aa"}}
+{1}\tINFO\tlivekit\tservice/roommanager.go:434\tstarting RTC session\t{{"room": "late", "roomID": "RM_0000000000aa", "participant": "user", "participantID": "PA_a", "nodeID": "ND_a", "numParticipants": 0, "participantInit": {{"Identity": "user", "CreateRoom": {{"name": "late", "agents": [{{"agentName": "helper"}}]}}}}}}
+{2}\tINFO\tlivekit\tagent/client.go:181\tfailed to send job request\t{{"error": "no servers available (received 1 responses)", "namespace": "", "jobType": "JT_ROOM", "agentName": "helper"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("stopped", "cause"), [((), "load-refused"), ((1,), "load-refused"), ((1, 2), "draining")], ids=str
+)
+@pytest.mark.parametrize("version", ["1.9.0", "1.4.0"])
+def test_all_replicas_have_to_drain(stack: Stack, stopped: tuple[int, ...], cause: str, version: str) -> None:
+    """With two workers of the name, one that was told to stop explains no refusal by the other."""
+    for box in (stack.livekit, stack.agent):
+        box.stored.clear()
+    stack.api.rooms.clear()
+    now = time.time()
+    moments = [time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now - ago)) for ago in (120, 30, 29)]
+    for line, ago in zip(REFUSED.format(*moments).splitlines(), (120, 120, 30, 29), strict=True):
+        stack.livekit.log(line, int((now - ago) * 1e9))
+    second = stack.engine.add(
+        "voice-agent", number=2, env=stack.agent.env, ips=(), working_dir=stack.agent.working_dir, created=stack.agent.created,
+        started=stack.agent.started,
+    )  # fmt: skip
+    registered = re.sub("AW_0000000000aa", "AW_0000000000bb", REFUSED.format(*moments).splitlines()[1])
+    stack.livekit.log(registered, int((now - 110) * 1e9))
+    for box, ident in ((stack.agent, "aa"), (second, "bb")):
+        told = {
+            "level": 30,
+            "time": int((now - 119) * 1000),
+            "pid": 1,
+            "hostname": ident,
+            "version": version,
+            "id": f"AW_0000000000{ident}",
+        }
+        told |= {"agentName": "helper"} if version == "1.9.0" else {}
+        box.log(json.dumps({**told, "msg": "registered worker"}), int((now - 119) * 1e9))
+        later = {**told, "time": int((now - 20) * 1000), "msg": "worker is below capacity, marking as available"}
+        box.log(json.dumps(later), int((now - 20) * 1e9))
+    for number in stopped:
+        stack.engine.happened((stack.agent, second)[number - 1], "kill", now - 40, signal="15")
+    assert fletcher("diagnose", "--json", "--room", "late").row("late")["cause"] == cause
+
+
+@pytest.mark.parametrize(
+    ("events", "cause"),
+    [
+        ([], "load-refused"),
+        ([("kill", -40, {"signal": "15"})], "draining"),
+        ([("kill", -40, {"signal": "15"}), ("die", -35, {"exitCode": "0"}), ("start", -34, {})], "load-refused"),
+        ([("kill", -40, {"signal": "1"})], "load-refused"),
+        ([("kill", -5, {"signal": "15"})], "load-refused"),
+    ],
+)
+def test_the_engine_knows_who_told_a_worker_to_stop(
+    stack: Stack, events: list[tuple[str, float, dict[str, str]]], cause: str
+) -> None:
+    """A refusal for load and one by a worker that drains are the same line: that its container got SIGTERM decides."""
+    for box in (stack.livekit, stack.agent):
+        box.stored.clear()
+    stack.api.rooms.clear()
+    now = time.time()
+    moments = [time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now - ago)) for ago in (120, 30, 29)]
+    for line, ago in zip(REFUSED.format(*moments).splitlines(), (120, 120, 30, 29), strict=True):
+        stack.livekit.log(line, int((now - ago) * 1e9))
+    for action, after, attributes in events:
+        stack.engine.happened(stack.agent, action, now + after, **attributes)
+    row = fletcher("diagnose", "--json", "--room", "late").row("late")
+    assert row["cause"] == cause, row
+    assert (cause == "draining") == any(e["source"] == "docker events" for e in row["evidence"])

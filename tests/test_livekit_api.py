@@ -43,7 +43,7 @@ def asked(
 ) -> ApiSeen:
     """What is seen of this server."""
     target = Target(livekit_url=url or server.url, api_key=key, api_secret=secret, origins=FROM)
-    return ask(target, rooms=rooms, timeout=timeout)
+    return ask(target, rooms=rooms or None, timeout=timeout)
 
 
 def refused(server: LiveKit, url: str = "", key: str = KEY, secret: str = SECRET, timeout: float = 4.0) -> str:

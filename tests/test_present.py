@@ -28,12 +28,12 @@ HERE = Place("here", 1, "as it was told")
 
 def user(at: float = 10.0, who: str = "u") -> ApiParticipant:
     """A user who joined so many seconds after the server's start."""
-    return ApiParticipant(who, agent=False, state="ACTIVE", agent_name="", joined=T0 + at, publishing=False)
+    return ApiParticipant(who, agent=False, state="ACTIVE", agent_name="", joined=T0 + at)
 
 
 def agent(name: str = "", state: str = "ACTIVE", at: float = 11.0, job: str = "AJ_9") -> ApiParticipant:
     """An agent who joined then."""
-    return ApiParticipant(f"agent-{job}", agent=True, state=state, agent_name=name, joined=T0 + at, publishing=False)
+    return ApiParticipant(f"agent-{job}", agent=True, state=state, agent_name=name, joined=T0 + at)
 
 
 def waits(name: str, at: float = 10.0, jobs: int = 0) -> ApiDispatch:

@@ -85,12 +85,11 @@ def test_a_chosen_target_wins_over_a_stray_environment(tmp_path: Path, by: str) 
 
 
 def test_a_flag_wins_over_a_chosen_target(tmp_path: Path) -> None:
-    """What the command line sets goes before what the chosen target says; a new engine replaces the old one."""
+    """What the command line sets goes before what the chosen target says."""
     (tmp_path / "fletcher.toml").write_text(TWO)
-    found = chosen(tmp_path, "staging", livekit_url="ws://flag", docker_host="tcp://flag:1")
-    assert (found.livekit_url, found.docker_host, found.docker_context) == ("ws://flag", "tcp://flag:1", "")
-    with pytest.raises(UsageError, match="each name an engine"):
-        chosen(tmp_path, "staging", docker_context="a", docker_host="tcp://flag:1")
+    found = chosen(tmp_path, "staging", livekit_url="ws://flag", compose_project="flag")
+    assert (found.livekit_url, found.compose_project, found.docker_context) == ("ws://flag", "flag", "far")
+    assert found.origin("compose_project") == "--compose-project"
 
 
 def test_keys_go_with_their_address(tmp_path: Path) -> None:

@@ -196,3 +196,15 @@ def test_the_spool_is_what_was_logged(steps: list[Step], chunk: int | None, tty:
     assert [line for line in got if line in set(logged)] == got
     if all(after >= 0 for _, after, _ in steps):
         assert got == logged
+
+
+def test_a_record_of_several_lines_is_kept_whole() -> None:
+    """The lines of a record that is wanted go with it, as a worker in `dev` writes its name below its message."""
+    with made() as (engine, box, spool):
+        for text in ("[10:00:00] registered worker", '    id: "AW_1"', "        nested", "another", "    of another"):
+            box.log(text)
+        take(engine, spool)
+        spool.compact((START + 10**11) / 10**9, lambda line: b"registered" in line)
+        assert [line.split(b" ", 1)[1] for line in content(spool)] == [
+            b"[10:00:00] registered worker", b'    id: "AW_1"', b"        nested",
+        ]  # fmt: skip

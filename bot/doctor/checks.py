@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bot.doctor.found import Check, Found
 
 _CHECKS: Final[tuple[Callable[[Found], Iterator[Check]], ...]] = (
-    reach.docker, reach.compose, reach.livekit, reach.keys, reach.clocks, traps.log_level, traps.server_version, traps.token_sdk, traps.agents_sdk, traps.job_type, traps.containers, traps.agent_name,
+    reach.docker, reach.project, reach.services, reach.compose, reach.livekit, reach.keys, reach.clocks, traps.log_level, traps.server_version, traps.token_sdk, traps.agents_sdk, traps.job_type, traps.containers, traps.agent_name,
 )  # fmt: skip
 
 
@@ -23,6 +23,6 @@ def checks(found: Found) -> tuple[Check, ...]:
 
 def exit_code(found: Found, told: tuple[Check, ...]) -> int:
     """0 when nothing is bad, 1 when something is, 4 when neither Docker nor LiveKit could be reached."""
-    if found.engine is None and found.api is None and not found.keys_refused:
+    if found.engine is None and not found.answered:
         return 4
     return 1 if any(check.status == "bad" for check in told) else 0

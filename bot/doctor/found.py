@@ -6,59 +6,66 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from bot.livekit.setup import Setup
+from bot.livekit.versions import parts
 from bot.settings import Target
 
 if TYPE_CHECKING:
+    from bot.evidence.attach import Attached
+    from bot.evidence.containers import Container
+    from bot.evidence.docker import EngineInfo
     from bot.livekit.seen import ApiSeen
 
 Status = Literal["ok", "warn", "bad", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
-    """A Docker engine that answered at `address`; `skew` is by how many seconds its clock is ahead of this one's."""
-
-    version: str
-    address: str
-    api_version: str = ""
-    skew: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """A container of the target's, as the engine tells it: `state` and `log_driver` are Docker's words.
-
-    `environment` holds LIVEKIT_* variables without secrets, `log_trouble` why its log cannot be read.
-    """
-
-    name: str
-    service: str
-    state: str
-    restarts: int = 0
-    log_driver: str = "json-file"
-    log_trouble: str = ""
-    environment: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """What was looked at. A thing that is None and has no trouble (the sentence of why not) was not looked at.
 
-    `keys_refused` is the server's word on the keys; `log_levels` and `server_versions` come from logs.
+    `attach_trouble` is why an engine that answers shows no project, and `attach_ask` whether it asks which one is
+    meant. `api_kind` is the `kind` of the Unreachable that `api_trouble` tells. `log_troubles` has container → why its
+    log cannot be read; `log_levels` and `server_versions` come from logs.
     """
 
     target: Target = field(default_factory=Target)
-    engine: Engine | None = None
+    engine: EngineInfo | None = None
     engine_trouble: str = ""
+    attached: Attached | None = None
+    attach_trouble: str = ""
+    attach_ask: bool = False
     compose: str = ""
     compose_trouble: str = ""
-    containers: tuple[Container, ...] = ()
+    log_troubles: tuple[tuple[str, str], ...] = ()
     api: ApiSeen | None = None
     api_trouble: str = ""
-    keys_refused: str = ""
+    api_kind: str = ""
     server_versions: tuple[str, ...] = ()
     log_levels: tuple[tuple[str, str], ...] = ()  # level, and where it is set or was seen
     setup: Setup = field(default_factory=Setup)
+
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        """The server's containers and the agents'."""
+        return (*self.attached.livekit, *self.attached.agents) if self.attached else ()
+
+    @property
+    def answered(self) -> bool:
+        """Whether the LiveKit server answered, if only to refuse."""
+        return self.api is not None or self.api_kind in {"refused", "clock"}
+
+    @property
+    def tagged(self) -> tuple[str, ...]:
+        """The server's versions by the tags of its images, where the log does not tell: a tag may be anything."""
+        known = any(parts(text) for text in self.server_versions)
+        tags = (
+            [one.image.partition("@")[0].rpartition(":")[2] for one in self.attached.livekit] if self.attached else []
+        )
+        return () if known else tuple(dict.fromkeys(tag for tag in tags if len(parts(tag)) > 1))
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The server's versions, as well as they are known."""
+        return self.tagged or self.server_versions
 
 
 @dataclass(frozen=True, slots=True)

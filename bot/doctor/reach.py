@@ -9,10 +9,12 @@ from bot.doctor.found import Check
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bot.doctor.found import Found
+    from bot.doctor.found import Found, Status
+    from bot.evidence.attach import Attached
 
 #: Seconds by which clocks may differ; a token's nbf and exp are compared with the server's clock.
 SKEW: Final = 5.0
+_SET_CLOCKS: Final = "`sudo timedatectl set-ntp true` on both machines"
 
 
 def docker(found: Found) -> Iterator[Check]:
@@ -30,6 +32,53 @@ def docker(found: Found) -> Iterator[Check]:
         yield Check("docker", "bad" if asked else "warn", f"Docker is not reachable: {found.engine_trouble}", mend)
     else:
         yield Check("docker", "unknown", "Docker was not looked at.")
+
+
+def project(found: Found) -> Iterator[Check]:
+    """Which compose project is looked at; nothing without an engine."""
+    target = found.target
+    if found.engine is None:
+        return
+    if found.attached is not None:
+        told = "; ".join(_notes(found.attached, "compose project")) or found.attached.project
+        yield Check("project", "ok", f"The compose project is {told}.")
+        return
+    named = target.compose_project or target.livekit_service or target.agent_service
+    mend = (
+        "give --compose-project NAME, or set compose_project in fletcher.toml"
+        if found.attach_ask
+        else "start it (`docker compose up --detach`), or set DOCKER_HOST to the engine where it runs"
+    )
+    status: Status = "bad" if named or found.attach_ask else "warn"
+    yield Check("project", status, f"No compose project is looked at: {found.attach_trouble}", mend)
+
+
+def services(found: Found) -> Iterator[Check]:
+    """Which of the project's services are the server and the workers; nothing without a project."""
+    if found.attached is None:
+        return
+    for role, wanted, there in (
+        ("livekit", found.target.livekit_service, found.attached.livekit),
+        ("agent", found.target.agent_service, found.attached.agents),
+    ):
+        named = {name.strip() for name in wanted.split(",")} - {""}
+        lost = named - {container.service for container in there}
+        told = "; ".join(_notes(found.attached, f"{role} service")) or ", ".join(sorted(named))
+        if there and not lost:
+            yield Check(f"{role}-service", "ok", f"The {role} service is {told}.")
+        else:
+            what = "is not there" if lost else "is not known"
+            mend = (
+                f"give --{role}-service one of the services that are here, or start it (`docker compose up --detach`)"
+            )
+            elsewhere = role == "livekit" and found.answered
+            status: Status = "bad" if lost else "unknown" if elsewhere else "warn"
+            yield Check(f"{role}-service", status, f"The {role} service {what}: {told}.", mend)
+
+
+def _notes(attached: Attached, of: str) -> list[str]:
+    """What was noted while choosing this."""
+    return [note.removeprefix(f"{of}: ") for note in attached.notes if note.startswith(f"{of}: ")]
 
 
 def compose(found: Found) -> Iterator[Check]:
@@ -58,10 +107,16 @@ def livekit(found: Found) -> Iterator[Check]:
             "set LIVEKIT_URL in .env, or livekit_url in fletcher.toml",
         )
         return
+    if found.api_kind == "address":
+        mend = (
+            f"correct it in {target.origin('livekit_url')}" if target.origin("livekit_url") else "correct LIVEKIT_URL"
+        )
+        yield Check("livekit-url", "bad", f"LIVEKIT_URL is no address: {found.api_trouble}", mend)
+        return
     yield Check("livekit-url", "ok", f"LIVEKIT_URL is {target.livekit_url} (from {target.origin('livekit_url')}).")
-    if found.api is not None or found.keys_refused:
+    if found.answered:
         yield Check("livekit", "ok", "The LiveKit server answers.")
-    elif found.api_trouble:
+    elif found.api_trouble and found.api_kind != "keys":
         yield Check(
             "livekit",
             "bad",
@@ -69,7 +124,8 @@ def livekit(found: Found) -> Iterator[Check]:
             f"try `curl {_http(target.livekit_url)}`, and correct livekit_url or start the server",
         )
     else:
-        yield Check("livekit", "unknown", "The LiveKit server was not asked.")
+        why = ", since keys are missing" if found.api_kind else ""
+        yield Check("livekit", "unknown", f"The LiveKit server was not asked{why}.")
 
 
 def _http(url: str) -> str:
@@ -90,23 +146,26 @@ def keys(found: Found) -> Iterator[Check]:
             f"{names} {'is' if len(missing) == 1 else 'are'} not set, so the server answers nothing.",
             f"set {names} in .env, or name the variables with api_key_env and api_secret_env in fletcher.toml",
         )
-    elif found.keys_refused:
+    elif found.api_kind == "refused":
         origins = " and ".join(dict.fromkeys(target.origin(name) for name in ("api_key", "api_secret")))
         yield Check(
             "keys",
             "bad",
-            f"The server refuses the key from {origins}: {found.keys_refused}",
+            f"The server refuses the key from {origins}: {found.api_trouble}",
             "set LIVEKIT_API_KEY and LIVEKIT_API_SECRET to a pair in `keys:` of this server's livekit.yaml",
         )
     elif found.api is not None:
         yield Check("keys", "ok", "The server takes the key.")
         yield from (Check("keys", "warn", f"The server did not tell all: {what}") for what in found.api.unread)
     else:
-        yield Check("keys", "unknown", "Whether the server takes the key was not tried.")
+        why = "could not be told, since the clocks differ" if found.api_kind == "clock" else "was not tried"
+        yield Check("keys", "unknown", f"Whether the server takes the key {why}.")
 
 
 def clocks(found: Found) -> Iterator[Check]:
     """Whether tokens made here are neither early nor expired elsewhere."""
+    if found.api_kind == "clock":
+        yield Check("clock", "bad", f"The clocks differ too much: {found.api_trouble}", _SET_CLOCKS)
     known = [
         ("the Docker engine", found.engine.skew if found.engine else None, found.engine is not None),
         ("the LiveKit server", found.api.skew if found.api else None, found.api is not None),
@@ -122,7 +181,7 @@ def clocks(found: Found) -> Iterator[Check]:
                 "clock",
                 "warn",
                 f"The clock of {who} is {abs(skew):.0f} s {way} this machine's; tokens may be refused as too early or expired.",
-                "`sudo timedatectl set-ntp true` on both machines",
+                _SET_CLOCKS,
             )
         else:
             yield Check("clock", "ok", f"The clock of {who} agrees with this machine's.")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bot.doctor.found import Check
-from bot.livekit.versions import parts, refuses_from
+from bot.livekit.versions import OWN_LOAD, QUIET, parts, refuses_from
 from bot.source.surroundings import bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bot.doctor.found import Found
+    from bot.evidence.containers import Container
     from bot.livekit.setup import Package
 
 #: Restarts of a container from which it is not chance any more.
@@ -23,8 +24,6 @@ DEPLOYMENT_SINCE: Final = (1, 12)
 #: The first livekit-server-sdk whose roomConfig has `deployment`, and the last server that was tried.
 TOKEN_SDK: Final = (2, 19)
 TRIED: Final = (1, 13, 5)
-#: The first SDK of each language whose own load figure respects a container's limits (agents-js#1099).
-OWN_LOAD: Final[dict[Package, tuple[int, ...]]] = {"@livekit/agents": (1, 0, 49), "livekit-agents": (0, 11)}
 _LANGUAGES: Final[dict[Package, tuple[str, ...]]] = {
     "@livekit/agents": ("typescript", "javascript"),
     "livekit-agents": ("python",),
@@ -35,9 +34,7 @@ def log_level(found: Found) -> Iterator[Check]:
     """Whether the server logs the lines that decide, which are of level info."""
     configured = [(s.log_level, f"{s.place.source}:{s.place.line}") for s in found.setup.server if s.log_level]
     levels = [*configured, *found.log_levels]
-    hiding = [
-        (level, where) for level, where in levels if level.lower() in {"warn", "warning", "error", "fatal", "panic"}
-    ]
+    hiding = [(level, where) for level, where in levels if level.lower() in QUIET]
     for level, where in hiding:
         yield Check(
             "log-level",
@@ -53,20 +50,21 @@ def log_level(found: Found) -> Iterator[Check]:
 
 def server_version(found: Found) -> Iterator[Check]:
     """Which server it is, and what that version does not do."""
-    for text in found.server_versions:
+    for text in found.versions:
         version, load = parts(text), refuses_from(text)
         limit = "" if load is None else f" It gives no job to a worker that reports a load of {load:g} or more."
+        by = ", by its image's tag" if found.tagged else ""
         if version and version < NAMES_SINCE:
             yield Check(
                 "server-version",
                 "warn",
-                f"Server {text} knows no agent names; every dispatch is automatic.",
+                f"Server {text}{by} knows no agent names; every dispatch is automatic.",
                 "update the LiveKit server to 1.8.4 or newer",
             )
         elif version:
             newer = " Fletcher was not tried with one as new." if version > TRIED else ""
-            yield Check("server-version", "ok", f"The server is {text}.{limit}{newer}")
-    if not any(parts(text) for text in found.server_versions):
+            yield Check("server-version", "ok", f"The server is {text}{by}.{limit}{newer}")
+    if not any(parts(text) for text in found.versions):
         yield Check(
             "server-version",
             "unknown",
@@ -77,7 +75,7 @@ def server_version(found: Found) -> Iterator[Check]:
 
 def _older(found: Found, version: tuple[int, ...]) -> str:
     """The server's version that is older than this one, "" when none is known to be."""
-    return next((text for text in found.server_versions if parts(text) and parts(text) < version), "")
+    return next((text for text in found.versions if parts(text) and parts(text) < version), "")
 
 
 def token_sdk(found: Found) -> Iterator[Check]:
@@ -131,7 +129,7 @@ def job_type(found: Found) -> Iterator[Check]:
                 f"The worker in {where} is JT_PARTICIPANT, which server {server} does not know; it refuses the registration.",
                 "update the LiveKit server to 1.8.4 or newer, or make the worker JT_ROOM",
             )
-        elif not any(parts(text) for text in found.server_versions):
+        elif not any(parts(text) for text in found.versions):
             yield Check(
                 "job-type",
                 "unknown",
@@ -142,35 +140,36 @@ def job_type(found: Found) -> Iterator[Check]:
 
 def containers(found: Found) -> Iterator[Check]:
     """Whether the containers run, and their logs can be read."""
+    unread = dict(found.log_troubles)
     for one in found.containers:
-        logs = f"`docker logs --tail 50 {one.name}` says why"
-        if one.state == "restarting":
-            yield Check("container", "bad", f"Container {one.name} keeps restarting ({one.restarts} times).", logs)
-        elif one.state != "running":
-            yield Check(
-                "container", "bad", f"Container {one.name} is {one.state}.", f"`docker start {one.name}`; {logs}"
-            )
-        elif one.restarts >= RESTARTS:
-            yield Check(
-                "container", "warn", f"Container {one.name} runs, but was restarted {one.restarts} times.", logs
-            )
-        else:
-            yield Check("container", "ok", f"Container {one.name} is running.")
-        if one.log_trouble or one.log_driver == "none":
-            why = one.log_trouble or "it keeps no log"
+        yield _container(one)
+        if one.name in unread or one.log_driver == "none":
             yield Check(
                 "log-driver",
                 "bad",
-                f"The log of {one.name} (driver {one.log_driver}) cannot be read: {why}",
+                f"The log of {one.name} (driver {one.log_driver}) cannot be read: {unread.get(one.name, 'it keeps no log')}",
                 "set `logging: {driver: json-file}` for this service in the compose file, then `docker compose up --detach`",
             )
+
+
+def _container(one: Container) -> Check:
+    logs = f"`docker logs --tail 50 {one.name}` says why"
+    if one.state == "restarting":
+        return Check("container", "bad", f"Container {one.name} keeps restarting ({one.restarts} times).", logs)
+    if one.state == "paused":
+        return Check("container", "bad", f"Container {one.name} is paused.", f"`docker unpause {one.name}`")
+    if one.state != "running":
+        return Check("container", "bad", f"Container {one.name} is {one.state}.", f"`docker start {one.name}`; {logs}")
+    if one.restarts >= RESTARTS:
+        return Check("container", "warn", f"Container {one.name} runs, but was restarted {one.restarts} times.", logs)
+    return Check("container", "ok", f"Container {one.name} is running.")
 
 
 def agent_name(found: Found) -> Iterator[Check]:
     """Variables that give an agent a name that nobody dispatches to."""
     asked = {one.agent_name for one in found.setup.dispatchers}
     settings = [(s.name, s.value, f"{s.place.source}:{s.place.line}") for s in found.setup.env]
-    settings += [(name, value, f"container {one.name}") for one in found.containers for name, value in one.environment]
+    settings += [(name, value, f"container {one.name}") for one in found.containers for name, value in one.env]
     for name, value, where in dict.fromkeys(settings):
         if not value or value in asked or name not in {"LIVEKIT_AGENT_NAME", "LIVEKIT_AGENT_NAME_OVERRIDE"}:
             continue

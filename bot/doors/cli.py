@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NoReturn
 
 from bot import __version__
@@ -122,7 +123,11 @@ def _diagnose_options(p: argparse.ArgumentParser) -> None:
         "--token", action="append", default=[], metavar="FILE|JWT", help="a join token, or its claims as JSON"
     )
     p.add_argument("--room", action="append", default=[], metavar="NAME", help="only this room, by name or RM_… id")
-    p.add_argument("--since", metavar="WHEN", help="a time, or a duration back from the last record (15m)")
+    p.add_argument(
+        "--since",
+        metavar="WHEN",
+        help="a time, or a duration back from the last record (15m); live from now, where 15m is the default",
+    )
     p.add_argument("--until", metavar="WHEN", help="as --since; what comes later is not looked at")
     p.add_argument("--live", action="store_true", help="look at what runs too (the default when nothing else is given)")
     p.add_argument("--follow", action="store_true", help="keep watching what runs; Ctrl-C ends with a summary")
@@ -153,15 +158,19 @@ def _diagnose(args: argparse.Namespace) -> int:
     given = [(kind, "-" if f == "/dev/stdin" else f) for kind, f in given]
     if sum(f == "-" for _, f in given) and sys.stdin.isatty():
         print("Paste the lines, then end with Ctrl-D.", file=sys.stderr)
-    running = target.chosen(args) if args.live or args.follow or not given else None
-    question = Question(tuple(given), tuple(args.room), args.since, args.until, running)  # type: ignore[arg-type]  # the kinds are literals above
-    if args.follow and running is not None:
+    if args.follow:
         if given or args.until is not None:
             raise UsageError("--follow watches what runs: it takes no files and no --until; leave one of them out")
         from bot.doors import follow
 
-        return follow.run(question, running, as_json=args.json, utc=args.utc)
-    with diagnose(question) as answer:
+        watched = target.chosen(args)
+        question = Question((), tuple(args.room), args.since, None, watched)
+        return follow.run(question, watched, as_json=args.json, utc=args.utc)
+    running = target.chosen(args) if args.live or not given or target.given(args) else None
+    question = Question(tuple(given), tuple(args.room), args.since, args.until, running)  # type: ignore[arg-type]  # the kinds are literals above
+    with ExitStack() as held:
+        with terminal.patience("still looking" if running else "still reading what was given"):
+            answer = held.enter_context(diagnose(question))
         _tell(answer, args)
         return EXIT[answer.verdicts.overall]
 
@@ -180,21 +189,20 @@ def _tell(answer: Diagnosis, args: argparse.Namespace) -> None:
 
 
 def _workers(args: argparse.Namespace) -> int:
-    from contextlib import ExitStack
-
     from bot.evidence.look import Question, look
     from bot.livekit.roster import workers_now
     from bot.report.roster import document, lines
 
     with ExitStack() as opened:
-        seen = look(Question(target=target.chosen(args)), opened)
+        with terminal.patience("still looking"):
+            seen = look(Question(target=target.chosen(args)), opened)
         rows = workers_now(seen.seen)
         if args.json:
             sys.stdout.buffer.write(document(seen, rows, utc=args.utc))
         else:
             for line in lines(seen, rows, utc=args.utc, width=terminal.width()):
                 print(line)
-    return 0 if rows else 3
+    return 0 if any(row.there for row in rows) else 3
 
 
 def _demo(args: argparse.Namespace) -> int:

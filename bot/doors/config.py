@@ -99,23 +99,27 @@ def _notes(found: Targets, target: Target) -> list[str]:
 
 def _running(target: Target) -> Services:
     """What a Docker engine shows of this target; nothing where none answers or several projects may be meant."""
-    from contextlib import ExitStack
-
-    from bot.evidence.live import addresses, reach
+    from bot.evidence.addresses import WORKER_PORT, worker_addresses
+    from bot.evidence.live import Watched
     from bot.report.template import NO_SERVICES, Services
 
-    with ExitStack() as opened:
+    with Watched(target, Path.cwd()) as watched:
         try:
-            engine, _info, attached = reach(target, Path.cwd(), opened, [])
+            watched.attach()
         except UsageError as problem:
             print(f"Docker is left out: {problem}")
             return NO_SERVICES
-        if engine is None or attached is None:
-            return NO_SERVICES
-        services = [{c.service for c in found} for found in (attached.livekit, attached.agents)]
-        server, agent = (min(names) if len(names) == 1 else "" for names in services)
-        endpoint = next((address for address, _name in addresses(target, attached)), "")
-        return Services(attached.project, server, agent, endpoint, f"Docker at {engine.told}")
+        live = watched.seen()
+    attached = live.attached
+    if live.engine is None or attached is None:
+        return NO_SERVICES
+    services = [{c.service for c in found} for found in (attached.livekit, attached.agents)]
+    server, agent = (min(names) if len(names) == 1 else "" for names in services)
+    # A container's own address changes with every `up`, and several workers have no one address.
+    lasts = [any(inner == WORKER_PORT and outer for inner, _, outer in c.ports) for c in attached.agents] == [True]
+    endpoints = worker_addresses(target, attached, live.engine.address) if lasts else ()
+    endpoint = next((address for address, _name in endpoints), "")
+    return Services(attached.project, server, agent, endpoint, f"Docker at {live.engine.address}")
 
 
 def init(args: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bot.doors import terminal
+from bot.evidence.sources import ABSENT
 from bot.follow import Told, follow
 from bot.report.document import row_of, zone_of
 from bot.report.terminal import lines, row_lines
@@ -24,10 +26,11 @@ if TYPE_CHECKING:
 
 def run(question: Question, target: Target, *, as_json: bool, utc: bool) -> int:
     """Follow until Ctrl-C or SIGTERM, and return the exit code: 0, since ending it is how it ends."""
-    began, told = time.monotonic(), Told()
-    signal.signal(signal.SIGTERM, _stop)
+    began, told, end = time.monotonic(), Told(), _End()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end.ask)
     try:
-        for news in follow(question, target, told, time.sleep):
+        for news in follow(question, target, told, end.wait):
             _tell(news, as_json=as_json, utc=utc)
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -35,8 +38,30 @@ def run(question: Question, target: Target, *, as_json: bool, utc: bool) -> int:
     return 0
 
 
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+class _End:
+    """Ends the watching in the next pause, so that what was begun is told whole; a second signal ends it at once.
+
+    An exception raised anywhere could be lost: Python drops those that come up while it collects garbage.
+    """
+
+    def __init__(self) -> None:
+        self._asked = self._pausing = False
+
+    def ask(self, _number: int, _frame: FrameType | None) -> None:
+        """Take a signal."""
+        at_once = self._pausing or self._asked
+        self._asked = True
+        if at_once:
+            raise KeyboardInterrupt
+        os.write(2, b"fletcher: ending after this look; again to end now\n")
+
+    def wait(self, seconds: float) -> None:
+        """Do nothing for so long, unless the end was asked for."""
+        self._pausing = True
+        if self._asked:
+            raise KeyboardInterrupt
+        time.sleep(seconds)
+        self._pausing = False
 
 
 def _tell(news: News, *, as_json: bool, utc: bool) -> None:
@@ -46,6 +71,10 @@ def _tell(news: News, *, as_json: bool, utc: bool) -> None:
         return
     zone = 0 if utc else zone_of(news.answer.look)
     if as_json:
+        if news.first:
+            for source in news.answer.look.sources:
+                if source.kind == ABSENT:
+                    print(f"fletcher: {news.answer.look.plain(f'{source.name}: {source.note}')}", file=sys.stderr)
         for row in news.rows:
             sys.stdout.buffer.write(msgspec.json.encode(row_of(news.answer, row, zone)) + b"\n")
         return

@@ -21,6 +21,11 @@ def options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--agent-service", metavar="NAME", help="the compose service of the worker")
 
 
+def given(args: argparse.Namespace) -> bool:
+    """Whether any of them is on the command line: then what runs is meant, also beside files."""
+    return any((args.target, args.config, args.compose_project, args.livekit_service, args.agent_service))
+
+
 def chosen(args: argparse.Namespace, **more: str | None) -> Target:
     """The target that these arguments, the environment and fletcher.toml name. Raises UsageError, WrongDocument."""
     from bot.settings import targets

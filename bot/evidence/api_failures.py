@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bot.errors import Unreachable
 from bot.livekit.words import quote
 from bot.redact import redact
 
@@ -17,42 +18,56 @@ def set_in(target: Target, *fields: str) -> str:
     return f" ({', '.join(found)})" if found else ""
 
 
-def refusal(target: Target, url: str, status: int, says: str, skew: float | None) -> str:
+def refusal(target: Target, url: str, status: int, says: str, skew: float | None) -> Unreachable:
     """What a server's refusal means, and what to do about it.
 
     Source: run on livekit 1.13.5, in plain text: `invalid API key: K`; `invalid token: JWT, error: E`, where E is
     `token signature is invalid: …`, `… token is not valid yet` or `… token is expired`.
     """
-    where, keys = redact(url), set_in(target, "api_key", "api_secret")
     if status in {401, 403}:
-        low = says.casefold()
-        if "signature" in low or "cryptographic" in low:
-            return f"{where} knows the API key {quote(target.api_key)}, but the secret is another{keys} (401): correct LIVEKIT_API_SECRET"
-        if "api key" in low:
-            return f"{where} does not know the API key {quote(target.api_key)}{keys} (401): set LIVEKIT_API_KEY and LIVEKIT_API_SECRET to a pair that the server has under `keys`"
-        if any(word in low for word in ("nbf", "not valid yet", "expired", "issued in the future")):
-            by = f" (this one is {abs(skew):.0f} s {'behind' if skew > 0 else 'ahead'})" if skew else ""
-            return f"{where} refuses the token for its time (401): set this machine's clock and the server's right{by}"
-        told = f": {short(says)}" if says else ""
-        return f"{where} refuses the API key or its secret{keys} ({status}{told}): set LIVEKIT_API_KEY and LIVEKIT_API_SECRET to a pair that the server has under `keys`"
+        return _not_let_in(target, redact(url), status, says, skew)
     if status in {400, 404, 405} or status < 400:
         return no_livekit(target, url, f"has no LiveKit API ({status})")
-    return f"{where} cannot answer just now ({status}{': ' + short(says) if says else ''}): look at the server's log, then ask again"
+    told = f": {short(says)}" if says else ""
+    return Unreachable(
+        f"{redact(url)} cannot answer just now ({status}{told}): look at the server's log, then ask again"
+    )
 
 
-def no_livekit(target: Target, url: str, what: str) -> str:
+def _not_let_in(target: Target, where: str, status: int, says: str, skew: float | None) -> Unreachable:
+    """Whether it is the key, its secret or the time."""
+    keys, low = set_in(target, "api_key", "api_secret"), says.casefold()
+    pair = "set LIVEKIT_API_KEY and LIVEKIT_API_SECRET to a pair that the server has under `keys`"
+    kind, told = "refused", f": {short(says)}" if says else ""
+    if "signature" in low or "cryptographic" in low:
+        text = f"{where} knows the API key {quote(target.api_key)}, but the secret is another{keys} (401): correct LIVEKIT_API_SECRET"
+    elif "api key" in low:
+        text = f"{where} does not know the API key {quote(target.api_key)}{keys} (401): {pair}"
+    elif any(word in low for word in ("nbf", "not valid yet", "expired", "issued in the future")):
+        by = f" (this one is {abs(skew):.0f} s {'behind' if skew > 0 else 'ahead'})" if skew else ""
+        text = f"{where} refuses the token for its time (401): set this machine's clock and the server's right{by}"
+        kind = "clock"
+    else:
+        text = f"{where} refuses the API key or its secret{keys} ({status}{told}): {pair}"
+    return Unreachable(text, kind=kind)
+
+
+def no_livekit(target: Target, url: str, what: str) -> Unreachable:
     """Something else is there."""
-    return (
+    return Unreachable(
         f"{redact(url)} {what}{set_in(target, 'livekit_url')}: LIVEKIT_URL must lead to the LiveKit server itself "
         "(port 7880 unless its configuration says otherwise)"
     )
 
 
-def no_answer(target: Target, url: str, problem: BaseException) -> str:
+def no_answer(target: Target, url: str, problem: BaseException) -> Unreachable:
     """Why nobody answers there, and what to do about it."""
+    return Unreachable(_silence(redact(url), set_in(target, "livekit_url"), problem))
+
+
+def _silence(where: str, here: str, problem: BaseException) -> str:
     import aiohttp
 
-    where, here = redact(url), set_in(target, "livekit_url")
     if isinstance(problem, (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)):
         return f"the proxy of the environment does not lead to {where}{here} ({short(str(problem))}): correct HTTP_PROXY or HTTPS_PROXY, or name the host in NO_PROXY"
     if isinstance(problem, aiohttp.ClientConnectorDNSError):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from bot.errors import NothingFound, UsageError
+from bot.errors import UsageError
+from bot.evidence.containers import no_project, no_projects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,6 +29,13 @@ _OTHERS: Final = re.compile(
     r"(?<![a-z])(?:web|website|front|frontend|ui|client|api|backend|tokens?|gateway|nginx|caddy|traefik|proxy)(?![a-z])",
     re.IGNORECASE,
 )
+#: Programs that are called agents and work for nobody's rooms; the short names only where they are all of the name.
+_OTHER_AGENTS: Final = re.compile(
+    r"(?<![a-z])(?:datadog(?:hq)?|new-?relic|otel|opentelemetry|telegraf|fluentd|fluent-?bit|elastic-agent|zabbix|portainer)(?![a-z])"
+    r"|(?:^|/)(?:hashicorp|jenkins|grafana)/|(?:^|/)(?:consul|nomad|jenkins|grafana)(?:-agent)?$",
+    re.IGNORECASE,
+)
+_CONFIG: Final = re.compile(r"livekit[\w.-]*\.ya?ml$")
 _FLETCHER: Final = re.compile(r"(?:^|[\s/])fletcher(?=$|[\s:@])|-m bot(?=$|\s)")
 
 
@@ -33,17 +43,18 @@ _FLETCHER: Final = re.compile(r"(?:^|[\s/])fletcher(?=$|[\s:@])|-m bot(?=$|\s)")
 class Attached:
     """What is looked at: of every service all containers that run, and of a replica that does not the newest one.
 
-    `notes` are lines for a person, one for each guess and for what was not found; `guessed` are the settings that
-    would say it, by their names in `Target`.
+    `agents` are those that were named and those with settings for LiveKit, so that one that does not run means
+    something; a name alone is no sign. `notes` are lines for a person: each guess, what was not found, the compose
+    files, the server's image. `livekit_config` is the path on this machine of the server's configuration file, "" where
+    it has none that is here.
     """
 
     project: str
     working_dir: str
-    config_files: tuple[str, ...]
     livekit: tuple[Container, ...]
     agents: tuple[Container, ...]
     notes: tuple[str, ...]
-    guessed: tuple[str, ...]
+    livekit_config: str = ""
 
 
 _Services = dict[str, tuple["Container", ...]]
@@ -52,8 +63,8 @@ _Services = dict[str, tuple["Container", ...]]
 def attach(containers: Iterable[Container], target: Target, here: Path) -> Attached:
     """Choose the project, the server and the agents; what the target names is taken, the rest is guessed.
 
-    Raises UsageError when several projects may be meant or the one that is named is not there, NothingFound when there
-    is no container of any.
+    Raises UsageError when several projects may be meant, Unreachable when the one that is named has no container, or
+    none has: that may change.
     """
     projects: dict[str, list[Container]] = {}
     for container in containers:
@@ -66,31 +77,29 @@ def attach(containers: Iterable[Container], target: Target, here: Path) -> Attac
     rest = {name: found for name, found in services.items() if name not in servers}
     agents, agent_notes = _chosen("agent", target.agent_service, _agents(rest), services)
     newest = max(own, key=lambda one: one.created or 0)
-    set_already = (target.compose_project, target.livekit_service, target.agent_service)
-    fields = ("compose_project", "livekit_service", "agent_service")
+    livekit = _containers(services, servers)
+    notes = [f"compose project: {project} ({why})"] if why else []
+    notes += [f"compose file: {', '.join(newest.config_files)}"] if newest.config_files else []
+    notes += [*server_notes, *(f"livekit image: {image}" for image in dict.fromkeys(one.image for one in livekit))]
     return Attached(
         project=project,
         working_dir=newest.working_dir,
-        config_files=newest.config_files,
-        livekit=_containers(services, servers),
+        livekit=livekit,
         agents=_containers(services, agents),
-        notes=(*([f"compose project: {project} ({why})"] if why else []), *server_notes, *agent_notes),
-        guessed=tuple(name for name, value in zip(fields, set_already, strict=True) if not value),
+        notes=(*notes, *agent_notes),
+        livekit_config=next(filter(None, map(_config, livekit)), ""),
     )
 
 
 def _project(projects: Mapping[str, list[Container]], target: Target, here: Path) -> tuple[str, str]:
     """The project and why it was chosen; "" when the target names it."""
     names = ", ".join(sorted(projects))
-    if not projects:
-        raise NothingFound(
-            "the Docker engine has no container of a compose project",
-            ways=("start it: docker compose up -d", "look at another engine: DOCKER_HOST or DOCKER_CONTEXT"),
-        )
     if wanted := target.compose_project:
         if wanted not in projects:
-            raise UsageError(f"the compose project {wanted} has no container; give --compose-project one of: {names}")
+            raise no_project(wanted, projects)
         return wanted, ""
+    if not projects:
+        raise no_projects()
     nearest = _nearest(projects, here)
     if len(nearest) == 1:
         return nearest[0], f"its folder is {_folder(projects[nearest[0]])}"
@@ -145,7 +154,9 @@ def _chosen(
         lost = [name for name in names if name not in services]
         return names, tuple(f"{role} service: {name} has no container; {here}" for name in lost)
     if not guesses:
-        return (), (f"{role} service: none found; give --{role}-service NAME; {here}",)
+        maybe = [name for name in sorted(services) if role == "agent" and _AGENT_ONLY.search(name)]
+        may = f" (perhaps {', '.join(maybe)}, which has no setting for LiveKit)" if maybe else ""
+        return (), (f"{role} service: none found; give --{role}-service NAME{may}; {here}",)
     return tuple(guesses), tuple(f"{role} service: {name} ({why})" for name, why in sorted(guesses.items()))
 
 
@@ -181,24 +192,25 @@ def _by_port(container: Container) -> str:
 
 
 def _agents(services: _Services) -> dict[str, str]:
-    """The agents, each with what shows it; when some are called so, only these."""
-    sure, maybe, named = {}, {}, {}
+    """The agents, each with what shows it: settings for LiveKit; when some of them are called so, only these."""
+    sure, maybe = {}, {}
     for name, (container, *_) in services.items():
         repository = _repository(container)
         if _OTHER_SERVERS.search(repository) or _is_fletcher(container) or _by_program(container):
             continue
+        if any(_OTHER_AGENTS.search(text) for text in (name, repository)):
+            continue
         called = next((text for text in (name, repository, container.command) if _AGENT.search(text)), "")
         own = next((setting for setting in _NAMES if container.setting(setting)), "")
-        connects = next((setting for setting in _CONNECTION if container.setting(setting)), "")
+        others = (setting for setting, _ in container.env if called and setting.startswith("LIVEKIT_"))
+        connects = next((s for s in (*_CONNECTION, *others) if container.setting(s)), "")
         if own:
             sure[name] = f"its environment has {own}"
         elif connects and called:
             sure[name] = f"its environment has {connects}, and {_quoted(called, name, repository)} says agent or worker"
         elif connects and not (_OTHERS.search(name) or _OTHERS.search(repository.rpartition("/")[2])):
             maybe[name] = f"its environment has {connects}"
-        elif _AGENT_ONLY.search(name):
-            named[name] = "its name says agent"
-    return sure or maybe or named
+    return sure or maybe
 
 
 def _quoted(called: str, name: str, repository: str) -> str:
@@ -218,3 +230,20 @@ def _repository(container: Container) -> str:
     image = container.image.partition("@")[0]
     head, colon, tag = image.rpartition(":")
     return image if not colon or "/" in tag else head
+
+
+def _config(server: Container) -> str:
+    """The file on this machine that a server's configuration is mounted from; "" where there is none."""
+    words = server.command.split()
+    given = [word.partition("=")[2] for word in words if word.startswith("--config=")]
+    given += [value for flag, value in pairwise(words) if flag == "--config"]
+    for source, inside in server.mounts:
+        if not given and _CONFIG.search(inside):
+            found = source
+        elif given and PurePosixPath(given[-1]).is_relative_to(inside):
+            found = str(Path(source) / PurePosixPath(given[-1]).relative_to(inside))
+        else:
+            continue
+        if os.path.isfile(found):  # noqa: PTH113  # no error for a folder that may not be looked into
+            return found
+    return ""

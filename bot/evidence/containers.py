@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+from bot.errors import Unreachable
 from bot.livekit.forms import epoch
 from bot.redact import MASK, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+_START: Final = "start it with docker compose up -d, or look at another engine with DOCKER_HOST or DOCKER_CONTEXT"
 LABEL: Final = "com.docker.compose."
 _PAIR: Final = re.compile(r"""["']?([\w.-]+)["']?[ \t]*:[ \t]+["']?([^\s"',{}]+)""")
 _PROBE: Final = "Zq8rT1xW4bN6mK2pV7cL"  # what no name but a secret's has masked
@@ -55,7 +57,6 @@ class Container:
     created: float | None
     started: float | None
     finished: float | None
-    restart_policy: str
     log_driver: str
     tty: bool
     working_dir: str
@@ -76,11 +77,6 @@ class Container:
         """The value of this variable as it may be shown; "" when it is not set."""
         return dict(self.env).get(name, "")
 
-    def keys(self) -> tuple[str, str]:
-        """LIVEKIT_API_KEY and LIVEKIT_API_SECRET as its program has them, "" for what is not set. Not to be shown."""
-        given = self.sealed.environment
-        return given.get("LIVEKIT_API_KEY", ""), given.get("LIVEKIT_API_SECRET", "")
-
     def server_keys(self) -> tuple[tuple[str, str], ...]:
         """The (key, secret) pairs that a LiveKit server takes from LIVEKIT_KEYS, `--keys` or `--dev`. Not to be shown.
 
@@ -95,10 +91,26 @@ class Container:
         return found or ((("devkey", "secret"),) if "--dev" in words else ())
 
     def secrets(self) -> frozenset[str]:
-        """All values to mask wherever else they turn up, as in its log. Not to be shown."""
-        hidden = {value for name, value in self.sealed.environment.items() if MASK in self.setting(name)}
-        # A setting of several parts is no value that a log would quote; its secret part alone is.
-        return frozenset(value for value in hidden if " " not in value) | {secret for _, secret in self.server_keys()}
+        """All values to mask wherever else they turn up, as in its log: whatever is masked here. Not to be shown."""
+        hidden = {secret for _, secret in self.server_keys()}
+        for name, value in self.sealed.environment.items():
+            hidden.update(_hidden(value, self.setting(name)))
+        hidden.update(part.strip("'\"") for part in _hidden(shlex.join(self.sealed.command), self.command))
+        return frozenset(hidden - {""})
+
+
+def no_project(wanted: str, others: Iterable[str]) -> Unreachable:
+    """What to say of a compose project without a container, by those that the engine has."""
+    if names := ", ".join(sorted({*others} - {"", wanted})):
+        return Unreachable(
+            f"the compose project {wanted} has no container: start it, or give --compose-project one of: {names}"
+        )
+    return Unreachable(f"the compose project {wanted} has no container, nor has any other: {_START}")
+
+
+def no_projects() -> Unreachable:
+    """What to say of an engine without any compose project."""
+    return Unreachable(f"the Docker engine has no container of a compose project: {_START}")
 
 
 def read_container(told: dict[str, Any]) -> Container:
@@ -126,7 +138,6 @@ def read_container(told: dict[str, Any]) -> Container:
         created=_time(told.get("Created")),
         started=_time(state.get("StartedAt")),
         finished=_time(state.get("FinishedAt")),
-        restart_policy=str(_dict(host.get("RestartPolicy")).get("Name") or "no"),
         log_driver=str(_dict(host.get("LogConfig")).get("Type", "")),
         tty=bool(config.get("Tty")),
         working_dir=str(labels.get(LABEL + "project.working_dir", "")),
@@ -156,6 +167,14 @@ def _shown(name: str, value: str) -> str:
         return MASK
     shown = redact(head + value)
     return shown.removeprefix(head) if shown.startswith(head) else MASK
+
+
+def _hidden(value: str, shown: str) -> tuple[str, ...]:
+    """The parts of a value that were masked where it is shown, such as the password of an address."""
+    if MASK not in shown or value == shown:
+        return ()
+    found = re.fullmatch("(.+?)".join(re.escape(part) for part in shown.split(MASK)), value, re.DOTALL)
+    return found.groups() if found else (value,)
 
 
 def _time(text: object) -> float | None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
-import ssl
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
-from bot.errors import FletcherError, Unreachable
-from bot.evidence.containers import LABEL, read_container
+from bot.errors import Unreachable
+from bot.evidence.containers import LABEL, no_project, read_container
+from bot.evidence.docker_failures import causes, explained, unread
 from bot.evidence.docker_lines import lines
 from bot.evidence.ssh import tunnel
 from bot.livekit.forms import epoch
@@ -35,9 +35,9 @@ CONNECT: Final = 5.0  # seconds for reaching the engine
 READ: Final = 10.0  # seconds for its next word
 READ_LOG: Final = 60.0  # it looks for `since` from the log's beginning, 65 MB a second, and says nothing meanwhile
 BLOCK: Final = 1 << 16
-_ELSEWHERE: Final = "say where it is with DOCKER_HOST or DOCKER_CONTEXT"
-#: Drivers whose logs every engine can read back (docs.docker.com, "Configure logging drivers").
-_READABLE: Final = frozenset({"json-file", "local", "journald"})
+_T = TypeVar("_T")
+_BY_SOCKET: Final = "http+docker://"  # what the library calls the address of a socket
+_SHORTLY: Final = 0.02  # seconds until a queue that is full is tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +52,39 @@ class EngineInfo:
     address: str
     now: float
     skew: float
-    name: str
-    log_driver_default: str
+
+
+class Event(NamedTuple):
+    """Something that happened to a container: `action` is Docker's word, `detail` its signal or exit code, if any."""
+
+    at: float
+    container: str
+    service: str
+    action: str
+    detail: str
+
+
+_EVENTS: Final = ("kill", "stop", "die", "oom", "start", "pause", "unpause")
+
+
+def _event(told: dict[str, Any]) -> Event:
+    attributes = told.get("Actor", {}).get("Attributes", {})
+    details = [
+        f"{word} {attributes[key]}"
+        for key, word in (("signal", "signal"), ("exitCode", "exit code"))
+        if key in attributes
+    ]
+    return Event(
+        told.get("timeNano", 0) / 1e9, str(attributes.get("name", "")), str(attributes.get(f"{LABEL}service", "")),
+        str(told.get("Action", "")), ", ".join(details),
+    )  # fmt: skip
 
 
 class Engine:
     """One engine that was reached; `told` says how, without a secret. Every method raises Unreachable when it is gone."""
 
-    def __init__(
-        self, client: APIClient, told: str, explain: Callable[[BaseException], Unreachable], unix_socket: str = ""
-    ) -> None:
-        self.told, self._client, self._explain, self._socket = told, client, explain, unix_socket
+    def __init__(self, client: APIClient, told: str, explain: Callable[[BaseException], Unreachable]) -> None:
+        self.told, self._client, self._explain = told, client, explain
 
     def info(self) -> EngineInfo:
         """What the engine says of itself."""
@@ -79,15 +101,27 @@ class Engine:
             address=self.told,
             now=clock + half,
             skew=skew if abs(skew) > half else 0.0,
-            name=str(told.get("Name", "")),
-            log_driver_default=str(told.get("LoggingDriver", "")),
         )
 
-    def containers(self) -> tuple[Container, ...]:
-        """Every container of a compose project, running or not; one that vanishes meanwhile is passed over."""
-        listed = self._ask("/containers/json", all="1", filters=f'{{"label":["{LABEL}project"]}}')
+    def containers(self, project: str = "") -> tuple[Container, ...]:
+        """Every container of this compose project ("": of any), running or not; one that vanishes is passed over.
+
+        Raises Unreachable where the project that is named has none, with those that there are.
+        """
+        listed = self._listed(f"={project}" if project else "")
+        if project and not listed:
+            raise no_project(project, self._projects())
         told = (self._ask(f"/containers/{one['Id']}/json", gone={}) for one in listed)
         return tuple(read_container(one) for one in told if one)
+
+    def _listed(self, wanted: str = "") -> list[dict[str, Any]]:
+        label = json.dumps({"label": [f"{LABEL}project{wanted}"]})
+        return cast("list[dict[str, Any]]", self._ask("/containers/json", all="1", filters=label))
+
+    def _projects(self) -> set[str]:
+        """The compose projects that have a container which was made to stay."""
+        labels = [one.get("Labels") or {} for one in self._listed()]
+        return {of[f"{LABEL}project"] for of in labels if of.get(f"{LABEL}oneoff", "").lower() != "true"}
 
     def log(self, container: Container, *, since_ns: int | None = None, tail: int | None = None) -> Iterator[bytes]:
         """The lines of both streams in the engine's order, each with its time as the engine writes it, without line end.
@@ -102,8 +136,20 @@ class Engine:
             params["since"] = f"{since_ns // 10**9}.{since_ns % 10**9:09d}"
         with self._asking(), self._get(f"/containers/{container.id}/logs", params, READ_LOG) as response:
             if response.status_code != HTTPStatus.OK:
-                raise _unread(container, response.status_code, _message(response))
+                raise unread(container, response.status_code, _message(response))
             yield from lines(response.iter_content(BLOCK), tty=container.tty, ended=not container.running)
+
+    def events(self, project: str, since: float, until: float) -> tuple[Event, ...]:
+        """What happened to the containers of a project between two times (epoch seconds, the engine's clock).
+
+        An engine remembers its last 256 events, and none from before its own start (docs.docker.com, "docker events").
+        """
+        wanted = {"type": ["container"], "event": list(_EVENTS), "label": [f"{LABEL}project={project}"]}
+        params = {"since": f"{since:.9f}", "until": f"{until:.9f}", "filters": json.dumps(wanted)}
+        with self._asking(), self._get("/events", params, READ) as response:
+            if response.status_code != HTTPStatus.OK:
+                raise Unreachable(f"the Docker engine at {self.told} refuses: {_message(response)}")
+            return tuple(_event(json.loads(line)) for line in response.iter_lines() if line)
 
     def _ask(self, path: str, gone: Any = None, **params: str) -> Any:  # noqa: ANN401  # JSON of any shape
         with self._asking(), self._get(path, params, READ) as response:
@@ -114,8 +160,6 @@ class Engine:
             return response.json()
 
     def _get(self, path: str, params: dict[str, str], patience: float) -> Response:
-        if self._socket:
-            _knock(self._socket)  # it may have gone since
         url = f"{self._client.base_url}/v{self._client.api_version}{path}"
         return self._client.get(url, params=params, stream=True, timeout=(CONNECT, patience))
 
@@ -133,8 +177,8 @@ class Engine:
 def connect(target: Target) -> Iterator[Engine]:
     """Reach the engine that the target or the environment names, else the one that Docker's own client would ask.
 
-    In this order: DOCKER_HOST (the target's, the environment's), a context (the target's, DOCKER_CONTEXT, the current
-    one), the default socket. Raises Unreachable, saying what is wrong and what to do about it.
+    In this order: the target's address or context, DOCKER_HOST, DOCKER_CONTEXT, the current context, the default
+    socket. Raises Unreachable, saying what is wrong and what to do about it.
     """
     from docker.errors import DockerException
 
@@ -144,16 +188,15 @@ def connect(target: Target) -> Iterator[Engine]:
         if way.host.startswith("ssh://"):
             carrier = stack.enter_context(tunnel(way.host))
             base, said = f"unix://{carrier.path}", carrier.said
-        explain = partial(_explained, way, said)
+        explain = partial(explained, way.host, way.told, said)
         try:
-            socket_path = base.removeprefix("unix://").strip("/") if said is None and base.startswith("unix://") else ""
-            knocked = f"/{socket_path}" if socket_path else ""
-            if knocked:
-                _knock(knocked)
-            client = stack.enter_context(_client(base, way.tls))
+            path = base.removeprefix("unix://").strip("/") if said is None and base.startswith("unix://") else ""
+            if path:  # the library would wrap what is wrong with the socket, and leave its own end open
+                _opened(f"/{path}").close()
+            client = stack.enter_context(_patiently(partial(_client, base, way.tls)))
         except (DockerException, OSError, ValueError) as problem:
             raise explain(problem) from problem
-        yield Engine(client, way.told, explain, knocked)
+        yield Engine(client, way.told, explain)
 
 
 class _Way(NamedTuple):
@@ -169,7 +212,9 @@ def _way(target: Target) -> _Way:
     from docker.errors import DockerException
     from docker.utils import kwargs_from_env
 
-    host = target.docker_host or os.environ.get("DOCKER_HOST", "")
+    host, name = target.docker_host, target.docker_context
+    if not (host or name):  # whoever chose the target has weighed the environment against it
+        host, name = os.environ.get("DOCKER_HOST", ""), os.environ.get("DOCKER_CONTEXT", "")
     if host:
         try:
             given = kwargs_from_env({**os.environ, "DOCKER_HOST": host})
@@ -178,7 +223,6 @@ def _way(target: Target) -> _Way:
                 f"DOCKER_CERT_PATH holds no certificate for {redact(host)} (cert.pem, key.pem, ca.pem): {problem}"
             ) from problem
         return _Way(host, given.get("tls"), redact(host))
-    name = target.docker_context or os.environ.get("DOCKER_CONTEXT", "")
     try:
         context: Context | None = ContextAPI.get_context(name or None)
     except Exception as problem:  # the library raises a bare Exception for a file it cannot read
@@ -192,15 +236,51 @@ def _way(target: Target) -> _Way:
     )
 
 
-def _knock(path: str) -> None:
-    """Raise what is wrong with the socket; the library would wrap it, and leave its own end open."""
-    with socket.socket(socket.AF_UNIX) as knocking:
-        knocking.settimeout(CONNECT)
-        knocking.connect(path)
+def _opened(path: str) -> socket.socket:
+    """A connection to this socket; OSError as `connect` raises it, with nothing left open."""
+    with ExitStack() as stack:
+        made = stack.enter_context(socket.socket(socket.AF_UNIX))
+        made.settimeout(CONNECT)
+        _patiently(partial(made.connect, path))
+        stack.pop_all()
+        return made
+
+
+def _patiently(call: Callable[[], _T]) -> _T:
+    """Call again for a while where the socket's queue is full: the kernel says so at once instead of waiting."""
+    until = time.monotonic() + CONNECT
+    while True:
+        try:
+            return call()
+        except Exception as problem:
+            full = any(isinstance(cause, BlockingIOError) for cause in causes(problem))
+            if not full or time.monotonic() >= until:
+                raise
+        time.sleep(_SHORTLY)
 
 
 def _client(base: str, tls: TLSConfig | None) -> APIClient:
     from docker import APIClient
+    from docker.transport import UnixHTTPAdapter
+    from docker.transport.unixconn import UnixHTTPConnection, UnixHTTPConnectionPool
+
+    class Connection(UnixHTTPConnection):
+        """The library's connection to a socket, which has no patience with a full queue and leaves its end open."""
+
+        def connect(self) -> None:
+            self.sock = _opened(self.unix_socket)
+
+    class Pool(UnixHTTPConnectionPool):
+        """Connections that are used again."""
+
+        def _new_conn(self) -> Any:  # noqa: ANN401  # as the library has it
+            return Connection(self.base_url, self.socket_path)
+
+    class Adapter(UnixHTTPAdapter):
+        """The library's way to a socket, which would make a connection for each path that is asked for."""
+
+        def get_connection(self, url: Any, proxies: Any = None) -> Any:  # noqa: ANN401, ARG002  # as the library has it
+            return super().get_connection(_BY_SOCKET, proxies)
 
     class Client(APIClient):
         """The library's client; a REQUESTS_CA_BUNDLE for the web does not replace the engine's own certificate."""
@@ -211,7 +291,14 @@ def _client(base: str, tls: TLSConfig | None) -> APIClient:
 
     # A pair of limits is taken for TCP only; without a version, the engine's own is spoken.
     patience = cast("int", READ if base.startswith("unix://") else (CONNECT, READ))
-    return Client(base_url=base, tls=tls or False, timeout=patience)
+    client = Client(base_url=base, tls=tls or False, timeout=patience)
+    made = client.adapters.get(_BY_SOCKET)
+    if isinstance(made, UnixHTTPAdapter):
+        made.close()
+        adapter = Adapter(f"http+unix://{made.socket_path}")
+        adapter.pools[_BY_SOCKET] = Pool(_BY_SOCKET, made.socket_path)
+        client.mount(_BY_SOCKET, adapter)
+    return client
 
 
 def _message(response: Response) -> str:
@@ -221,87 +308,3 @@ def _message(response: Response) -> str:
         told = None
     text = told.get("message") if isinstance(told, dict) else response.text
     return redact(" ".join(str(text).split())[:300]) or f"HTTP {response.status_code}"
-
-
-def _unread(container: Container, status: int, message: str) -> FletcherError:
-    """Why a log was not given."""
-    driver = container.log_driver
-    if status == HTTPStatus.NOT_FOUND:
-        return Unreachable(f"the container {container.name} is gone, and its log with it")
-    if "support reading" in message or (driver and driver not in _READABLE):
-        return Unreachable(
-            f"the log of {container.name} cannot be read: its log driver is {driver}; set `logging: {{driver: local}}` for"
-            f" the service {container.service} in the compose file and run docker compose up -d {container.service}"
-        )
-    return Unreachable(f"the Docker engine does not give the log of {container.name}: {message}")
-
-
-def _explained(way: _Way, said: Callable[[], str] | None, problem: BaseException) -> Unreachable:
-    """What went wrong and what to do about it, in one sentence."""
-    from docker.errors import InvalidVersion
-    from requests import ConnectionError as Broken
-    from requests import Timeout
-    from requests.exceptions import ChunkedEncodingError
-    from urllib3.exceptions import TimeoutError as Late
-
-    told, causes = way.told, tuple(_causes(problem))
-
-    def is_a(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(cause, kinds) for cause in causes)
-
-    if said is not None and (heard := said()):
-        host = redact(way.host)
-        return Unreachable(f"{host} cannot be reached: {heard}; try it by hand: docker --host {host} version")
-    if is_a(InvalidVersion):
-        return Unreachable(f"the Docker engine at {told} is too old: {problem}; update Docker to 1.12 or newer")
-    if is_a(FileNotFoundError):
-        return Unreachable(f"no Docker engine at {told}: there is no such socket; start Docker, or {_ELSEWHERE}")
-    if is_a(PermissionError):
-        return Unreachable(
-            f"no permission for the Docker socket of {told}: add this user to the group {_group(way.host)}"
-            " (sudo usermod -aG, then log in again; of a container: group_add)"
-        )
-    if is_a(ConnectionRefusedError):
-        return Unreachable(f"no Docker engine at {told}: the connection is refused; start Docker, or {_ELSEWHERE}")
-    if is_a(socket.gaierror):
-        return Unreachable(f"no Docker engine at {told}: its host's name is not known; {_ELSEWHERE}")
-    if is_a(ssl.SSLError):
-        return Unreachable(
-            f"no secure connection to the Docker engine at {told}; check DOCKER_CERT_PATH: {_last(causes)}"
-        )
-    if is_a(TimeoutError, Timeout, Late):
-        return Unreachable(f"the Docker engine at {told} does not answer in time; restart Docker, or {_ELSEWHERE}")
-    if "bind address" in str(problem) or "npipe" in str(problem):
-        return Unreachable(
-            f"{told} is no address of a Docker engine; expected unix:///PATH, tcp://HOST:PORT or ssh://HOST"
-        )
-    if is_a(ConnectionError, Broken, ChunkedEncodingError):
-        return Unreachable(f"the Docker engine at {told} broke the connection off; is it restarting? Try again")
-    return Unreachable(f"the Docker engine at {told} cannot be asked: {_last(causes)}; see docker version")
-
-
-def _last(causes: tuple[BaseException, ...]) -> str:
-    return redact(" ".join(str(causes[-1]).split())[:300])
-
-
-def _causes(problem: BaseException) -> Iterator[BaseException]:
-    """An exception and all that it was made of: libraries keep the first cause in one way or another."""
-    waiting, seen = [problem], set[int]()
-    while waiting:
-        one = waiting.pop(0)
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        inner = (one.__cause__, one.__context__, getattr(one, "reason", None), *one.args)
-        waiting += [cause for cause in inner if isinstance(cause, BaseException)]
-
-
-def _group(host: str) -> str:
-    """The group that may use the socket, by its name on this machine."""
-    import grp
-
-    try:
-        return grp.getgrgid(Path(host.removeprefix("unix://")).stat().st_gid).gr_name
-    except (OSError, KeyError):
-        return "docker"

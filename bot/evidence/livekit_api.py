@@ -32,8 +32,10 @@ _TICK: Final = 1.0  # seconds: the Date header tells no less
 _RECENT: Final = 1e17  # 1973 in nanoseconds: dispatches are dated in them, rooms in milli- or whole seconds
 
 
-def ask(target: Target, *, rooms: tuple[str, ...] = (), timeout: float = 4.0) -> ApiSeen:
-    """Ask once which rooms are alive; of `rooms` (names or ids), or of the newest, also who is in them and what they wait for.
+def ask(target: Target, *, rooms: tuple[str, ...] | None = None, timeout: float = 4.0) -> ApiSeen:
+    """Ask once which rooms are alive; of `rooms` (names or ids) also who is in them and what they wait for.
+
+    Without `rooms` it is the newest that are looked into; with an empty tuple none.
 
     Takes at most twice `timeout` seconds. A call that fails beside others that work is told in `unread`.
     Raises Unreachable, with the remedy, when the server cannot be asked at all.
@@ -42,14 +44,31 @@ def ask(target: Target, *, rooms: tuple[str, ...] = (), timeout: float = 4.0) ->
     3 s and a 503 (run on 1.13.5), so it is called for rooms that are listed only.
     """
     import asyncio
+    import threading
     import warnings
 
     url = _address(target)
     _keys(target)
+    told: list[ApiSeen | BaseException] = []
+
+    def run() -> None:
+        try:
+            told.append(asyncio.run(_look(target, url, rooms, timeout)))
+        except BaseException as problem:  # noqa: BLE001  # it is raised where it can be caught
+            told.append(problem)
+
+    # In a thread of its own: a name service that is slow cannot be interrupted, and asyncio waits for it.
+    thread = threading.Thread(target=run, daemon=True)
     with warnings.catch_warnings():
         # PyJWT warns of short secrets, such as that of `livekit-server --dev`; whether it is too short the server says.
         warnings.filterwarnings("ignore", message="The HMAC key is")
-        return asyncio.run(_look(target, url, rooms, timeout))
+        thread.start()
+        thread.join(2 * timeout + 1.0)
+    if not told:
+        raise api_failures.no_answer(target, url, TimeoutError())
+    if isinstance(told[0], BaseException):
+        raise told[0]
+    return told[0]
 
 
 def _address(target: Target) -> str:
@@ -57,7 +76,9 @@ def _address(target: Target) -> str:
     from urllib.parse import urlsplit
 
     if not target.livekit_url:
-        raise Unreachable("no LiveKit server to ask: set LIVEKIT_URL in the environment or in .env.local")
+        raise Unreachable(
+            "no LiveKit server to ask: set LIVEKIT_URL in the environment or in .env.local", kind="address"
+        )
     url = target.livekit_url.strip().rstrip("/")
     try:
         parts = urlsplit(url)
@@ -67,7 +88,8 @@ def _address(target: Target) -> str:
     if not good or any(c.isspace() for c in url):
         raise Unreachable(
             f"{redact(url)} is no address of a LiveKit server{api_failures.set_in(target, 'livekit_url')}: "
-            "LIVEKIT_URL is such as ws://127.0.0.1:7880 or wss://project.livekit.cloud"
+            "LIVEKIT_URL is such as ws://127.0.0.1:7880 or wss://project.livekit.cloud",
+            kind="address",
         )
     return "http" + url[2:] if url[:2].lower() == "ws" else url
 
@@ -78,7 +100,8 @@ def _keys(target: Target) -> None:
     if missing:
         raise Unreachable(
             f"the LiveKit API wants a key: set {' and '.join(missing)} in the environment or in .env.local "
-            "(the pair that the server has under `keys`)"
+            "(the pair that the server has under `keys`)",
+            kind="keys",
         )
 
 
@@ -125,7 +148,7 @@ def _skew(date: str, asked: float) -> float | None:
     return round(ahead, 1) if abs(ahead) > _TICK else 0.0
 
 
-async def _look(target: Target, url: str, rooms: tuple[str, ...], limit: float) -> ApiSeen:
+async def _look(target: Target, url: str, rooms: tuple[str, ...] | None, limit: float) -> ApiSeen:
     from urllib.parse import urlsplit
 
     import aiohttp
@@ -155,13 +178,11 @@ async def _list(api: LiveKitAPI, target: Target, url: str, heard: _Heard, limit:
         async with asyncio.timeout(limit):  # the library waits for ever: it puts None in place of the session's own
             found = (await api.room.list_rooms(ListRoomsRequest())).rooms
     except ServerError as refusal:
-        raise Unreachable(
-            api_failures.refusal(target, url, refusal.status, refusal.message or heard.text, heard.skew)
-        ) from None
+        raise api_failures.refusal(target, url, refusal.status, refusal.message or heard.text, heard.skew) from None
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
-        raise Unreachable(api_failures.no_answer(target, url, problem)) from None
+        raise api_failures.no_answer(target, url, problem) from None
     except DecodeError:
-        raise Unreachable(api_failures.no_livekit(target, url, "answers, but not as a LiveKit server does")) from None
+        raise api_failures.no_livekit(target, url, "answers, but not as a LiveKit server does") from None
     return sorted(found, key=lambda r: (r.creation_time_ms, r.creation_time), reverse=True)
 
 
@@ -174,12 +195,12 @@ class _Inside:
 
 
 async def _into(
-    api: LiveKitAPI, seen: ApiSeen, listed: Sequence[RoomInfo], rooms: tuple[str, ...], limit: float
+    api: LiveKitAPI, seen: ApiSeen, listed: Sequence[RoomInfo], rooms: tuple[str, ...] | None, limit: float
 ) -> ApiSeen:
     """Look into the rooms that were asked for, or the newest; a few calls at a time, for `limit` seconds in all."""
     import asyncio
 
-    asked = [r for r in listed if r.name in rooms or r.sid in rooms] if rooms else listed[:_NEWEST]
+    asked = listed[:_NEWEST] if rooms is None else [r for r in listed if r.name in rooms or r.sid in rooms]
     found = {r.sid: _Inside() for r in asked}
     unread: list[str] = []
     few = asyncio.Semaphore(_AT_ONCE)
@@ -240,7 +261,7 @@ def _participant(p: ParticipantInfo) -> ApiParticipant:
     state = Info.State.Name(p.state) if p.state in Info.State.values() else str(int(p.state))
     return ApiParticipant(
         identity=p.identity, agent=p.kind == Info.Kind.AGENT, state=state, agent_name=p.attributes.get("lk.agent_name", ""),
-        joined=_epoch(p.joined_at_ms or p.joined_at), publishing=p.is_publisher,
+        joined=_epoch(p.joined_at_ms or p.joined_at),
     )  # fmt: skip
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bot.errors import Unreachable, UsageError
-from bot.evidence import files, worker_http
+from bot.evidence import excerpts, files, worker_http
 from bot.evidence.live import BACK, look_live, nothing
+from bot.evidence.moments import moment
 from bot.evidence.sources import Source
 from bot.evidence.token import is_token, read_token, token_in
-from bot.livekit.forms import clean, epoch
+from bot.livekit.forms import clean
 from bot.livekit.lines import Tally, records
 from bot.livekit.seen import LogSource, Seen
 from bot.livekit.setup import Setup
@@ -114,6 +115,7 @@ def look(question: Question, opened: ExitStack, live: Live | None = None) -> Loo
     `live` is what was seen of what runs, where somebody has looked already. Raises UsageError or Unreachable as the
     single readers do, NothingFound when nothing is there.
     """
+    followed = live is not None
     if live is None and question.target is not None:
         live = look_live(question.target, question.rooms, opened, here=Path.cwd())
     logs: list[LogFile] = []
@@ -155,25 +157,24 @@ def look(question: Question, opened: ExitStack, live: Live | None = None) -> Loo
             secrets |= secrets_of(path)
             sources.append(_told(path, kind, setups[-1]))
     if live is not None:
-        logs += live.logs
         endpoints += live.endpoints
         if live.folder and os.path.realpath(live.folder) not in done:
             setups.append(live.setup)
-            from bot.evidence.secrets import secrets_of
-
-            secrets |= secrets_of(live.folder)
+        secrets |= live.secrets
         sources += live.sources
-    if not (logs or tokens or endpoints or setups or (live is not None and not live.empty)):
+    given, logs = bool(logs), [*logs, *(live.logs if live is not None else ())]
+    if not (logs or tokens or endpoints or setups or followed or (live is not None and not live.empty)):
         if live is not None:
             raise nothing(live)
         raise Unreachable(next((s.note for s in sources if s.note), "nothing was given to look at"))
     logs = _distinct(logs, sources)
-    story, read, since, until, partial = _read(logs, question, live)
+    story, read, since, until, partial = _read(logs, question, live, windowed=live is not None and not given)
     sources = [*_logs_told(logs, read), *sources]
     seen = Seen(
         story=story, logs=tuple(read), setup=_merged(setups), tokens=tuple(tokens), endpoints=tuple(endpoints),
         rooms=tuple(dict.fromkeys(question.rooms)), since=since, until=until, partial=partial,
         live=live.at if live is not None else None, api=live.api if live is not None else None, machines=live.machines if live is not None else (),
+        events=live.events if live is not None else (),
     )  # fmt: skip
     return Look(seen, tuple(logs), tuple(sources), Redactor.of(secrets), live)
 
@@ -189,12 +190,16 @@ def _distinct(logs: Sequence[LogFile], sources: list[Source]) -> list[LogFile]:
     if len(logs) < 2:
         return list(logs)
     first: dict[tuple[int, bytes], LogFile] = {}
+    distinct = []
     for log in logs:
-        same = first.setdefault(log.print(), log)
-        if same is not log:
-            name = "standard input" if same.name == "-" else same.name
-            sources.append(Source(log.name, "copy", note=f"the same lines as {name}: read once"))
-    return list(first.values())
+        found = log.print()
+        same = first.setdefault(found, log) if found[0] else log  # empty ones are no copies of each other
+        if same is log:
+            distinct.append(log)
+            continue
+        name = "standard input" if same.name == "-" else same.name
+        sources.append(Source(log.name, "copy", note=f"the same lines as {name}: read once"))
+    return distinct
 
 
 def _ask(url: str, endpoints: list[Endpoint], sources: list[Source]) -> None:
@@ -231,7 +236,7 @@ def _told(path: str, kind: Kind, setup: Setup) -> Source:
 
 
 def _read(
-    logs: list[LogFile], question: Question, live: Live | None
+    logs: list[LogFile], question: Question, live: Live | None, *, windowed: bool
 ) -> tuple[Story, list[LogSource], float | None, float | None, bool]:
     story = Story()
     running = live.logs if live is not None else ()
@@ -244,7 +249,7 @@ def _read(
             for _ in records(log.chunks(), tally):
                 pass
             tallies.append(tally)
-        until = _moment(question.until, tallies, "--until", now)
+        until = moment(question.until, tallies, "--until", now)
     only: tuple[bytes, ...] = ()
     if question.rooms and sum(log.size() for log in logs) > _LARGE:
         only = tuple(json.dumps(name, ensure_ascii=False)[1:-1].encode() for name in question.rooms)
@@ -271,8 +276,8 @@ def _read(
     read = [LogSource(log.name, tallies_of[i], told.get(log.name, log.note)) for i, log in enumerate(logs)]
     since = None
     if question.since is not None:
-        since = _moment(question.since, [r.tally for r in read], "--since", now)
-    elif live is not None and not question.given:
+        since = moment(question.since, [r.tally for r in read], "--since", now)
+    elif live is not None and windowed:  # logs that were given are looked at as a whole
         since = _window(story, question.rooms, live.at - BACK)
     if since is not None and until is not None and since > until:
         raise UsageError("--since is later than --until")
@@ -325,47 +330,6 @@ def _ours(log: LogFile, *, agents: bool, tally: Tally, only: bool) -> bool:
     return False
 
 
-_DURATION: Final = re.compile(
-    r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?"
-)
-
-
-def _moment(text: str, tallies: Sequence[Tally], flag: str, now: float | None) -> float:
-    """A time, or a duration back from now or else from the last record → epoch seconds."""
-    text = text.strip()
-    last = now if now is not None else max((t.last for t in tallies if t.last is not None), default=None)
-    zone = next((t.zone for t in tallies if t.zone is not None), 0) or 0
-    m = _DURATION.fullmatch(text)
-    if m and any(m.groups()):
-        if last is None:
-            raise UsageError(f"{flag} {text}: no record has a time to count back from")
-        days, hours, minutes, seconds, millis = (float(g or 0) for g in m.groups())
-        return last - (days * 86400 + hours * 3600 + minutes * 60 + seconds + millis / 1000)
-    candidate = text.replace("t", "T", 1)
-    if re.fullmatch(r"\d\d:\d\d(:\d\d(\.\d+)?)?", candidate):
-        if last is None:
-            raise UsageError(f"{flag} {text}: no record has a date to go with this time")
-        import time
-
-        day = time.strftime("%Y-%m-%d", time.gmtime(last + zone * 60))
-        candidate = f"{day}T{candidate}"
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", candidate):
-        candidate += "T00:00:00"
-    if re.fullmatch(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", candidate):
-        candidate += ":00"
-    found = (
-        epoch(candidate.encode())
-        if re.fullmatch(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?\s?(Z|UTC|[+-]\d\d:?\d\d)?", candidate)
-        else None
-    )
-    if found is None:
-        raise UsageError(
-            f"{flag} {text}: expected a time (2026-11-23T02:46:11Z, 02:46) or a duration back from the last record (15m, 1h30m)"
-        )
-    at, own_zone = found
-    return at if own_zone is not None else at - zone * 60
-
-
 def _logs_told(logs: Sequence[LogFile], read: Sequence[LogSource]) -> list[Source]:
     out = []
     for log, source in zip(logs, read, strict=True):
@@ -374,55 +338,9 @@ def _logs_told(logs: Sequence[LogFile], read: Sequence[LogSource]) -> list[Sourc
         kind = "server and agent log" if ours and theirs else "server log" if ours else "agent log" if theirs else "log"
         note = source.note
         pasted = t.lines < _SHORT and (log.name == "-" or log.name.endswith((".md", ".txt")))
-        if t.forms & {"excerpt", "open"} or (pasted and not _whole(log, t)):
+        if t.forms & {"excerpt", "open"} or (pasted and not excerpts.whole(log, t)):
             kind = "excerpt"
-            note = "; ".join(part for part in (note, _excerpt(t)) if part)
+            note = "; ".join(part for part in (note, excerpts.told(t)) if part)
         taken = tuple(t.taken) if kind == "excerpt" else ()
         out.append(Source(log.name, kind, t.lines, t.server_hits + theirs, t.first, t.last, note, taken))
     return out
-
-
-_RECORD: Final = re.compile(  # how a line of a log begins, with what compose and its like put before it
-    rb"(?:[\w.-]{1,80}[ \t]*\|[ \t]*)?(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d|\{.*\"(?:ts|time|timestamp)\":|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)"
-)
-_MOSTLY: Final = 0.6  # an agent prints words of its own between its records
-
-
-def _whole(log: LogFile, t: Tally) -> bool:
-    """Whether most lines are dated records, or go on with one: so a program writes, and hardly anybody who pastes.
-
-    A handful of lines with evidence among them was chosen by somebody, however whole they are.
-    """
-    if t.pasted or (t.taken and t.lines < _HANDFUL):
-        return False
-    begun = dated = 0
-    for _base, data, end in log.chunks():
-        for raw in data[:end].split(b"\n"):
-            line = clean(raw[:_HEAD])
-            if line.strip() and line[:1] not in b" \t}]":
-                begun += 1
-                dated += _RECORD.match(line) is not None
-    return begun > 0 and dated >= _MOSTLY * begun
-
-
-_HEAD: Final = 400  # bytes of a line in which its time stands
-_HANDFUL: Final = 6  # lines
-
-
-def _excerpt(t: Tally) -> str:
-    """Which lines of pasted text were taken as evidence, and what they lack."""
-    if not t.taken:
-        return "no line of it was taken as evidence: prose is not"
-    more = " and more" if t.server_hits + t.worker_hits > len(t.taken) else ""
-    lacks = [
-        what
-        for what, there in (
-            ("times", t.dated),
-            ("room names", t.roomed),
-            ("the agent's own log", t.worker_hits),
-            ("the server's log", t.server_hits),
-        )
-        if not there
-    ]
-    taken = f"taken as evidence: line{'s' if len(t.taken) > 1 else ''} {', '.join(map(str, t.taken))}{more}"
-    return taken + (f"; lacks {', '.join(lacks)}" if lacks else "")

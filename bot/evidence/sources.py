@@ -19,3 +19,4 @@ class Source:
     last: float | None = None
     note: str = ""
     taken: tuple[int, ...] = ()  # of an excerpt: the lines that became evidence
+    trouble: str = ""  # of what is not found: the `kind` of the Unreachable that `note` tells

@@ -22,6 +22,7 @@ LINES: Final = 50_000
 _NEXT: Final = 1_000  # of what an engine stored, enough for most times that are between two looks
 #: Two streams and several writers may store their lines not quite in the order of their times.
 _WINDOW: Final = 2 * 10**9  # nanoseconds
+_GOES_ON: Final = re.compile(rb"\S+Z \s")  # a line of a record that began above
 _STAMP: Final = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)(?= |$)")
 
 
@@ -37,6 +38,11 @@ class Spool(LogFile):
         self._container = ""
         self._oldest = self._newest = -1
         self._seen: Counter[tuple[int, int]] = Counter()
+
+    @property
+    def reading(self) -> bool:
+        """Whether lines of the container that is there now were read."""
+        return self._newest >= 0
 
     def read(self, engine: Engine, container: Container, limit: int | None = LINES) -> int:
         """Take what has been logged since; returns how many lines that was.
@@ -87,13 +93,15 @@ class Spool(LogFile):
 
         Places in the log that were told before hold no longer.
         """
-        limit, dropped = int(before * 10**9), 0
+        limit, dropped, kept_last = int(before * 10**9), 0, False
         kept: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  # becomes this log's
         try:
             self._file.seek(0)
             for ended in self._file:
                 line = ended.removesuffix(b"\n")
-                if nanoseconds(line) >= limit or keep(line):
+                goes_on = kept_last and _GOES_ON.match(line) is not None  # with the record before it
+                kept_last = nanoseconds(line) >= limit or goes_on or keep(line)
+                if kept_last:
                     kept.write(ended)
                 else:
                     dropped += 1

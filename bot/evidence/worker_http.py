@@ -19,18 +19,22 @@ def is_url(text: str) -> bool:
     return text.startswith(("http://", "https://"))
 
 
-def ask(url: str, timeout: float = _TIMEOUT) -> Endpoint:
+def ask(url: str, timeout: float = _TIMEOUT, *, found: bool = False) -> Endpoint:
     """Ask a running worker; `/worker` is added to an address without a path.
+
+    A proxy of the environment is used for hosts that may lie behind it: not for loopback and private addresses, nor
+    for one that was `found` by a container instead of given by a person.
 
     Raises Unreachable when nobody answers within `timeout` seconds, UsageError when it is no address or the answer none of a worker's.
     """
     from http.client import HTTPException
     from urllib.error import HTTPError, URLError
-    from urllib.request import urlopen
+    from urllib.request import ProxyHandler, build_opener
 
     target = _target(url)
+    opener = build_opener(*([ProxyHandler({})] if found or _near(target) else []))
     try:
-        with urlopen(target, timeout=timeout) as reply:  # noqa: S310  # http and https only, see is_url
+        with opener.open(target, timeout=timeout) as reply:  # http and https only, see is_url
             body = reply.read(_LIMIT)
     except HTTPError as refusal:
         raise Unreachable(
@@ -62,6 +66,18 @@ def _target(url: str) -> str:
     if wrong:
         raise UsageError(f"{_shown(url)} is no address of a worker ({wrong}): expected such as http://10.0.0.5:8081")
     return url.rstrip("/") + "/worker" if parts.path in {"", "/"} else url
+
+
+def _near(url: str) -> bool:
+    """Whether no proxy can know the way there better than this machine."""
+    from ipaddress import ip_address
+    from urllib.parse import urlsplit
+
+    host = urlsplit(url).hostname or ""
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _shown(url: str) -> str:

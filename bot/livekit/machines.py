@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from bot.livekit.seen import Cite, Verdict
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _GONE: Final = frozenset(
     {"no-worker", "worker-died", "worker-auth", "worker-unreachable", "worker-refused", "init-crash"}
 )
+#: What Docker's words for a state mean to a reader who has not started the container.
+_WORDS: Final = {"created": "created but not started", "removing": "being removed"}
 _MANY: Final = 3  # restarts that are no accident
 _SHORT: Final = 30.0  # seconds that a life lasts in a loop of crashes
 
@@ -44,23 +46,44 @@ def _ran(m: Machine, since: float | None) -> bool:
 
 def cites(found: tuple[Machine, ...]) -> list[Cite]:
     """Each container as evidence."""
-    return [Cite(f"the worker's container {m.name} is {_state(m)}", place=m.place) for m in found]
+    return [Cite(f"the worker's container {m.name} is {state_of(m)}", place=m.place) for m in found]
 
 
 def told(found: tuple[Machine, ...]) -> str:
     """Which containers do not run, and how they ended."""
-    return ", ".join(f"container {m.name} is {_state(m)}" for m in found)
+    return ", ".join(f"container {m.name} is {state_of(m)}" for m in found)
 
 
-def _state(m: Machine) -> str:
-    ended = m.state in {"exited", "dead", "restarting"}
+class Told(Protocol):
+    """What the engine says of how a container is."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def health(self) -> str: ...
+    @property
+    def exit_code(self) -> int: ...
+    @property
+    def oom_killed(self) -> bool: ...
+    @property
+    def restarts(self) -> int: ...
+
+
+def state_of(container: Told) -> str:
+    """How a container is, to go on after "is": `exited (exit code 137, out of memory, 4 restarts)`, `running (unhealthy)`.
+
+    An exit code is told of one that has ended, and Docker's word on its health of one that runs.
+    """
+    ended = container.state in {"exited", "dead", "restarting"}
     parts = [
-        f"exit code {m.exit_code}" if ended else "",
-        "out of memory" if m.oom_killed else "",
-        f"{m.restarts} restart{'s' * (m.restarts != 1)}" if m.restarts else "",
+        container.health if container.state == "running" else "",
+        f"exit code {container.exit_code}" if ended else "",
+        "out of memory" if container.oom_killed else "",
+        f"{container.restarts} restart{'s' * (container.restarts != 1)}" if container.restarts else "",
     ]
     more = ", ".join(part for part in parts if part)
-    return f"{m.state} ({more})" if more else m.state
+    state = _WORDS.get(container.state, container.state)
+    return f"{state} ({more})" if more else state
 
 
 def behind(case: Case, row: Verdict, room: Room | None) -> Verdict:
@@ -101,7 +124,7 @@ def explain(case: Case, rows: list[Verdict]) -> list[Verdict]:
 def notes(case: Case) -> list[str]:
     """Servers that do not run, and workers that run but do not stay."""
     out = [
-        f"The server's container {m.name} is {_state(m)}: until it runs, no room can be made and no worker can register."
+        f"The server's container {m.name} is {state_of(m)}: until it runs, no room can be made and no worker can register."
         for m in case.seen.machines
         if m.role == "livekit" and m.state != "running"
     ]

@@ -145,10 +145,9 @@ class Pool:
     def _live(self) -> float | None:
         seen, api = self.seen, self.seen.api
         servers = [m for m in seen.machines if m.role == "livekit"]
-        asked = seen.live if seen.live is not None or api is None else api.asked_at
-        if asked is None or (servers and not any(m.state == "running" for m in servers)):
+        now = seen.live if seen.live is not None or api is None else api.asked_at + (api.skew or 0.0)
+        if now is None or (servers and not any(m.state == "running" for m in servers)):
             return None
-        now = asked + ((api.skew or 0.0) if api else 0.0)
         return now if seen.until is None else min(now, seen.until)
 
     def _skew(self, log: WorkerLog) -> float | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NO_CAPACITY: Final = "no servers available"
 NO_RESPONSE: Final = "no response from servers"
+_TOLD_TO_STOP: Final = frozenset({"signal 15", "signal 2"})  # SIGTERM and SIGINT: a worker drains
 _ENDS_WITH: Final = 10.0  # seconds after its last session within which a draining worker has gone
 _WARN_SAYS: Final = {
     "worker not available": "the worker was asked and said no",
@@ -308,8 +309,36 @@ def _known(case: Case, name: str, at: float | None) -> list[Worker]:
     ]
 
 
+def _stopped(case: Case, name: str, at: float | None) -> list[Cite]:
+    """The engine's word that the containers of all workers of that name had been told to stop before that."""
+    told: list[Cite] = []
+    for machine in _theirs(case, name) if at is not None else ():
+        before = [e for e in case.seen.events if e.machine == machine and at is not None and e.at <= at]
+        started = max((e.at for e in before if e.action == "start"), default=0.0)
+        if any(e.action == "die" and e.at > started for e in before):
+            continue  # it was not there to be asked
+        kills = [e for e in before if e.action == "kill" and e.detail in _TOLD_TO_STOP and e.at > started]
+        if not kills:
+            return []
+        told.append(Cite("the worker's container was told to stop before that", place=kills[-1].place))
+    return told
+
+
+def _theirs(case: Case, name: str) -> list[str]:
+    """The containers whose logs show workers of that name; the only one there is, if its log names nobody."""
+    agents = [m.name for m in case.seen.machines if m.role == "agent"]
+    names: dict[str, set[str | None]] = {}
+    for log in case.story.logs.values():
+        own = names.setdefault(case.seen.logs[log.source].name.removeprefix("docker logs "), set())
+        own |= {*log.names, *(case.story.workers[w].name for w in log.workers)} - {None}
+    found = [machine for machine in agents if name in names.get(machine, ())]
+    return found or (agents if len(agents) == 1 and not names.get(agents[0]) else [])
+
+
 def _draining(case: Case, name: str, at: float | None) -> list[Cite]:
     """A worker of that name that had been told to stop and was still there."""
+    if stopped := _stopped(case, name, at):
+        return stopped
     for log in case.story.logs.values():
         own = {case.story.workers[w].name for w in log.workers} | set(log.names)
         if name not in own and own:

@@ -11,6 +11,7 @@ from bot.livekit import refusals as refused_words
 from bot.livekit.case import Want
 from bot.livekit.seen import Cite, Missing
 from bot.livekit.story import Job, Room
+from bot.livekit.versions import QUIET
 from bot.livekit.words import hint, quote
 
 if TYPE_CHECKING:
@@ -272,7 +273,7 @@ def level_too_high(seen: Seen) -> Missing | None:
         level for log in seen.logs for level in log.tally.levels if log.tally.server_lines + log.tally.server_hits
     }
     configured = next(
-        (s for s in seen.setup.server if s.log_level and s.log_level.lower() in {"warn", "error", "fatal", "panic"}),
+        (s for s in seen.setup.server if s.log_level and s.log_level.lower() in QUIET),
         None,
     )
     if (levels and not levels & {"info", "debug", "trace", ""}) or (

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bot.livekit.pool import Pool
 
 if TYPE_CHECKING:
     from bot.livekit.seen import Endpoint, Machine, Seen
     from bot.livekit.story import Worker
+
+_REGISTERED: Final = "registered"
+_ANSWERS: Final = "answers, registration not seen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,29 +34,78 @@ class Present:
     load: float | None
     seen_in: tuple[str, ...]
 
+    @property
+    def there(self) -> bool:
+        """Whether it is known to work: it is registered, or answers."""
+        return self.state in {_REGISTERED, _ANSWERS}
+
+
+@dataclass(slots=True)
+class _Place:
+    """One worker as far as it is put together: its container, its endpoint, its registration."""
+
+    machine: Machine | None = None
+    endpoint: Endpoint | None = None
+    worker: Worker | None = None
+
 
 def workers_now(seen: Seen) -> tuple[Present, ...]:
     """The workers that are registered at the end of what was seen, and containers and endpoints that show one; pure."""
     seen.story.settle()
     pool = Pool(seen)
     alive = [w for w in seen.story.workers.values() if _alive(pool, w, seen)]
+    alive.sort(key=lambda w: (w.name or "", w.registered or w.ours_at or 0.0))
     busy = _jobs(seen)
-    endpoints = list(seen.endpoints)
+    rows, rest = [], []
+    for place in _places(seen, alive):
+        if place.worker is not None:
+            rows.append(_registered(place.worker, seen, place.machine, place.endpoint, busy.get(place.worker.id, 0)))
+        elif place.endpoint is not None:
+            rest.append(_by_endpoint(place.endpoint, place.machine))
+        elif place.machine is not None:
+            rest.append(_by_machine(place.machine))
+    return (*rows, *rest)
+
+
+def _places(seen: Seen, alive: list[Worker]) -> list[_Place]:
+    """Who belongs to what: by the container that a log and an endpoint are of, else by a name that only one can mean."""
     machines = [m for m in seen.machines if m.role == "agent"]
-    rows = []
-    for worker in sorted(alive, key=lambda w: (w.name or "", w.registered or w.ours_at or 0.0)):
-        log = seen.logs[worker.source].name if 0 <= worker.source < len(seen.logs) else ""
-        machine = next((m for m in machines if log.endswith(f" {m.name}")), None)
-        only = sum(w.name == worker.name for w in alive) == 1
-        endpoint = next((e for e in endpoints if only and e.agent_name == worker.name), None)
-        if machine is not None:
-            machines.remove(machine)
-        if endpoint is not None:
-            endpoints.remove(endpoint)
-        rows.append(_registered(worker, log, seen, machine, endpoint, busy.get(worker.id, 0)))
-    rows += [_by_endpoint(e) for e in endpoints]
-    rows += [_by_machine(m) for m in machines if not endpoints]
-    return tuple(rows)
+    asked = {e.container: e for e in seen.endpoints if e.container}
+    at = {f"docker logs {m.name}": _Place(m, asked.get(m.name)) for m in machines}
+    told: list[_Place] = []
+    for worker in alive:
+        home = at.pop(_log(worker, seen), None) or _Place()
+        home.worker = worker
+        told.append(home)
+    # Whose log shows how it began would show that it registered.
+    begun = {seen.logs[log.source].name for log in seen.story.logs.values() if log.fresh}
+    silent = [p for log, p in at.items() if p.machine and p.machine.state == "running" and log not in begun]
+    loose = [_Place(endpoint=e) for e in seen.endpoints if e.container not in {m.name for m in machines}]
+    spare: list[_Place] = []
+    for name in {w.name for w in alive}:
+        own = [p for p in told if p.worker and p.worker.name == name]
+        spare += _joined([p for p in own if p.endpoint is None], _named(loose, name))
+        spare += _joined([p for p in own if p.machine is None], _named(silent, name))
+    unnamed = [p for p in silent if p.endpoint is None]
+    spare += _joined([p for p in told if p.machine is None], unnamed)
+    return [*told, *(p for p in (*at.values(), *loose) if not any(p is one for one in spare))]
+
+
+def _named(places: list[_Place], name: str | None) -> list[_Place]:
+    return [p for p in places if p.endpoint is not None and p.endpoint.agent_name == name]
+
+
+def _joined(workers: list[_Place], shown: list[_Place]) -> list[_Place]:
+    """Those of `shown` that are workers told already: of one each it is clear whose it is, of several only their number."""
+    if len(workers) == len(shown) == 1:
+        worker, one = workers[0], shown[0]
+        worker.endpoint, worker.machine = worker.endpoint or one.endpoint, worker.machine or one.machine
+    return shown[: len(workers)]
+
+
+def _log(worker: Worker, seen: Seen) -> str:
+    """The name of its own log; "" when only the server tells of it."""
+    return seen.logs[worker.source].name if 0 <= worker.source < len(seen.logs) else ""
 
 
 def _alive(pool: Pool, worker: Worker, seen: Seen) -> bool:
@@ -84,10 +136,8 @@ def _jobs(seen: Seen) -> dict[str, int]:
     return found
 
 
-def _registered(
-    worker: Worker, log: str, seen: Seen, machine: Machine | None, endpoint: Endpoint | None, jobs: int
-) -> Present:
-    where = []
+def _registered(worker: Worker, seen: Seen, machine: Machine | None, endpoint: Endpoint | None, jobs: int) -> Present:
+    where, log = [], _log(worker, seen)
     if worker.mark >= 0:
         source, line, _ = seen.story.ledger.where(worker.mark)
         where.append(f"{seen.logs[source].name}:{line}")
@@ -97,7 +147,7 @@ def _registered(
         where.append(machine.place.source)
     if endpoint is not None:
         where.append(endpoint.place.source)
-    state = machine.state if machine is not None and machine.state != "running" else "registered"
+    state = machine.state if machine is not None and machine.state != "running" else _REGISTERED
     return Present(
         worker.name, worker.type or (endpoint.worker_type if endpoint else ""), worker.id,
         worker.deployment if worker.deployment is not None else endpoint.deployment if endpoint else None,
@@ -107,10 +157,11 @@ def _registered(
     )  # fmt: skip
 
 
-def _by_endpoint(e: Endpoint) -> Present:
+def _by_endpoint(e: Endpoint, m: Machine | None) -> Present:
+    """A worker that answers and of which no registration is shown."""
+    where = (m.place.source, e.place.source) if m is not None else (e.place.source,)
     return Present(
-        e.agent_name, e.worker_type, None, e.deployment, e.sdk_version or None, "answers, registration not seen", None, e.active_jobs,
-        e.load, (e.place.source,),
+        e.agent_name, e.worker_type, None, e.deployment, e.sdk_version or None, _ANSWERS, m.started if m else None, e.active_jobs, e.load, where,
     )  # fmt: skip
 
 

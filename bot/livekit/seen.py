@@ -53,6 +53,7 @@ class Endpoint:
     active_jobs: int
     load: float | None
     place: Place
+    container: str = ""  # whose endpoint it is, where it was found by its container
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,6 @@ class ApiParticipant:
     state: str
     agent_name: str
     joined: float | None
-    publishing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,21 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineEvent:
+    """Something that happened to a container of the worker's or the server's, as the engine remembers it.
+
+    `action` is Docker's word (kill, stop, die, oom, start, pause, unpause), `at` in epoch seconds on the engine's
+    clock. A `kill` with signal 15 or 2 tells a worker to drain.
+    """
+
+    at: float
+    machine: str
+    action: str
+    detail: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class LogSource:
     """One log that was read: its name as given, and what it held as a whole."""
 
@@ -168,6 +183,7 @@ class Seen:
     live: float | None = None  # when it was looked at what runs, in epoch seconds; None when only files were read
     api: ApiSeen | None = None
     machines: tuple[Machine, ...] = ()
+    events: tuple[MachineEvent, ...] = ()
 
     @property
     def has_server_log(self) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from bot.livekit.setup import Package
 
 #: Seconds after a room's birth before absence means anything: a cold name lookup takes 5.0 s.
 MATURE: Final = 7.0
@@ -19,6 +22,11 @@ LATE: Final = 120.0
 CHECK_CACHE: Final = 60.0
 #: Seconds after which the latest answer to a job request comes (3.0) and some slack on a busy machine.
 REQUEST_LIMIT: Final = 4.5
+
+#: The first SDK of each language whose own load figure respects a container's limits (agents-js#1099).
+OWN_LOAD: Final[dict[Package, tuple[int, ...]]] = {"@livekit/agents": (1, 0, 49), "livekit-agents": (0, 11)}
+#: Levels from which on a server does not write the lines that decide, which are of level info.
+QUIET: Final = frozenset({"warn", "warning", "error", "fatal", "panic", "dpanic"})
 
 #: The first server that tells when a worker of a new kind registers.
 TELLS_WORKERS: Final = (1, 6)
@@ -47,11 +55,3 @@ def refuses_from(server: str, target_load: float | None = None) -> float | None:
     if v < (1, 11):
         return 1.0
     return target_load if target_load is not None else 0.7
-
-
-def cgroup_aware(language: str, sdk: str) -> bool | None:
-    """Whether this SDK's own load figure respects a container's CPU limit; None when unknown."""
-    v = parts(sdk)
-    if not v or language not in {"node", "python"}:
-        return None
-    return v >= ((1, 0, 49) if language == "node" else (0, 11))

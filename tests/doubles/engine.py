@@ -6,7 +6,8 @@
         livekit.log("and more")
         engine.restart()
 
-It answers what Fletcher asks: /_ping, /version, /info, /containers/json, /containers/ID/json, /containers/ID/logs.
+It answers what Fletcher asks: /_ping, /version, /info, /events, /containers/json, /containers/ID/json,
+/containers/ID/logs.
 """
 
 from __future__ import annotations
@@ -65,7 +66,6 @@ class Box:
     created: str = "2026-03-12T07:00:00.5Z"
     started: str = "2026-03-12T07:00:01Z"
     finished: str = "0001-01-01T00:00:00Z"
-    restart_policy: str = "unless-stopped"
     log_driver: str = "json-file"
     tty: bool = False
     oneoff: bool = False
@@ -112,7 +112,7 @@ class Box:
             "HostConfig": {
                 "LogConfig": {"Type": self.log_driver},
                 "NetworkMode": self.network_mode,
-                "RestartPolicy": {"Name": self.restart_policy},
+                "RestartPolicy": {"Name": "unless-stopped"},
                 "PortBindings": {},
             },
             "Mounts": [{"Source": source, "Destination": inside} for source, inside in self.mounts],
@@ -166,10 +166,11 @@ class Engine:
 
     def __init__(self, *, tcp: bool = False, tls: ssl.SSLContext | None = None) -> None:
         self.boxes: list[Box] = []
+        self.events: list[dict[str, Any]] = []
         self.asked: list[str] = []  # every path with its query
         self.api_version = "1.41"
+        self.connections = 0  # that were made to it
         self.ahead = 0.0  # seconds by which its clock is
-        self.name = "double"
         self.refusal: tuple[int, str] | None = None  # answered to everything but its version
         self.cut_after: int | None = None  # bytes of a log, then the connection breaks
         self.chunk: int | None = None  # bytes of a log that are sent at once
@@ -238,6 +239,19 @@ class Engine:
         """Let nobody but root use the socket."""
         Path(self.socket).chmod(0)
 
+    def happened(self, box: Box, action: str, at: float, **attributes: str) -> None:
+        """Let something happen to a container, at a time in epoch seconds by the engine's clock."""
+        told = {**box.labels(), "name": box.name, **attributes}
+        actor = {"ID": box.id, "Attributes": told}
+        self.events.append({"Type": "container", "Action": action, "Actor": actor, "timeNano": int(at * 1e9)})
+
+    def happened_between(self, query: Mapping[str, str]) -> bytes:
+        """The answer to GET /events: a document per line."""
+        since, until = (float(query[name]) for name in ("since", "until"))
+        wanted = json.loads(query["filters"])
+        found = (e for e in self.events if e["Action"] in wanted["event"] and since <= e["timeNano"] / 1e9 <= until)
+        return b"".join(json.dumps(e).encode() + b"\n" for e in found)
+
     def box(self, of: str) -> Box | None:
         """The container of this id or name."""
         return next((box for box in self.boxes if of in {box.id, box.name} and not box.vanishes), None)
@@ -255,6 +269,7 @@ class Engine:
 
 class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
+    request_queue_size = 128  # a full queue refuses whoever comes next; a real engine's is never full
     allow_reuse_address = True
     block_on_close = False
 
@@ -269,6 +284,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         if self.tls:
             connection = self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         self.open.add(connection)
+        self.engine.connections += 1
         return connection, address
 
     def hang_up(self) -> None:
@@ -309,8 +325,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(engine.refusal[0], {"message": engine.refusal[1]})
         elif path == "/info":
             now = stamp(time.time_ns() + int(engine.ahead * 10**9)).decode()
-            told = {"ServerVersion": "20.10.24", "SystemTime": now, "Name": engine.name, "LoggingDriver": "json-file"}
+            told = {"ServerVersion": "20.10.24", "SystemTime": now, "Name": "double", "LoggingDriver": "json-file"}
             self._json(HTTPStatus.OK, told)
+        elif path == "/events":
+            self._bytes(HTTPStatus.OK, engine.happened_between(query), "application/json")
         elif path == "/containers/json":
             self._json(HTTPStatus.OK, engine.listed(query))
         elif found := re.fullmatch(r"/containers/([^/]+)/(json|logs)", path):

@@ -1,7 +1,8 @@
-"""What the tests against the real stack share: the incidents, and the reason why they are not made."""
+"""What the tests against the real stack share: the machine, the incidents, and the reason why they are not made."""
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -18,15 +19,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def scenes() -> Iterator[Scenes]:
-    """The incidents, each made when a test first asks for it; nothing that was started here stays."""
+def machine() -> Iterator[None]:
+    """May be used for real; an engine that was started here does not stay."""
     if os.environ.get("FLETCHER_REAL") != "1":
         pytest.skip(NEEDS)
     ran = engine.answers()
-    made = Scenes(WORK / "incidents")
     try:
-        yield made
+        yield
     finally:
-        made.close()
         if not ran and not engine.is_used():
             engine.stop()
+
+
+@pytest.fixture(scope="session")
+def scenes(machine: None) -> Iterator[Scenes]:  # noqa: ARG001  # what it is for ends after this
+    """The incidents, each made when a test first asks for it; nothing that was started here stays."""
+    with closing(Scenes(WORK / "incidents")) as made:
+        yield made

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tests.fletcher import Reply
     from tests.live.incidents import Incident
 
+NAME = f"fletcher-test-{digest(str(CHECKOUT))[:6]}"  # of the stacks: the engine may serve another checkout too
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
@@ -40,7 +42,7 @@ class Scenes:
     """All incidents of this run, each made when it is first asked for; a stack is kept for as long as it serves."""
 
     folder: Path
-    name: str = f"fletcher-test-{digest(str(CHECKOUT))[:6]}"  # the engine may serve another checkout too
+    name: str = NAME
     _made: dict[str, Scene | StackError | SubprocessError] = field(default_factory=dict)
     _stack: Stack | None = None
     _fresh: bool = False  # no incident has spoilt the stack yet

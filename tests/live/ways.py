@@ -79,11 +79,16 @@ def _dead_socket(folder: Path) -> Path:
     return path
 
 
-def _fletcher(folder: Path, env: Mapping[str, str], *argv: str | Path) -> Reply:
-    """Run the command as a person does in this folder, with nothing else of LiveKit's in the environment."""
+def surroundings(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a person who has set this, and nothing else of LiveKit's or Fletcher's."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("LIVEKIT_", "FLETCHER_"))}
+    return {**own, **env}
+
+
+def _fletcher(folder: Path, env: Mapping[str, str], *argv: str | Path) -> Reply:
+    """Run the command as a person does in this folder."""
     words: Sequence[str | Path] = [sys.executable, "-I", "-m", "bot", "diagnose", *argv, "--json"]
     done = subprocess.run(
-        words, cwd=folder, env={**own, **env}, capture_output=True, text=True, check=False, timeout=60
+        words, cwd=folder, env=surroundings(env), capture_output=True, text=True, check=False, timeout=60
     )
     return Reply(done.returncode, done.stdout, done.stderr)

@@ -59,10 +59,10 @@ def start(phase: Phase) -> None:
 
 
 def restart(phase: Phase) -> None:
-    """End the machine's engine and start it again; whoever started it first, it is theirs still.
+    """End the machine's engine and start it again, where no service manager does; whose it was, it is still.
 
     Raises:
-        StackError: another program guards the engine, or it does not end or start.
+        StackError: the engine may not be ended here, or it does not end or start.
 
     """
     try:
@@ -72,8 +72,8 @@ def restart(phase: Phase) -> None:
     except (OSError, ValueError) as problem:
         raise StackError(f"the engine of {_PID} cannot be ended here: {problem}") from problem
     _wait_for_end(pid, born)
-    if answers():
-        raise StackError("another engine answers at once; the service manager is who restarts it here")
+    if answers():  # asked through the socket that a service manager listens at, it is started by that
+        return
     started = _start(phase)
     if mine:
         _MINE.write_text(f"{started} {_born(started)}\n", encoding="utf-8")

@@ -103,7 +103,7 @@ class Stack:
         self._ready = make_ready(self.progress, self.version)
         with self.progress.phase("project") as phase:
             if self.project.exists():
-                self._compose(phase, "--profile", "fletcher", "down", "--volumes", "--timeout", "3")
+                self._compose(phase, "down", "--volumes", "--timeout", "3")
             self._ports = free_ports()
             write_project(self.project, self._ready.livekit_image, self._ports, level=self.level, json=self.json)
         self.fail(self.fail_first, settle=self.settle)
@@ -135,7 +135,7 @@ class Stack:
         self._visitors.clear()
         if (self.project / "docker-compose.yml").is_file():
             with self.progress.phase("down") as phase:
-                self._compose(phase, "--profile", "fletcher", "down", "--volumes", "--timeout", "3")
+                self._compose(phase, "down", "--volumes", "--timeout", "3")
                 mine = (
                     f"label=com.docker.compose.project={self.name}"  # each build leaves the one before without a name
                 )
@@ -261,7 +261,7 @@ class Stack:
         own = {"PYTHON_IMAGE": PYTHON_IMAGE, "DOCKER_CLI_IMAGE": DOCKER_CLI_IMAGE, "FLETCHER_IMAGE": image}
         own["COMPOSE_PROJECT_NAME"] = self.name  # so that `down` knows what earlier builds have left
         with self.progress.phase("fletcher image") as phase:
-            phase.run("docker", "compose", "--profile", "fletcher", "build", "fletcher", cwd=CHECKOUT, env=own)
+            phase.run("docker", "compose", "build", "fletcher", cwd=CHECKOUT, env=own)
         return image
 
     def restart_engine(self) -> None:
