@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, NoReturn
 
 from bot import __version__
-from bot.doors import config, doctor, target, terminal
+from bot.doors import config, doctor, target
 from bot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -147,7 +146,10 @@ def _workers_options(p: argparse.ArgumentParser) -> None:
 
 
 def _diagnose(args: argparse.Namespace) -> int:
+    from contextlib import ExitStack
+
     from bot.diagnose import diagnose
+    from bot.doors import terminal
     from bot.evidence.look import Question
 
     given = [
@@ -182,6 +184,7 @@ def _tell(answer: Diagnosis, args: argparse.Namespace) -> None:
         for piece in pieces(answer, utc=args.utc):
             sys.stdout.buffer.write(piece)
         return
+    from bot.doors import terminal
     from bot.report.terminal import lines
 
     for line in lines(answer, utc=args.utc, colour=terminal.colour(), width=terminal.width()):
@@ -189,6 +192,9 @@ def _tell(answer: Diagnosis, args: argparse.Namespace) -> None:
 
 
 def _workers(args: argparse.Namespace) -> int:
+    from contextlib import ExitStack
+
+    from bot.doors import terminal
     from bot.evidence.look import Question, look
     from bot.livekit.roster import workers_now
     from bot.report.roster import document, lines

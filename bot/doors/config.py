@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.errors import FletcherError, UsageError
@@ -44,6 +42,9 @@ def init_options(p: argparse.ArgumentParser) -> None:
 
 def config(args: argparse.Namespace) -> int:
     """Read all settings strictly and tell them; a document that is wrong is raised with all its problems."""
+    import json
+    from pathlib import Path
+
     from bot.settings import targets
 
     if len(args.files) > 1:
@@ -99,6 +100,8 @@ def _notes(found: Targets, target: Target) -> list[str]:
 
 def _running(target: Target) -> Services:
     """What a Docker engine shows of this target; nothing where none answers or several projects may be meant."""
+    from pathlib import Path
+
     from bot.evidence.addresses import WORKER_PORT, worker_addresses
     from bot.evidence.live import Watched
     from bot.report.template import NO_SERVICES, Services
@@ -124,6 +127,8 @@ def _running(target: Target) -> Services:
 
 def init(args: argparse.Namespace) -> int:
     """Write a fletcher.toml into this folder, from what is set around it and what a Docker engine shows."""
+    from pathlib import Path
+
     from bot.report.template import template, values_of
     from bot.settings import Targets, around
     from bot.settings_file import NAME

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import textwrap
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from bot.doors import target
@@ -38,6 +35,10 @@ def doctor(args: argparse.Namespace) -> int:
 
 def tell(found: Found, *, as_json: bool) -> int:
     """Print every check of what was found, and return the exit code."""
+    import json
+    import textwrap
+    from dataclasses import asdict
+
     from bot.doctor.checks import checks, exit_code
     from bot.redact import redact
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,6 +27,8 @@ def given(args: argparse.Namespace) -> bool:
 
 def chosen(args: argparse.Namespace, **more: str | None) -> Target:
     """The target that these arguments, the environment and fletcher.toml name. Raises UsageError, WrongDocument."""
+    from pathlib import Path
+
     from bot.settings import targets
 
     config = Path(args.config) if args.config else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -21,6 +20,8 @@ def colour() -> bool:
 
 def width() -> int:
     """Columns for the text, between 60 and 120."""
+    import shutil
+
     return max(60, min(120, shutil.get_terminal_size((100, 24)).columns))
 
 

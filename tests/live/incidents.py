@@ -99,8 +99,8 @@ class Incident:
     """One incident: `fail` is the harness's switch, `mature` the seconds from the join until it can be judged.
 
     `cause` is what is wrong, None where nothing is. `tells` is the verdict of whoever sees the logs; an inconclusive
-    one names no cause. `later`: only what follows tells it from another cause. `settled` waits for the worker's first
-    report of load; `spoils` leaves a stack that serves no other incident.
+    one names no cause. `settled` waits for the worker's first report of load; `spoils` leaves a stack that serves no
+    other incident.
     """
 
     name: str
@@ -109,7 +109,6 @@ class Incident:
     room: Room = visited
     tells: str = "cause"
     mature: float = DECIDED
-    later: bool = False
     settled: bool = False
     spoils: bool = False
     version: str = NEWEST
@@ -125,7 +124,7 @@ class Incident:
 INCIDENTS = (
     Incident("healthy", "none", None, tells="healthy"),
     Incident("room-already-existed", "none", "room-already-existed", second_in_the_room),
-    Incident("draining", "none", "draining", while_it_drains, later=True, spoils=True),
+    Incident("draining", "none", "draining", while_it_drains, spoils=True),
     Incident("worker-died", "none", "worker-died", after_its_death, spoils=True),
     Incident("dispatch-missing", "dispatch-missing", "dispatch-missing"),
     Incident("name-mismatch", "name-mismatch", "name-mismatch"),
