@@ -31,11 +31,11 @@ from bot.livekit.setup import (
 )
 from bot.settings import Target
 from tests.fletcher import fletcher
-from tests.running import Stack
 
 if TYPE_CHECKING:
     from bot.evidence.containers import Container
     from bot.livekit.setup import JobType, Language
+    from tests.running import Stack
 
 pytestmark = pytest.mark.usefixtures("here")
 
