@@ -5,9 +5,15 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from bot.settings import ENVIRONMENT
+
+if TYPE_CHECKING:
+    from tests.running import Stack
 
 # The real stack takes minutes and the whole machine: `make test-real` asks for it.
 collect_ignore = [] if os.environ.get("FLETCHER_REAL") == "1" else ["live"]
@@ -40,6 +46,28 @@ def _no_engine(folder: Path) -> Path:
     told.write_text(json.dumps({"Name": name, "Metadata": {}, "Endpoints": {"docker": host}}), encoding="utf-8")
     (folder / "config.json").write_text(json.dumps({"currentContext": name}), encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder in an environment that sets nothing, as the current one."""
+    for name in ENVIRONMENT:
+        if name != "DOCKER_CONFIG":  # leads to no engine
+            monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> "Iterator[Stack]":
+    """What runs, reached as a person does who stands in the project's folder; its parameter is how long ago it was."""
+    from tests.running import running  # loads LiveKit's library
+
+    monkeypatch.chdir(tmp_path)
+    with running(tmp_path, getattr(request, "param", 10.0)) as stack:
+        for name, value in stack.environment.items():
+            monkeypatch.setenv(name, value)
+        yield stack
 
 
 @pytest.fixture(scope="session")

@@ -17,15 +17,7 @@ from tests.fletcher import fletcher
 
 SECRET = "hush-hush-hush-1"
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder in an environment that sets nothing."""
-    for name in ENVIRONMENT:
-        if name != "DOCKER_CONFIG":  # leads to no engine
-            monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def test_nothing_set_is_no_mistake() -> None:

@@ -29,15 +29,15 @@ from bot.livekit.setup import (
     TokenMaker,
     WorkerSetup,
 )
-from bot.settings import ENVIRONMENT, Target
+from bot.settings import Target
 from tests.fletcher import fletcher
-from tests.running import Stack, running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from bot.evidence.containers import Container
     from bot.livekit.setup import JobType, Language
+    from tests.running import Stack
+
+pytestmark = pytest.mark.usefixtures("here")
 
 AT = Place("agent.ts", 7, "")
 TARGET = Target(
@@ -250,16 +250,6 @@ def test_the_exit_code_says_how_it_stands(found: Found, code: int) -> None:
 # --- the door ------------------------------------------------------------------------------------
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder in an environment that sets nothing."""
-    for name in ENVIRONMENT:
-        if name != "DOCKER_CONFIG":  # leads to no engine
-            monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def asked(capsys: pytest.CaptureFixture[str], found: Found, *, as_json: bool = False) -> tuple[int, str]:
     """What the door says of what was found."""
     code = tell(found, as_json=as_json)
@@ -303,15 +293,6 @@ def test_the_project_of_the_target_is_read(here: Path) -> None:
     assert {"agents-sdk", "agent-name"} <= {check["name"] for check in reply.json["checks"]}
     assert fletcher("doctor").code == 2
     assert "no target 'c'" in fletcher("doctor", "--target", "c").err
-
-
-@pytest.fixture
-def stack(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    """What runs, reached as a person does who stands in the project's folder."""
-    with running(here) as stack:
-        for name, value in stack.environment.items():
-            monkeypatch.setenv(name, value)
-        yield stack
 
 
 def told() -> dict[str, tuple[str, str, str]]:

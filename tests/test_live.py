@@ -12,33 +12,29 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.doubles.livekit_api import SECRET
 from tests.fletcher import Reply, fletcher
-from tests.running import ROOM, SERVED, Stack, recorded, running
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.running import ROOM, SERVED, Stack, recorded
 
 ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture
-def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    """What runs, reached as a person does who stands in the project's folder."""
-    monkeypatch.chdir(tmp_path)
-    with running(tmp_path) as stack:
-        for name, value in stack.environment.items():
-            monkeypatch.setenv(name, value)
-        yield stack
 
 
 def sources(reply: Reply) -> dict[str, str]:
     """What was looked at, by name: its kind and note."""
     return {s["name"]: f"{s['kind']}: {s['note']}" for s in reply.json["sources"]}
+
+
+def only_begun(stack: Stack, ahead: float = 0.0) -> None:
+    """Let the incident have begun some seconds ago, by a clock that is ahead by this."""
+    stack.api.rooms.clear()
+    for box in (stack.livekit, stack.agent):
+        box.stored.clear()
+    for ns, line in recorded("livekit.log", -9.5 - ahead):
+        if ns / 1e9 < time.time() + ahead:
+            stack.livekit.log(line, ns)
 
 
 def test_without_any_flag_what_runs_is_looked_at(stack: Stack) -> None:
@@ -113,32 +109,20 @@ def test_a_young_container_and_another_clock_are_said(stack: Stack) -> None:
     assert "its clock is +40 s ahead" in told[f"Docker 20.10.24 ({stack.engine.host})"]
 
 
-def test_a_quarter_of_an_hour_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("stack", [1200.0], indirect=True)
+def test_a_quarter_of_an_hour_is_looked_at(stack: Stack) -> None:
     """An older room is not told, unless it is asked for or the time is."""
-    monkeypatch.chdir(tmp_path)
-    with running(tmp_path, ago=1200) as stack:
-        stack.api.rooms.clear()
-        for name, value in stack.environment.items():
-            monkeypatch.setenv(name, value)
-        rooms = [r["room"] for r in fletcher("diagnose", "--json").json["rooms"]]
-        assert rooms == [None]
-        assert fletcher("diagnose", "--json", "--room", ROOM).row(ROOM)["cause"] == "dispatch-missing"
-        assert fletcher("diagnose", "--json", "--since", "1h").row(SERVED)["verdict"] == "healthy"
+    stack.api.rooms.clear()
+    rooms = [r["room"] for r in fletcher("diagnose", "--json").json["rooms"]]
+    assert rooms == [None]
+    assert fletcher("diagnose", "--json", "--room", ROOM).row(ROOM)["cause"] == "dispatch-missing"
+    assert fletcher("diagnose", "--json", "--since", "1h").row(SERVED)["verdict"] == "healthy"
 
 
-def test_a_young_room_is_pending_by_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_young_room_is_pending_by_the_clock(stack: Stack) -> None:
     """What is absent from a room of some seconds is not judged yet, and it is said from when on it can be."""
-    monkeypatch.chdir(tmp_path)
-    with running(tmp_path) as stack:
-        for box in (stack.livekit, stack.agent):
-            box.stored.clear()
-        by = [(ns, line) for ns, line in recorded("livekit.log", -9.5) if ns / 1e9 < time.time()]
-        for ns, line in by:
-            stack.livekit.log(line, ns)
-        stack.api.rooms.clear()
-        for name, value in stack.environment.items():
-            monkeypatch.setenv(name, value)
-        row = fletcher("diagnose", "--json", "--room", ROOM).row(ROOM)
+    only_begun(stack)
+    row = fletcher("diagnose", "--json", "--room", ROOM).row(ROOM)
     assert (row["verdict"], row["cause"]) == ("inconclusive", None)
     assert row["judged_from"]
 
@@ -271,12 +255,7 @@ def test_a_target_of_fletcher_toml_is_looked_at(stack: Stack, tmp_path: Path, mo
 def test_a_clock_that_is_ahead_makes_no_room_older(stack: Stack) -> None:
     """Engine and server on one machine that is 40 s ahead: a room of two seconds is as young as it is."""
     stack.engine.ahead = stack.api.ahead = 40.0
-    stack.api.rooms.clear()
-    for box in (stack.livekit, stack.agent):
-        box.stored.clear()
-    for ns, line in recorded("livekit.log", -49.5):  # by that machine's clock
-        if ns / 1e9 < time.time() + 40.0:
-            stack.livekit.log(line, ns)
+    only_begun(stack, 40.0)
     row = fletcher("diagnose", "--json", "--room", ROOM).row(ROOM)
     assert (row["verdict"], row["cause"]) == ("inconclusive", None)
     assert row["judged_from"]
@@ -294,18 +273,15 @@ def test_secrets_of_containers_are_masked_wherever_they_turn_up(stack: Stack) ->
     assert SECRET not in reply.out + fletcher("diagnose", "--room", ROOM).out
 
 
-def test_a_project_beside_what_runs_does_not_widen_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("stack", [1200.0], indirect=True)
+def test_a_project_beside_what_runs_does_not_widen_the_time(stack: Stack, tmp_path: Path) -> None:
     """--live --project looks at a quarter of an hour as well; only logs that are given are looked at as a whole."""
-    monkeypatch.chdir(tmp_path)
-    with running(tmp_path, ago=1200) as stack:
-        stack.api.rooms.clear()
-        for name, value in stack.environment.items():
-            monkeypatch.setenv(name, value)
-        rows = fletcher("diagnose", "--json", "--live", "--project", str(tmp_path)).json["rooms"]
-        assert SERVED not in {r["room"] for r in rows}
-        log = tmp_path / "copied.log"
-        log.write_text("".join(f"{line}\n" for _, line in recorded("livekit.log", 1200)), encoding="utf-8")
-        assert fletcher("diagnose", "--json", "--live", str(log)).row(SERVED)["verdict"] == "healthy"
+    stack.api.rooms.clear()
+    rows = fletcher("diagnose", "--json", "--live", "--project", str(tmp_path)).json["rooms"]
+    assert SERVED not in {r["room"] for r in rows}
+    log = tmp_path / "copied.log"
+    log.write_text("".join(f"{line}\n" for _, line in recorded("livekit.log", 1200)), encoding="utf-8")
+    assert fletcher("diagnose", "--json", "--live", str(log)).row(SERVED)["verdict"] == "healthy"
 
 
 @pytest.mark.usefixtures("stack")

@@ -11,23 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.fletcher import fletcher
-from tests.running import Stack, recorded, running
+from tests.running import Stack, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 NAME = "livekit-ganglia-agent"
-
-
-@pytest.fixture
-def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    """What runs, reached as a person does who stands in the project's folder."""
-    monkeypatch.chdir(tmp_path)
-    with running(tmp_path) as stack:
-        for name, value in stack.environment.items():
-            monkeypatch.setenv(name, value)
-        yield stack
 
 
 @contextmanager

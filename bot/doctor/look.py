@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.doctor.found import Found
-from bot.errors import NothingFound, UsageError
+from bot.errors import UsageError
 from bot.evidence.addresses import BY_PORT, server_address
 from bot.evidence.compose import compose_version
 from bot.evidence.live import Watched
@@ -34,17 +34,14 @@ def look_around(target: Target) -> Found:
             asks = str(problem)
         together([watched.read_logs, lambda: watched.ask_api(None), watched.read_folder])
         live = watched.seen()
-        try:
-            seen = look(Question(target=target), opened, live).seen
-        except NothingFound:
-            seen = None
+        seen = look(Question(target=target), opened, live).seen
     absent = {source.name: source for source in live.sources if source.kind == ABSENT}
     nothing = Source("", ABSENT)
     docker, api = absent.get("Docker", nothing).note, absent.get("LiveKit API", nothing)
     if not target.livekit_url and api.trouble != "address":  # found by itself, whether or not it answers
         url = live.api.url if live.api else server_address(live.attached, live.engine.address if live.engine else "")
         target = replace(target, livekit_url=url, origins=(*target.origins, ("livekit_url", BY_PORT)))
-    versions, levels = _told(seen) if seen else ((), ())
+    versions, levels = _told(seen)
     return Found(
         target, live.engine, "" if live.engine else docker, live.attached, asks or (docker if live.engine else ""), bool(asks), compose, compose_trouble,
         tuple((name.removeprefix("docker logs "), source.note) for name, source in absent.items() if name.startswith("docker logs ")),
