@@ -339,24 +339,31 @@ REFUSED = """\
 """
 
 
+def refused(stack: Stack) -> tuple[float, list[str]]:
+    """Let the log hold one room whose agent was refused half a minute ago; the time now, and the lines."""
+    for box in (stack.livekit, stack.agent):
+        box.stored.clear()
+    stack.api.rooms.clear()
+    now = time.time()
+    moments = [time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now - ago)) for ago in (120, 30, 29)]
+    lines = REFUSED.format(*moments).splitlines()
+    for line, ago in zip(lines, (120, 120, 30, 29), strict=True):
+        stack.livekit.log(line, int((now - ago) * 1e9))
+    return now, lines
+
+
 @pytest.mark.parametrize(
     ("stopped", "cause"), [((), "load-refused"), ((1,), "load-refused"), ((1, 2), "draining")], ids=str
 )
 @pytest.mark.parametrize("version", ["1.9.0", "1.4.0"])
 def test_all_replicas_have_to_drain(stack: Stack, stopped: tuple[int, ...], cause: str, version: str) -> None:
     """With two workers of the name, one that was told to stop explains no refusal by the other."""
-    for box in (stack.livekit, stack.agent):
-        box.stored.clear()
-    stack.api.rooms.clear()
-    now = time.time()
-    moments = [time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now - ago)) for ago in (120, 30, 29)]
-    for line, ago in zip(REFUSED.format(*moments).splitlines(), (120, 120, 30, 29), strict=True):
-        stack.livekit.log(line, int((now - ago) * 1e9))
+    now, lines = refused(stack)
     second = stack.engine.add(
         "voice-agent", number=2, env=stack.agent.env, ips=(), working_dir=stack.agent.working_dir, created=stack.agent.created,
         started=stack.agent.started,
     )  # fmt: skip
-    registered = re.sub("AW_0000000000aa", "AW_0000000000bb", REFUSED.format(*moments).splitlines()[1])
+    registered = re.sub("AW_0000000000aa", "AW_0000000000bb", lines[1])
     stack.livekit.log(registered, int((now - 110) * 1e9))
     for box, ident in ((stack.agent, "aa"), (second, "bb")):
         told = {
@@ -390,13 +397,7 @@ def test_the_engine_knows_who_told_a_worker_to_stop(
     stack: Stack, events: list[tuple[str, float, dict[str, str]]], cause: str
 ) -> None:
     """A refusal for load and one by a worker that drains are the same line: that its container got SIGTERM decides."""
-    for box in (stack.livekit, stack.agent):
-        box.stored.clear()
-    stack.api.rooms.clear()
-    now = time.time()
-    moments = [time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now - ago)) for ago in (120, 30, 29)]
-    for line, ago in zip(REFUSED.format(*moments).splitlines(), (120, 120, 30, 29), strict=True):
-        stack.livekit.log(line, int((now - ago) * 1e9))
+    now, _ = refused(stack)
     for action, after, attributes in events:
         stack.engine.happened(stack.agent, action, now + after, **attributes)
     row = fletcher("diagnose", "--json", "--room", "late").row("late")
