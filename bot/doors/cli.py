@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from bot import __version__
-from bot.doors import config, doctor, target
+from bot.doors import config, doctor, patch, target
 from bot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ exit codes: 0 healthy or done, 1 cause found, 2 wrong usage or document, 3 incon
 """
 _VERBS = {
     "diagnose": "say why a room has no agent, from what runs or from the files at hand",
+    "patch": "show what a remedy changes in source and configuration, and write it",
     "workers": "list the workers there are now, and where each was seen",
     "demo": "diagnose a recorded incident that comes with Fletcher",
     "schema": "print the JSON Schema of --json",
@@ -241,6 +242,7 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], object]] = {
     "config": config.config_options,
     "init": config.init_options,
     "doctor": doctor.options,
+    "patch": patch.options,
 }
 _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "diagnose": _diagnose,
@@ -250,4 +252,5 @@ _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "config": config.config,
     "init": config.init,
     "doctor": doctor.doctor,
+    "patch": patch.patch,
 }
