@@ -19,6 +19,8 @@ APPROVALS: Final[tuple[Approval, ...]] = ("none", "confirm", "peer")  # each ask
 ASKED: Final[dict[Effect, Approval]] = {"read": "none", "change": "confirm", "disrupt": "peer", "destroy": "peer"}
 InputType = Literal["string", "integer", "boolean", "duration", "path", "service", "host", "url"]
 Language = Literal["sh", "bash", "python"]
+Operator = Literal[">=", "<=", "==", ">", "<"]
+State = Literal["running", "healthy", "exited", "absent"]
 Scalar = str | int | float | bool | None
 
 
@@ -115,7 +117,7 @@ class Joined(Struct, frozen=True, kw_only=True, tag="livekit-joined"):
 class Count(Struct, frozen=True):
     """How often a pattern must be found, such as `>=2`."""
 
-    operator: Literal[">=", "<=", "==", ">", "<"] = ">="
+    operator: Operator = ">="
     number: int = 1
 
 
@@ -176,7 +178,7 @@ class Containers(Struct, frozen=True, kw_only=True, tag="compose"):
     """`compose:` every container of a service is in this state."""
 
     service: str
-    state: Literal["running", "healthy", "exited", "absent"] = "running"
+    state: State = "running"
 
 
 class Chosen(Struct, frozen=True, tag="input"):
@@ -247,11 +249,14 @@ class Token(Struct, frozen=True, kw_only=True, tag="livekit-token"):
     dispatch: str
 
 
+Body = Diff | Merge | SetVariables | Worker | Token
+
+
 class FileChange(Struct, frozen=True, kw_only=True, tag="patch"):
     """A change to one file: its path from the runbook's `cwd`, or `$name` of an input."""
 
     file: str
-    body: Diff | Merge | SetVariables | Worker | Token
+    body: Body
 
 
 class Composed(Struct, frozen=True, kw_only=True, tag="compose"):
