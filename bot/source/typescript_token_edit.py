@@ -1,0 +1,305 @@
+"""The dispatch that the join tokens of one TypeScript or JavaScript file carry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.source.edit import RefusedError
+from bot.source.reading import CONFIG_KEYS
+from bot.source.settle import dispatchers
+from bot.source.splice import Splice, added, after_statement, indent_at, indent_unit, listed, newline
+from bot.source.surroundings import bounds
+from bot.source.typescript_cut import PROPERTIES, WRAPPERS
+from bot.source.typescript_draft import only_argument, under
+from bot.source.typescript_imports import imported_names, required
+from bot.source.typescript_scope import key_text, parameters
+from bot.source.typescript_worker_edit import set_text
+from bot.source.values import ABSENT, Lit, Made, Ref, Table, Value, each, entry, field, made_by
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+    from bot.livekit.setup import Dispatcher, Package
+    from bot.source.found import FoundDispatch, FoundToken
+    from bot.source.typescript_draft import Draft
+    from bot.source.values import Entry
+
+_SDK: Package = "livekit-server-sdk"
+_PROTOCOL = "@livekit/protocol"
+_NAMES = ("agentName", "agent_name")
+_METADATA = ("metadata", "agentMetadata", "agent_metadata")
+_PLACES = frozenset({"new_expression", "call_expression", "object", "array", "pair", "assignment_expression"})
+
+
+def of_tokens(draft: Draft) -> list[FoundDispatch]:
+    """The dispatches of the file that travel in a token."""
+    return [found for found in draft.found.dispatches if found.via == "token"]
+
+
+def asked(draft: Draft, found: FoundDispatch) -> list[Dispatcher]:
+    """A dispatch as it will be."""
+    return dispatchers(found, draft.around)
+
+
+def edit_dispatch(draft: Draft, name: str) -> str:
+    """Let each token made here ask for this agent, or for none; what was done, "" when nothing needs to be."""
+    present = of_tokens(draft)
+    live = [found for found in present if asked(draft, found)]
+    if not name:
+        if not live:
+            return ""
+        _one_agent(draft, live)
+        for found in present:
+            _drop(draft, found)
+        return "removed the token's dispatch"
+    bare = [token for token in draft.found.tokens if not token.dispatches]
+    wrong = [found for found in live if any(one.agent_name != name for one in asked(draft, found))]
+    if not bare and not wrong:
+        return ""
+    _one_agent(draft, wrong)
+    for found in wrong:
+        _rename(draft, found, name)
+    for token in bare:
+        _add(draft, token, name)
+    if wrong:
+        return f"set the token's dispatch to '{name}'"
+    return f"added a dispatch of '{name}' to the token"
+
+
+def _one_agent(draft: Draft, several: list[FoundDispatch]) -> None:
+    """Refuse when the tokens ask for different agents: which of them is meant cannot be told."""
+    names: dict[str, int] = {}
+    for found in several:
+        for one in asked(draft, found):
+            if one.agent_name:
+                names.setdefault(one.agent_name, one.place.line)
+    if len(names) > 1:
+        shown = " and ".join(f"'{name}' in line {line}" for name, line in names.items())
+        raise RefusedError(f"tokens made here ask for several agents: {shown}", list(names.values())[1])
+
+
+# --- where a dispatch stands -----------------------------------------------------------------
+
+
+def _place(draft: Draft, found: FoundDispatch) -> tuple[Node, Table]:
+    """The expression of this file that makes a dispatch, and its properties; refused when it is elsewhere."""
+    if found.spot.text is not draft.module.text:
+        place = found.spot.place
+        raise RefusedError(f"the dispatch is made in another module, {place.source}:{place.line}", _carrier(draft))
+    node = draft.cutter.node_at(found.spot, _PLACES)
+    for option in each(draft.module.value(node)) if node is not None else ():
+        table: Value = option
+        if isinstance(option, Made) and option.callee.name == "RoomAgentDispatch":
+            table = option.args[0] if option.args else Table((), option.spot)
+        if node is not None and isinstance(table, Table) and node.type in {"new_expression", "object"}:
+            return node, table
+    if node is not None and node.type == "call_expression":
+        for argument in parameters(node.child_by_field_name("arguments")):
+            for option in each(draft.module.value(argument)):
+                if isinstance(option, Table) and any(field(option, key) is not ABSENT for key in _NAMES):
+                    return node, option
+    why = getattr(found.name, "why", "") or "it is made elsewhere"
+    raise RefusedError(f"the token's dispatch cannot be told: {why}", found.spot.line)
+
+
+def _carrier(draft: Draft) -> int:
+    for node in draft.module.nodes("assignment_expression", "pair"):
+        left = node.child_by_field_name("left")
+        key = draft.module.written(left.child_by_field_name("property")) if left is not None else ""
+        if (key or key_text(node.child_by_field_name("key"), draft.module.written)) in CONFIG_KEYS:
+            return draft.line(node)
+    return 0
+
+
+def _drop(draft: Draft, found: FoundDispatch) -> None:
+    node, table = _place(draft, found)
+    for key in _METADATA:
+        value = field(table, key)
+        if value is not ABSENT and not (isinstance(value, Lit) and not value.value):
+            where = entry(table, key)
+            line = where.spot.line if where is not None and where.spot.text is draft.module.text else found.spot.line
+            raise RefusedError(f"the dispatch carries `{key}`, which the agent may read", line)
+    if node.type == "call_expression":
+        for key in _NAMES:
+            draft.take(table, key, found.spot.line)
+        return
+    if draft.cutter.gone(node):
+        return
+    _no_metadata_later(draft, node)
+    if not draft.cutter.drop(node):
+        raise RefusedError("the dispatch is used in a way that cannot be taken away surely", found.spot.line)
+
+
+def _no_metadata_later(draft: Draft, node: Node) -> None:
+    outer = node.parent
+    while outer is not None and outer.type in WRAPPERS:
+        outer = outer.parent
+    name = outer.child_by_field_name("name") if outer is not None and outer.type == "variable_declarator" else None
+    for other in draft.module.nodes("assignment_expression") if name is not None else ():
+        if draft.module.written(other.child_by_field_name("left")) == f"{draft.module.written(name)}.metadata":
+            raise RefusedError("the dispatch carries `metadata`, which the agent may read", draft.line(other))
+
+
+def _rename(draft: Draft, found: FoundDispatch, name: str) -> None:
+    node, table = _place(draft, found)
+    written = next((where for key in _NAMES if (where := entry(table, key)) is not None), None)
+    if written is None:
+        inner = node if node.type == "object" else only_argument(node)
+        if inner is None or inner.type != "object":
+            raise RefusedError("the dispatch names no agent in a way that can be edited", found.spot.line)
+        draft.append(inner, _NAMES[0], draft.quoted(name))
+        return
+    set_text(draft, written, written.value, name, found.spot.line)
+    if found.conditional:
+        draft.notes.append(f"Line {found.spot.line} asks for the agent only on a condition.")
+
+
+# --- a dispatch for a token that has none ----------------------------------------------------
+
+
+def _add(draft: Draft, token: FoundToken, name: str) -> None:
+    node = draft.cutter.node_at(token.spot, frozenset({"new_expression"}))
+    value = draft.module.value(node)
+    if node is None or not isinstance(value, Made):
+        raise RefusedError("which token is made here cannot be told", token.spot.line)
+    if bounds(draft.around.version(draft.source, _SDK)).since(2, 8, 0) is False:
+        raise RefusedError(f"{_SDK} knows no dispatch in tokens before 2.8.0; upgrade it first", token.spot.line)
+    config = _existing(draft, token)
+    if config is not None:
+        _into_config(draft, config, value.callee, token, name)
+        return
+    target, statement = _kept_as(draft, node)
+    names = _classes(draft, value.callee, ("RoomConfiguration", "RoomAgentDispatch"), token)
+    data = draft.module.text.data
+    line, indent = newline(data), indent_at(data, statement.start_byte)
+    whole = draft.module.written(statement)
+    end = (
+        b";"
+        if whole.endswith(";") or draft.module.text.data[statement.end_byte :].lstrip()[:1] in {b"(", b"[", b"`"}
+        else b""
+    )
+    new = line.join(
+        [
+            f"{target}.roomConfig = new {names[0]}({{".encode(),
+            indent
+            + indent_unit(data)
+            + f"agents: [new {names[1]}({{ agentName: ".encode()
+            + draft.quoted(name)
+            + b" })],",
+            indent + b"})" + end,
+        ]
+    )
+    draft.changes.append(after_statement(data, statement.start_byte, statement.end_byte, new, draft.comments()))
+
+
+def _classes(draft: Draft, token: Ref, names: tuple[str, ...], where: FoundToken) -> list[str]:
+    """How the SDK's classes are written beside that of the token."""
+    if not token.module:
+        prefix = "".join(f"{part}." for part in token.path[:-1])
+        return [prefix + name for name in names]  # a fragment that imports nothing
+    sdk = bounds(draft.around.version(draft.source, _SDK))
+    known = sdk.since(2, 14, 2)
+    # Up to 2.14.1 the classes had to be imported from the package of the protocol, which serves every version.
+    package = token.module if known or (known is None and sdk.low is None) else _PROTOCOL
+    local = _local_load(draft, token, names)
+    return local or imported_names(draft, names, package, where.spot)
+
+
+def _local_load(draft: Draft, token: Ref, names: tuple[str, ...]) -> list[str]:
+    """The names beside the token's own where the SDK is loaded within a function."""
+    module = draft.module
+    for node in module.nodes("variable_declarator"):
+        pattern = node.child_by_field_name("name")
+        if pattern is None or module.function_at(node) == module.root.id:
+            continue
+        if required(module, node.child_by_field_name("value")) != token.module:
+            continue
+        if pattern.type == "identifier":
+            return [f"{module.written(pattern)}.{name}" for name in names]
+        if pattern.type == "object_pattern":
+            there = {module.written(part) for part in parameters(pattern)}
+            missing = [name.encode() for name in names if name not in there | draft.imported]
+            draft.imported.update(names)
+            data = module.text.data
+            if missing:
+                draft.changes += added(data, listed(pattern), b", ".join(missing), draft.comments(), b" ")
+            return list(names)
+    return []
+
+
+def _existing(draft: Draft, token: FoundToken) -> Node | None:
+    """The right side of the assignment that already gives this token a configuration."""
+    for node in draft.module.nodes("assignment_expression"):
+        left = node.child_by_field_name("left")
+        if left is None or draft.module.written(left.child_by_field_name("property")) not in CONFIG_KEYS:
+            continue
+        owner = draft.module.value(left.child_by_field_name("object"))
+        if any(made.spot.key == token.spot.key for made in made_by(owner, "AccessToken")):
+            return node.child_by_field_name("right")
+    return None
+
+
+def _into_config(draft: Draft, config: Node, callee: Ref, token: FoundToken, name: str) -> None:
+    for option in made_by(draft.module.value(config), "RoomConfiguration"):
+        node = draft.cutter.node_at(option.spot, frozenset({"new_expression"}))
+        given = parameters(node.child_by_field_name("arguments")) if node is not None else []
+        if node is None or len(given) > 1 or (given and given[0].type != "object"):
+            continue
+        (dispatch,) = _classes(draft, callee, ("RoomAgentDispatch",), token)
+        code = f"[new {dispatch}({{ agentName: ".encode() + draft.quoted(name) + b" })]"
+        table = option.args[0] if option.args else ABSENT
+        if not given:
+            listed_ = node.child_by_field_name("arguments")
+            at = node.end_byte if listed_ is None else listed_.end_byte - 1
+            text = b"{ agents: " + code + b" }"
+            draft.changes.append(Splice(at, at, text if listed_ is not None else b"(" + text + b")"))
+        elif isinstance(table, Table) and (entries := list(under(table, "agents"))):
+            _fill(draft, entries[-1], code, token)
+        else:
+            draft.append(given[0], "agents", code)
+        return
+    raise RefusedError("the token's room configuration is made in a way that cannot be edited", draft.line(config))
+
+
+def _fill(draft: Draft, written: Entry, code: bytes, token: FoundToken) -> None:
+    node = draft.cutter.node_at(written.spot, PROPERTIES)
+    if node is None:
+        raise RefusedError("the token's list of agents cannot be edited", token.spot.line)
+    draft.give(node, "agents", code)
+
+
+def _kept_as(draft: Draft, node: Node) -> tuple[str, Node]:
+    """How the token is named, and the statement behind which all its grants are given."""
+    module, outer = draft.module, node.parent
+    while outer is not None and outer.type in WRAPPERS:
+        outer = outer.parent
+    statement = outer.parent if outer is not None else None
+    target = None
+    if outer is not None and outer.type == "variable_declarator":
+        target = outer.child_by_field_name("name")
+    elif outer is not None and outer.type == "assignment_expression":
+        target = outer.child_by_field_name("left")
+    if target is None or target.type not in {"identifier", "member_expression"}:
+        raise RefusedError("the token is not kept in a variable, so nothing can be added to it", draft.line(node))
+    if (
+        statement is None
+        or statement.parent is None
+        or statement.type
+        not in {
+            "lexical_declaration",
+            "variable_declaration",
+            "expression_statement",
+        }
+    ):
+        raise RefusedError("the token is made within another statement", draft.line(node))
+    if statement.parent.type not in {"program", "statement_block"}:
+        raise RefusedError("the token is made within another statement", draft.line(node))
+    text, last = module.written(target), statement
+    for other in statement.parent.named_children:
+        if other.start_byte <= statement.start_byte or other.type != "expression_statement":
+            continue
+        call = other.named_children[0]
+        callee = call.child_by_field_name("function") if call.type == "call_expression" else None
+        if module.written(callee) == f"{text}.addGrant":
+            last = other
+    return text, last
