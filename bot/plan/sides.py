@@ -87,9 +87,15 @@ def worker_side(
         if elsewhere:
             return SideResult(refused=f"{elsewhere}; change it there", left=tuple(left))
         files.append(told(path, project.raws[path], project.edit(path, want), plain))
-    refusal = next((f"{one.file}:{one.line}: {one.reason}" if one.line else f"{one.file}: {one.reason}" for one in files if one.outcome == "refused"), "")
+    refusal = _refusal(files)
     agrees = "" if any(one.outcome == "edit" for one in files) else "the worker's source says so already"
     return SideResult(tuple(files), refusal, "" if refusal else agrees, tuple(left))
+
+
+def _refusal(files: Iterable[FileEdit]) -> str:
+    """Why the first file that is refused is; "" when none is."""
+    one = next((one for one in files if one.outcome == "refused"), None)
+    return "" if one is None else f"{one.file}:{one.line}: {one.reason}" if one.line else f"{one.file}: {one.reason}"
 
 
 def _workers(projects: Iterable[Project], path: str) -> Iterator[WorkerSetup]:
@@ -115,7 +121,7 @@ def _elsewhere(workers: list[WorkerSetup], running: Sequence[str]) -> str:
 
 
 def token_side(
-    projects: Sequence[Project], seen: Seen, row: Verdict, want: Want, odd: str, given: str, plain: Callable[[str], str]
+    projects: Sequence[Project], seen: Seen, row: Verdict | None, want: Want, odd: str, given: str, plain: Callable[[str], str]
 ) -> SideResult:
     """The places that make tokens, brought to what is wanted.
 
@@ -142,7 +148,7 @@ def token_side(
         if agent and not own and len(silent) > 1:
             return SideResult(refused=f"several places make tokens without a dispatch ({', '.join(silent)}); say which is meant with --input token_source=FILE")
         files.append(told(path, project.raws[path], project.edit(path, want), plain))
-    refusal = next((f"{one.file}:{one.line}: {one.reason}" if one.line else f"{one.file}: {one.reason}" for one in files if one.outcome == "refused"), "")
+    refusal = _refusal(files)
     agrees = "" if any(one.outcome == "edit" for one in files) else "the places that make tokens say so already"
     if not refusal and agrees and asked is not None and set(asked) != ({agent} - {""}):
         refusal = f"the places at hand that make tokens say so already, yet this room's token asks for {listed(asked) or 'nobody'}: it was made elsewhere, or before; change it there"
@@ -153,12 +159,13 @@ def _names(project: Project, path: str) -> set[str | None]:
     return {d.agent_name for d in project.setup.dispatchers if d.place.source == path and d.via == "token"}
 
 
-def _asked(seen: Seen, row: Verdict) -> tuple[str, ...] | None:
+def _asked(seen: Seen, row: Verdict | None) -> tuple[str, ...] | None:
     """The agents that this room was made with, by its token and by the backend's calls; None when nothing shows it."""
-    tokens = [token for token in seen.tokens if not row.room or not token.room or token.room == row.room]
-    rooms = [room for room in seen.story.rooms.values() if row.room_id and room.id == row.room_id]
+    name, ident = (row.room or "", row.room_id or "") if row is not None else ("", "")
+    tokens = [token for token in seen.tokens if not name or not token.room or token.room == name]
+    rooms = [room for room in seen.story.rooms.values() if ident and room.id == ident]
     joins = [join.asked for room in rooms for join in room.joins if not join.agent and join.asked is not None][:1]
-    calls = [call.agents for token in tokens for call in token.calls if call.room in {"", row.room}]
+    calls = [call.agents for token in tokens for call in token.calls if call.room in {"", name}]
     told = [*(token.agents for token in tokens), *calls, *([] if tokens else joins), *(room.asked_api for room in rooms)]
     asked = [agents for agents in told if agents is not None]
     return tuple(dict.fromkeys(name for agents in asked for name, _ in agents)) if asked else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -39,6 +38,7 @@ class _Made:
     tools: list[Tool] = field(default_factory=list)
     approvals: list[Approval] = field(default_factory=list)
     sides: dict[str, SideResult] = field(default_factory=dict)
+    needless: set[str] = field(default_factory=set)  # steps that would change nothing, so that others are verified instead
     refused: str = ""
 
 
@@ -77,9 +77,10 @@ class Maker:
                 continue
             self._block(block, why)
         included = {step.name for step in self.made.steps}
-        for block in self.runbook.blocks:
-            if isinstance(block, doc.Verify) and (not block.after or included & set(block.after)):
-                self.made.verification.append(self._verify(block))
+        if included:
+            changed = included | self.made.needless
+            verify = (b for b in self.runbook.blocks if isinstance(b, doc.Verify) and (not b.after or changed & set(b.after)))
+            self.made.verification.extend(self._verify(block, included) for block in verify)
         self._undo(included)
         m = self.made
         return Made(
@@ -151,10 +152,7 @@ class Maker:
             case doc.Token():
                 want = Want(dispatch=fill(body.dispatch, self.inputs))
                 odd = (self.row.agent if self.row is not None else None) or ""
-                assert_row = self.row
-                if assert_row is None:
-                    return SideResult(refused="no room was seen, so that it is not known what its token asks for")
-                return token_side(projects, self.look.seen, assert_row, want, odd, given, plain)
+                return token_side(projects, self.look.seen, self.row, want, odd, given, plain)
         path = self._path(block)
         raw = self.facts.files.get(path, "is not at hand")
         if isinstance(raw, str):
@@ -179,6 +177,7 @@ class Maker:
     def _compose(self, block: doc.Compose, condition: str) -> None:
         unneeded = self._unneeded(block)
         if unneeded:
+            self.made.needless.add(block.name)
             self.made.skipped.append(Skipped(block.name, unneeded))
             return
         services = [self._service(service) for service in block.command.services]
@@ -245,9 +244,11 @@ class Maker:
 
     # --- afterwards ----------------------------------------------------------------------------
 
-    def _verify(self, block: doc.Verify) -> Step:
+    def _verify(self, block: doc.Verify, included: set[str]) -> Step:
+        after = [name for name in block.after if name in included] or [step.name for step in self.made.steps][-1:]
         return Step(
-            name=block.name, kind="verify", line=block.line, heading=block.heading, does=_proof(block, self.inputs), effect=block.effect, timeout=block.timeout,
+            name=block.name, kind="verify", line=block.line, heading=block.heading, does=_proof(block, after, self.inputs), effect=block.effect,
+            timeout=block.timeout,
         )  # fmt: skip
 
     def _undo(self, included: set[str]) -> None:
@@ -261,10 +262,10 @@ class Maker:
                 self.made.rollback.append(f"{block.name} undoes {block.undoes}: {does}")
 
 
-def _proof(block: doc.Verify, inputs: Mapping[str, str]) -> str:
+def _proof(block: doc.Verify, steps: list[str], inputs: Mapping[str, str]) -> str:
     """What proves that it worked."""
     what = block.evidence
-    after = f" after {', '.join(block.after)}" if block.after else ""
+    after = f" after {', '.join(steps)}" if steps else ""
     held = f", and holds for {block.settle:g} s" if block.settle else ""
     if isinstance(what, doc.Joined):
         parts = [f"the server logs `{what.log}`{after}"] if what.log else []
@@ -272,5 +273,5 @@ def _proof(block: doc.Verify, inputs: Mapping[str, str]) -> str:
         where = "in a room made for it" if what.canary else f"in room {quote(inputs.get('room', ''))}" if inputs.get("room") else "in the room"
         return f"{where}: {' and '.join(parts)}{held}"
     if isinstance(what, doc.Shell):
-        return f"the script `{shlex.quote(block.text.strip().splitlines()[0]) if block.text.strip() else ''}` …{after} ends with 0{held}"
+        return f"the script of {block.name} ends with 0{after}{held}"
     return f"the check {block.name} matches{after}{held}"
