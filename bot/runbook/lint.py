@@ -172,7 +172,11 @@ class _Lint:
     def verified(self, one: Read) -> None:
         """What changes something is verified by a block behind it."""
         # A token changes nothing that runs; what it says is part of the verification.
-        if one.said.kind not in _STEPS or one.said.kind == "token" or (one.block is not None and one.block.effect == "read"):
+        if (
+            one.said.kind not in _STEPS
+            or one.said.kind == "token"
+            or (one.block is not None and one.block.effect == "read")
+        ):
             return
         for other in self.read:
             if other.said.kind != "verify" or other.fence.line < one.fence.line:
