@@ -52,4 +52,4 @@ def _plan(seen: Look, verdicts: Verdicts) -> Plan | None:
         return None
     from bot.runbook import shelf
 
-    return propose(shelf.find(treated, ()), {}, seen, verdicts)
+    return propose(shelf.read(shelf.shipped() / f"{treated}.md"), {}, seen, verdicts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.doors import given, target
@@ -42,7 +43,7 @@ def plan(args: argparse.Namespace) -> int:
 
     if not args.files:
         raise UsageError("which runbook? `fletcher plan RUNBOOK …`; `fletcher runbooks list` names them")
-    runbook = shelf.find(args.files.pop(0), args.runbooks)
+    runbook = shelf.read(shelf.shelf([Path(folder) for folder in args.runbooks]).find(args.files.pop(0)).path)
     inputs = _inputs(args.input)
     if "room" in inputs and inputs["room"] not in args.room:
         args.room.append(inputs["room"])
