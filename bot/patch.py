@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bot.errors import UsageError
 from bot.evidence.beside import open_files
 from bot.evidence.project import is_dotenv
-from bot.source import dotenv_edit, yaml_edit
+from bot.source import compose_edit, dotenv_edit, server_edit
 from bot.source.edit import Edited
 from bot.source.remedies import REMEDIES, TARGET_LOAD, Side, environment, want
 from bot.source.surroundings import bounds
@@ -77,7 +77,9 @@ def _name(project: Project, paths: Iterable[str]) -> str:
     if len(names) == 1:
         return names[0]
     if not names:
-        raise UsageError("explicit-dispatch needs the agent's name, and these files have none: say it with --agent-name NAME")
+        raise UsageError(
+            "explicit-dispatch needs the agent's name, and these files have none: say it with --agent-name NAME"
+        )
     listed = " and ".join(repr(name) for name in names)
     raise UsageError(f"these files speak of {listed}: say which it shall be with --agent-name NAME")
 
@@ -102,7 +104,11 @@ def _edit(project: Project, path: str, word: RemedyWord, name: str) -> Edited:
     raw, file = project.raws.get(path), PurePosixPath(path)
     if raw is None:
         why = next((one.why for one in project.unread if one.source == path), "could not be read")
-        return Edited("unchanged", b"", "the file is empty") if why == "is empty" else Edited("refused", b"", f"the file {why}")
+        return (
+            Edited("unchanged", b"", "the file is empty")
+            if why == "is empty"
+            else Edited("refused", b"", f"the file {why}")
+        )
     if is_dotenv(path) or file.suffix.lower() in {".yaml", ".yml"}:
         return _configured(project, path, raw, word, name)
     if word == "target-load":
@@ -114,7 +120,7 @@ def _configured(project: Project, path: str, raw: bytes, word: RemedyWord, name:
     """A file of settings: the server's, or one that gives the worker its name."""
     if word == "target-load":
         if "server" in _sides(project, path):
-            return yaml_edit.target_load(raw, path, TARGET_LOAD)
+            return server_edit.target_load(raw, path, TARGET_LOAD)
         return Edited("unchanged", raw, "holds no configuration of a LiveKit server")
     value = environment(word, name)
     settings = [s for s in project.settings if s.name == _NAME and s.place.source == path]
@@ -122,7 +128,7 @@ def _configured(project: Project, path: str, raw: bytes, word: RemedyWord, name:
         return Edited("unchanged", raw, f"{word} has nothing to change in this file")
     if is_dotenv(path):
         return dotenv_edit.assign(raw, path, {_NAME: value or None})
-    return yaml_edit.environment(raw, path, "", _NAME, value or None)
+    return compose_edit.environment(raw, path, "", _NAME, value or None)
 
 
 def _hindrance(project: Project, word: RemedyWord) -> str:

@@ -19,13 +19,19 @@ def options(p: argparse.ArgumentParser) -> None:
     """The options of `fletcher patch`."""
     from bot.source.remedies import REMEDIES
 
-    p.epilog = "remedies:\n" + "\n".join(f"  {one.word:22}{one.does}" for one in REMEDIES.values()) + (
-        "\n\nexamples:\n"
-        "  fletcher patch src/agent.ts scripts/generate-token.ts --remedy auto-dispatch --dry-run\n"
-        "  fletcher patch agent.py --remedy explicit-dispatch --agent-name support\n\n"
-        "exit codes: 0 done or nothing to do, 1 a file is refused (then none is written), 2 wrong usage"
+    p.epilog = (
+        "remedies:\n"
+        + "\n".join(f"  {one.word:22}{one.does}" for one in REMEDIES.values())
+        + (
+            "\n\nexamples:\n"
+            "  fletcher patch src/agent.ts scripts/generate-token.ts --remedy auto-dispatch --dry-run\n"
+            "  fletcher patch agent.py --remedy explicit-dispatch --agent-name support\n\n"
+            "exit codes: 0 done or nothing to do, 1 a file is refused (then none is written), 2 wrong usage"
+        )
     )
-    p.add_argument("files", nargs="*", metavar="FILE", help="source of a worker or of tokens, .env, compose file, livekit.yaml")
+    p.add_argument(
+        "files", nargs="*", metavar="FILE", help="source of a worker or of tokens, .env, compose file, livekit.yaml"
+    )
     p.add_argument("--remedy", metavar="REMEDY", help="one of the remedies below")
     p.add_argument("--agent-name", metavar="NAME", help="the agent's name, where the files do not tell it")
     p.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
@@ -114,4 +120,6 @@ def _ending(done: Sequence[FilePatch], *, dry: bool) -> str:
         return f"Nothing was written: {', '.join(refused)} {'is' if len(refused) == 1 else 'are'} refused."
     if not edited:
         return "Nothing is to be written."
-    return f"Nothing was written (--dry-run): {', '.join(edited)} would be." if dry else f"Written: {', '.join(edited)}."
+    return (
+        f"Nothing was written (--dry-run): {', '.join(edited)} would be." if dry else f"Written: {', '.join(edited)}."
+    )

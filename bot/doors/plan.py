@@ -26,7 +26,9 @@ def options(p: argparse.ArgumentParser) -> None:
         "exit codes: 0 there is a plan, or nothing to do; 1 it is refused; 2 wrong usage or runbook; 3 what is wrong is not known"
     )
     p.add_argument("--input", action="append", default=[], metavar="NAME=VALUE", help="an input of the runbook")
-    p.add_argument("--runbooks", action="append", default=[], metavar="DIR", help="a folder of runbooks, beside the shipped ones")
+    p.add_argument(
+        "--runbooks", action="append", default=[], metavar="DIR", help="a folder of runbooks, beside the shipped ones"
+    )
     given.options(p)
     p.add_argument("--live", action="store_true", help="look at what runs too (the default when nothing else is given)")
     target.options(p)

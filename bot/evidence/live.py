@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from bot.evidence.containers import Container
     from bot.evidence.docker import Engine, EngineInfo, Event
     from bot.evidence.files import LogFile
+    from bot.evidence.project import Project
     from bot.evidence.spool import Spool
     from bot.livekit.seen import Endpoint
-    from bot.evidence.project import Project
     from bot.settings import Target
 
 BACK: Final = 15 * 60.0  # seconds back from now that are looked at when nothing else is said

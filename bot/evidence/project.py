@@ -189,7 +189,11 @@ class Project:
         suffix = PurePosixPath(path).suffix.lower()
         if suffix in _TYPESCRIPT or suffix in _PYTHON or suffix == ".json":
             return True
-        return (self.files.single or path in self.files.asked) and suffix not in {".yaml", ".yml", *_SHELL} and not is_dotenv(path)
+        return (
+            (self.files.single or path in self.files.asked)
+            and suffix not in {".yaml", ".yml", *_SHELL}
+            and not is_dotenv(path)
+        )
 
     def _source(self, path: str) -> Found | None:
         raw = read_bytes(Path(path), MAX_SOURCE)

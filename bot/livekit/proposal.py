@@ -65,7 +65,9 @@ def _missing(worker: str, names: Names) -> Proposal:
 
 def _unnamed(asked: str, names: Names) -> Proposal:
     if "" in names.served:
-        why = "rooms were served by the worker without a name, so it stays without; the dispatch by name is the odd side"
+        why = (
+            "rooms were served by the worker without a name, so it stays without; the dispatch by name is the odd side"
+        )
         return Proposal("auto-dispatch", "", "token", why)
     if _alone(asked, names):
         why = f"no room was served yet, and {quote(asked)} is the only name: with one agent none is needed"
@@ -97,8 +99,16 @@ def _mismatch(asked: str, names: Names) -> Proposal:
 def _several(names: Names, name: str) -> str:
     others = [other for other in names.known if other != name]
     if others:
-        return f"{listed(others)} is seen beside {quote(name)}" if len(others) == 1 else f"{listed(others)} are seen beside {quote(name)}"
-    return f"rooms were served under {listed(sorted(names.served))}" if any(names.served) else "rooms were served by a worker without a name"
+        return (
+            f"{listed(others)} is seen beside {quote(name)}"
+            if len(others) == 1
+            else f"{listed(others)} are seen beside {quote(name)}"
+        )
+    return (
+        f"rooms were served under {listed(sorted(names.served))}"
+        if any(names.served)
+        else "rooms were served by a worker without a name"
+    )
 
 
 def _likeness(name: str, other: str) -> float:

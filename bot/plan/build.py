@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from bot import policy
 from bot.livekit import counts
@@ -13,7 +11,7 @@ from bot.livekit.proposal import Proposal, dispatch_proposal
 from bot.livekit.words import quote
 from bot.plan import left, steps
 from bot.plan.guards import job_type_guards, load_guards
-from bot.plan.values import Asked, Checked, Disrupts, Guard, Plan, Skipped, Step, Tool, sealed
+from bot.plan.values import Asked, Checked, Disrupts, Guard, Plan, Step, sealed
 from bot.runbook import document as doc
 from bot.source.remedies import REMEDIES
 
@@ -23,18 +21,10 @@ if TYPE_CHECKING:
     from bot.evidence.look import Look
     from bot.livekit.seen import Verdict, Verdicts
     from bot.plan.facts import Facts
-    from bot.runbook.document import Runbook
+    from bot.runbook.document import Effect, Runbook
 
 LOAD_REMEDIES = ("zero-load", "target-load", "real-load")
-_DISPATCH = ("auto-dispatch", "explicit-dispatch", "create-dispatch", "job-type-participant")
 _WAY_BACK = ("real-load", "job-type-participant")  # asked for by a person, whatever the verdict is
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What somebody asked for: the inputs given, with their names checked against the runbook."""
-
-    inputs: Mapping[str, str]
 
 
 def build(runbook: Runbook, given: Mapping[str, str], look: Look, verdicts: Verdicts, facts: Facts) -> Plan:
@@ -45,7 +35,9 @@ def build(runbook: Runbook, given: Mapping[str, str], look: Look, verdicts: Verd
 class _Builder:
     """One plan while it is put together."""
 
-    def __init__(self, runbook: Runbook, given: Mapping[str, str], look: Look, verdicts: Verdicts, facts: Facts) -> None:
+    def __init__(
+        self, runbook: Runbook, given: Mapping[str, str], look: Look, verdicts: Verdicts, facts: Facts
+    ) -> None:
         self.runbook, self.given, self.look, self.facts = runbook, given, look, facts
         self.row = chosen(runbook, given, verdicts)
         self.names = names(look.seen)
@@ -60,7 +52,7 @@ class _Builder:
         made = steps.Maker(runbook, self.inputs, look, self.facts, self.names, self.row, proposal).make(self.checks)
         guards = self._guards(agent)
         refused, instead = self._refused(made, guards)
-        effect = max((s.effect for s in made.steps), key=doc.EFFECTS.index, default="read")
+        effect: Effect = max((s.effect for s in made.steps), key=doc.EFFECTS.index, default="read")
         need, why = policy.approval(effect, runbook.policy.approval, made.approvals)
         remedy = REMEDIES.get(proposal.remedy)
         plan = Plan(
@@ -94,12 +86,13 @@ class _Builder:
             return self._load_proposal(asked)
         found = dispatch_proposal(cause, (self.row.agent if self.row else None) or "", self.names) if cause else None
         if not asked:
-            return found if found is not None and not (name and name != found.agent) else self._named(found, name)
+            return found if found is not None and not (name and name != found.agent) else self._named(name)
         if found is not None and asked == found.remedy and not name:
             return found
         return self._asked_for(asked, name, found)
 
-    def _named(self, found: Proposal | None, name: str) -> Proposal:
+    @staticmethod
+    def _named(name: str) -> Proposal:
         """The name was given, and is another than the one that would be proposed."""
         return Proposal("explicit-dispatch", name, None, f"the name {quote(name)} was asked for")
 
@@ -108,16 +101,30 @@ class _Builder:
         if asked in {"auto-dispatch", "job-type-participant"}:
             return Proposal(asked, "", None, why)
         row_agent = (self.row.agent if self.row is not None else None) or ""
-        agent = name or (found.agent if found is not None else "") or next((n for n in self.names.served if n), "") or row_agent
+        agent = (
+            name
+            or (found.agent if found is not None else "")
+            or next((n for n in self.names.served if n), "")
+            or row_agent
+        )
         if not agent and asked == "explicit-dispatch":
-            return Proposal(asked, "", None, why, "which name worker and tokens shall have is not known; say it with --input agent_name=NAME")
+            return Proposal(
+                asked,
+                "",
+                None,
+                why,
+                "which name worker and tokens shall have is not known; say it with --input agent_name=NAME",
+            )
         return Proposal(asked, agent, None, why)
 
     def _load_proposal(self, asked: str) -> Proposal:
         agent = (self.row.agent if self.row is not None else None) or next(iter(self.names.running), "")
         if asked:
             return Proposal(asked, agent, "worker", f"{asked} was asked for")
-        low = next((s for s in self.look.seen.setup.server if s.target_load is not None and s.target_load < DEFAULT_TARGET), None)
+        low = next(
+            (s for s in self.look.seen.setup.server if s.target_load is not None and s.target_load < DEFAULT_TARGET),
+            None,
+        )
         if low is not None:
             why = f"{low.place.source}:{low.place.line} sets agents.target_load to {low.target_load}, lower than the server's own {DEFAULT_TARGET}"
             return Proposal("target-load", agent, None, why)
@@ -135,7 +142,10 @@ class _Builder:
 
     def _shown_inputs(self) -> dict[str, str]:
         secret = {declared.name for declared in self.runbook.inputs if declared.secret}
-        return {name: "[redacted]" if name in secret and value else self.look.plain(value) for name, value in self.inputs.items()}
+        return {
+            name: "[redacted]" if name in secret and value else self.look.plain(value)
+            for name, value in self.inputs.items()
+        }
 
     # --- checks --------------------------------------------------------------------------------
 
@@ -176,18 +186,28 @@ class _Builder:
         asked = self.given.get("remedy", "")
         if self.runbook.causes and asked not in _WAY_BACK:
             if self.row is None:
-                return "no room was seen that could be treated", ("say which with --room NAME", "give its logs, or run it where it runs")
+                return "no room was seen that could be treated", (
+                    "say which with --room NAME",
+                    "give its logs, or run it where it runs",
+                )
             if self.row.verdict == "inconclusive":
-                return f"what is wrong with the room is not known: {self.row.summary}", tuple(f"{m.source}: {m.would_settle}" for m in self.row.missing)
+                return f"what is wrong with the room is not known: {self.row.summary}", tuple(
+                    f"{m.source}: {m.would_settle}" for m in self.row.missing
+                )
             if self.row.cause not in self.runbook.causes:
                 what = f"its cause is {self.row.cause}" if self.row.cause else "it is healthy"
-                return f"this runbook treats {', '.join(self.runbook.causes)}; of the room {quote(self.row.room or '')} {what}", ()
+                return (
+                    f"this runbook treats {', '.join(self.runbook.causes)}; of the room {quote(self.row.room or '')} {what}",
+                    (),
+                )
         guard = next((guard for guard in guards if guard.level == "refusal"), None)
         if self.proposal.refusal or guard is not None or made.refused:
             refusal = self.proposal.refusal or (guard.says if guard is not None else made.refused)
             return refusal, tuple(left.instead(self.proposal, made, self.row, self.look.seen))
         if not made.steps:
-            return "nothing is left to do: no step of the runbook applies", tuple(f"{s.name}: {s.why}" for s in made.skipped)
+            return "nothing is left to do: no step of the runbook applies", tuple(
+                f"{s.name}: {s.why}" for s in made.skipped
+            )
         return "", ()
 
     def _disrupts(self, made: tuple[Step, ...], agent: str) -> tuple[Disrupts, ...]:
@@ -195,7 +215,9 @@ class _Builder:
         for step in made:
             if step.effect != "disrupt":
                 continue
-            everyone = step.kind == "compose" and self.facts.services.get("livekit", "livekit") in (step.command.argv if step.command else ())
+            everyone = step.kind == "compose" and self.facts.services.get("livekit", "livekit") in (
+                step.command.argv if step.command else ()
+            )
             who = "every session on this server" if everyone else f"the sessions of {quote(agent)}"
             told = counts.sessions(self.look.seen, None if everyone else agent)
             found.append(Disrupts(who=self.look.plain(who), rooms=told.rooms, people=told.people, by=told.by))
@@ -211,7 +233,12 @@ def chosen(runbook: Runbook, given: Mapping[str, str], verdicts: Verdicts) -> Ve
     if given.get("room"):
         rows = [row for row in rows if given["room"] in {row.room, row.room_id}]
     treated = [row for row in rows if row.cause in runbook.causes]
-    for several in (treated, [row for row in rows if row.verdict == "cause"], [row for row in rows if row.verdict == "inconclusive"], rows):
+    for several in (
+        treated,
+        [row for row in rows if row.verdict == "cause"],
+        [row for row in rows if row.verdict == "inconclusive"],
+        rows,
+    ):
         if several:
             return max(several, key=lambda row: row.at if row.at is not None else float("-inf"))
     return None

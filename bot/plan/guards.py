@@ -30,18 +30,30 @@ def _load_guards(seen: Seen, agent: str, remedy: str) -> Iterator[Guard]:
     if remedy == "zero-load":
         mark = counts.hosted_on_cloud(seen)
         if mark is not None:
-            yield Guard("refusal", "LiveKit Cloud hosts this worker, and there the SDK ignores a load function of your own: it would have no effect")
+            yield Guard(
+                "refusal",
+                "LiveKit Cloud hosts this worker, and there the SDK ignores a load function of your own: it would have no effect",
+            )
         elif counts.on_cloud(seen):
-            yield Guard("note", "a worker that you run for LiveKit Cloud: it can help, but no server log can prove it; only the agent in the room can")
+            yield Guard(
+                "note",
+                "a worker that you run for LiveKit Cloud: it can help, but no server log can prove it; only the agent in the room can",
+            )
         many = workers is None or rooms is None or workers > 1 or rooms >= MANY_ROOMS
         if many:
-            yield Guard("warning", f"{told}: this is the row of several workers or many rooms, where the load has to be real so that jobs are shared out; say more than yes")
+            yield Guard(
+                "warning",
+                f"{told}: this is the row of several workers or many rooms, where the load has to be real so that jobs are shared out; say more than yes",
+            )
         else:
             yield Guard("note", f"{told}: one worker and few rooms, where nothing useful is lost")
     elif remedy == "target-load":
         version = counts.server_version(seen)
         if version and version < (1, 11):
-            yield Guard("refusal", f"agents.target_load exists since livekit-server 1.11.0; this one is {'.'.join(map(str, version))}")
+            yield Guard(
+                "refusal",
+                f"agents.target_load exists since livekit-server 1.11.0; this one is {'.'.join(map(str, version))}",
+            )
         yield Guard("warning", f"the server is restarted, which ends every session on it; {told}")
     elif remedy == "real-load":
         yield Guard("note", _cpu_limits(seen))
@@ -49,10 +61,20 @@ def _load_guards(seen: Seen, agent: str, remedy: str) -> Iterator[Guard]:
 
 def job_type_guards(seen: Seen) -> tuple[Guard, ...]:
     """The guards of registering as JT_PARTICIPANT."""
-    found = [Guard("note", "one agent per participant joins then, and the server's `not dispatching …` lines are of JT_ROOM and JT_PUBLISHER")]
+    found = [
+        Guard(
+            "note",
+            "one agent per participant joins then, and the server's `not dispatching …` lines are of JT_ROOM and JT_PUBLISHER",
+        )
+    ]
     version = counts.server_version(seen)
     if version and version < (1, 8, 4):
-        found.append(Guard("refusal", f"JT_PARTICIPANT exists since livekit-server 1.8.4; this one is {'.'.join(map(str, version))}"))
+        found.append(
+            Guard(
+                "refusal",
+                f"JT_PARTICIPANT exists since livekit-server 1.8.4; this one is {'.'.join(map(str, version))}",
+            )
+        )
     if any(worker.language == "python" for worker in seen.setup.workers):
         found.append(Guard("refusal", "Python workers have no JT_PARTICIPANT"))
     return tuple(found)

@@ -66,9 +66,9 @@ def worker_side(
     elsewhere, and an edit of the source would not change it: that is refused, unless it already runs as wanted.
     """
     at_hand = [(project, path) for project, path in _sources(projects, "worker") if not given or _same(path, given)]
-    running = [name for name in names.running if name is not None]
+    running = names.running
     if not at_hand:
-        if want.name is not None and running == [want.name]:
+        if want.name is not None and running == (want.name,):
             return SideResult(agrees=f"the worker runs as {quote(want.name)} already")
         what = f"the worker has to be named {quote(want.name)}" if want.name else "the worker must have no name"
         what = what if want.name is not None else "the worker's load function has to be changed"
@@ -76,12 +76,14 @@ def worker_side(
     mine = _meant(at_hand, running)
     if len(mine) > 1 and len({worker.agent_name for _, path in mine for worker in _workers(projects, path)}) > 1:
         listed_files = ", ".join(path for _, path in mine)
-        return SideResult(refused=f"several files register workers ({listed_files}); say which is meant with --input agent_source=FILE")
+        return SideResult(
+            refused=f"several files register workers ({listed_files}); say which is meant with --input agent_source=FILE"
+        )
     files, left = [], []
     for project, path in mine:
         workers = list(_workers(projects, path))
         elsewhere = _elsewhere(workers, running) if want.name is not None else ""
-        if elsewhere and running == [want.name]:
+        if elsewhere and running == (want.name,):
             left.append(f"{path}: {elsewhere}; it runs as wanted, so the source is left as it is")
             continue
         if elsewhere:
@@ -121,7 +123,13 @@ def _elsewhere(workers: list[WorkerSetup], running: Sequence[str]) -> str:
 
 
 def token_side(
-    projects: Sequence[Project], seen: Seen, row: Verdict | None, want: Want, odd: str, given: str, plain: Callable[[str], str]
+    projects: Sequence[Project],
+    seen: Seen,
+    row: Verdict | None,
+    want: Want,
+    odd: str,
+    given: str,
+    plain: Callable[[str], str],
 ) -> SideResult:
     """The places that make tokens, brought to what is wanted.
 
@@ -135,9 +143,15 @@ def token_side(
         if asked is not None and set(asked) == ({agent} - {""}):
             what = f"asks for {quote(agent)}" if agent else "asks for nobody"
             return SideResult(agrees=f"what made this room {what} already")
-        do = f"ask for {quote(agent)} (RoomAgentDispatch in the token, or CreateDispatch)" if agent else "drop the dispatch"
+        do = (
+            f"ask for {quote(agent)} (RoomAgentDispatch in the token, or CreateDispatch)"
+            if agent
+            else "drop the dispatch"
+        )
         says = f"; it asks for {listed(asked)}" if asked else ""
-        return SideResult(refused=f"the source of what makes this room's token is not at hand (give it with --project DIR){says}; there {do}")
+        return SideResult(
+            refused=f"the source of what makes this room's token is not at hand (give it with --project DIR){says}; there {do}"
+        )
     files, left = [], []
     silent = [path for project, path in at_hand if not _names(project, path)]
     for project, path in at_hand:
@@ -146,7 +160,9 @@ def token_side(
             left.append(f"{path} asks for {listed(sorted(name or '' for name in own))} and is left as it is")
             continue
         if agent and not own and len(silent) > 1:
-            return SideResult(refused=f"several places make tokens without a dispatch ({', '.join(silent)}); say which is meant with --input token_source=FILE")
+            return SideResult(
+                refused=f"several places make tokens without a dispatch ({', '.join(silent)}); say which is meant with --input token_source=FILE"
+            )
         files.append(told(path, project.raws[path], project.edit(path, want), plain))
     refusal = _refusal(files)
     agrees = "" if any(one.outcome == "edit" for one in files) else "the places that make tokens say so already"
@@ -166,7 +182,12 @@ def _asked(seen: Seen, row: Verdict | None) -> tuple[str, ...] | None:
     rooms = [room for room in seen.story.rooms.values() if ident and room.id == ident]
     joins = [join.asked for room in rooms for join in room.joins if not join.agent and join.asked is not None][:1]
     calls = [call.agents for token in tokens for call in token.calls if call.room in {"", name}]
-    told = [*(token.agents for token in tokens), *calls, *([] if tokens else joins), *(room.asked_api for room in rooms)]
+    told = [
+        *(token.agents for token in tokens),
+        *calls,
+        *([] if tokens else joins),
+        *(room.asked_api for room in rooms),
+    ]
     asked = [agents for agents in told if agents is not None]
     return tuple(dict.fromkeys(name for agents in asked for name, _ in agents)) if asked else None
 

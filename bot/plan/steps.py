@@ -9,7 +9,7 @@ from bot.livekit import counts
 from bot.livekit.words import quote
 from bot.plan import tools
 from bot.plan.free import free_edit
-from bot.plan.sides import SideResult, told, token_side, worker_side
+from bot.plan.sides import SideResult, token_side, told, worker_side
 from bot.plan.values import Command, Skipped, Step
 from bot.runbook import document as doc
 from bot.runbook.inputs import fill
@@ -38,7 +38,9 @@ class _Made:
     tools: list[Tool] = field(default_factory=list)
     approvals: list[Approval] = field(default_factory=list)
     sides: dict[str, SideResult] = field(default_factory=dict)
-    needless: set[str] = field(default_factory=set)  # steps that would change nothing, so that others are verified instead
+    needless: set[str] = field(
+        default_factory=set
+    )  # steps that would change nothing, so that others are verified instead
     refused: str = ""
 
 
@@ -79,7 +81,9 @@ class Maker:
         included = {step.name for step in self.made.steps}
         if included:
             changed = included | self.made.needless
-            verify = (b for b in self.runbook.blocks if isinstance(b, doc.Verify) and (not b.after or changed & set(b.after)))
+            verify = (
+                b for b in self.runbook.blocks if isinstance(b, doc.Verify) and (not b.after or changed & set(b.after))
+            )
             self.made.verification.extend(self._verify(block, included) for block in verify)
         self._undo(included)
         m = self.made
@@ -95,12 +99,17 @@ class Maker:
             if check is None:
                 continue
             if check.result == "waiting":
-                waiting.append(f"{'only if' if wanted != reference.negated else 'unless'} the check {reference.name} matches when it is run")
+                waiting.append(
+                    f"{'only if' if wanted != reference.negated else 'unless'} the check {reference.name} matches when it is run"
+                )
                 continue
             if check.result == "inconclusive":
                 return False, f"the check {reference.name} is inconclusive: {check.says}"
             if (check.result == "matched") != (wanted != reference.negated):
-                return False, f"{reference.name} {'does not match' if check.result != 'matched' else 'matches'} ({check.says})"
+                return (
+                    False,
+                    f"{reference.name} {'does not match' if check.result != 'matched' else 'matches'} ({check.says})",
+                )
         return True, "; ".join(waiting)
 
     def _block(self, block: AnyBlock, condition: str) -> None:
@@ -136,7 +145,9 @@ class Maker:
             self.made.skipped.append(Skipped(block.name, f"refused: {side.refused}"))
         elif side.edits:
             files = tuple(one for one in side.files if one.outcome == "edit")
-            self._add(block, "; ".join(f"patches {one.file}: {one.reason}" for one in files), condition, files=side.files)
+            self._add(
+                block, "; ".join(f"patches {one.file}: {one.reason}" for one in files), condition, files=side.files
+            )
         else:
             why = side.agrees or "; ".join(f"{one.file}: {one.reason}" for one in side.files)
             self.made.skipped.append(Skipped(block.name, f"nothing to do: {why}"))
@@ -159,7 +170,9 @@ class Maker:
             return SideResult(refused=f"{path} {raw}")
         edited = free_edit(raw, path, body, self.inputs)
         one = told(path, raw, edited, plain)
-        refused = f"{path}{f':{edited.line}' if edited.line else ''}: {edited.reason}" if edited.outcome == "refused" else ""
+        refused = (
+            f"{path}{f':{edited.line}' if edited.line else ''}: {edited.reason}" if edited.outcome == "refused" else ""
+        )
         return SideResult((one,), refused, edited.reason if edited.outcome == "unchanged" else "")
 
     def _given(self, file: str) -> str:
@@ -181,7 +194,12 @@ class Maker:
             self.made.skipped.append(Skipped(block.name, unneeded))
             return
         services = [self._service(service) for service in block.command.services]
-        words = ["docker", "compose", *(["up", "-d", "--build"] if block.command.action == "build" else ["restart"]), *services]
+        words = [
+            "docker",
+            "compose",
+            *(["up", "-d", "--build"] if block.command.action == "build" else ["restart"]),
+            *services,
+        ]
         environment = {}
         if self.facts.project:
             environment["COMPOSE_PROJECT_NAME"] = self.facts.project
@@ -228,13 +246,21 @@ class Maker:
         self._add(block, does, "; ".join(part for part in hangs if part))
 
     def _script(self, block: doc.TokenStep | doc.ShellStep, condition: str) -> None:
-        environment = {declared.variable: self._shown(declared) for declared in self.runbook.inputs if declared.variable in block.text}
+        environment = {
+            declared.variable: self._shown(declared)
+            for declared in self.runbook.inputs
+            if declared.variable in block.text
+        }
         missing = tools.missing_script(block, self.facts)
         if missing and isinstance(block, doc.TokenStep):
             self.made.skipped.append(Skipped(block.name, missing))
             return
         command = Command(argv=(*_SHELLS[block.language], block.text), cwd=self.facts.folder, environment=environment)
-        what = "makes a token with the project's own script; only who asked for it gets it" if isinstance(block, doc.TokenStep) else "runs a script"
+        what = (
+            "makes a token with the project's own script; only who asked for it gets it"
+            if isinstance(block, doc.TokenStep)
+            else "runs a script"
+        )
         self._add(block, what, condition, command=command)
         self.made.tools.extend(tools.needed(tools.programs(block), block.name, self.facts))
 
@@ -254,11 +280,17 @@ class Maker:
     def _undo(self, included: set[str]) -> None:
         patched = [one.file for step in self.made.steps for one in step.files if one.outcome == "edit"]
         if patched:
-            self.made.rollback.append(f"every patch is taken back first, the last one first: {', '.join(dict.fromkeys(patched))}, if it still has the hash written")
+            self.made.rollback.append(
+                f"every patch is taken back first, the last one first: {', '.join(dict.fromkeys(patched))}, if it still has the hash written"
+            )
         for block in reversed(self.runbook.blocks):
             if isinstance(block, doc.Rollback) and block.undoes in included:
                 what = block.action
-                does = f"`{block.text.strip()}`" if isinstance(what, doc.Shell | doc.Composed) else f"a patch of {what.file}"
+                does = (
+                    f"`{block.text.strip()}`"
+                    if isinstance(what, doc.Shell | doc.Composed)
+                    else f"a patch of {what.file}"
+                )
                 self.made.rollback.append(f"{block.name} undoes {block.undoes}: {does}")
 
 
@@ -270,7 +302,13 @@ def _proof(block: doc.Verify, steps: list[str], inputs: Mapping[str, str]) -> st
     if isinstance(what, doc.Joined):
         parts = [f"the server logs `{what.log}`{after}"] if what.log else []
         parts += [f"an agent is ACTIVE in the room{'' if parts else after}"] if what.agent else []
-        where = "in a room made for it" if what.canary else f"in room {quote(inputs.get('room', ''))}" if inputs.get("room") else "in the room"
+        where = (
+            "in a room made for it"
+            if what.canary
+            else f"in room {quote(inputs.get('room', ''))}"
+            if inputs.get("room")
+            else "in the room"
+        )
         return f"{where}: {' and '.join(parts)}{held}"
     if isinstance(what, doc.Shell):
         return f"the script of {block.name} ends with 0{after}{held}"

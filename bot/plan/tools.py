@@ -23,7 +23,28 @@ _MEND: Final = {
     "docker": "install Docker, or run Fletcher where it is",
     "docker compose": "install the compose plugin of Docker (docker-compose-plugin)",
 }
-_WORDS: Final = {"if", "then", "else", "fi", "for", "do", "done", "while", "case", "esac", "set", "export", "cd", "echo", "test", "[", "true", "exit", "{", "}"}
+_WORDS: Final = {
+    "if",
+    "then",
+    "else",
+    "fi",
+    "for",
+    "do",
+    "done",
+    "while",
+    "case",
+    "esac",
+    "set",
+    "export",
+    "cd",
+    "echo",
+    "test",
+    "[",
+    "true",
+    "exit",
+    "{",
+    "}",
+}
 
 
 def programs(block: doc.TokenStep | doc.ShellStep) -> tuple[str, ...]:
@@ -70,6 +91,11 @@ def patched_file(runbook: Runbook, block: doc.Patch, inputs: Mapping[str, str], 
     declared = runbook.input(file.removeprefix("$")) if file.startswith("$") else None
     is_default = declared is not None and value == (declared.default or "")
     body = block.change.body
-    if is_default and isinstance(body, doc.Merge) and any(one.path[0] == "agents" for one in body.assignments) and seen.setup.server:
+    if (
+        is_default
+        and isinstance(body, doc.Merge)
+        and any(one.path[0] == "agents" for one in body.assignments)
+        and seen.setup.server
+    ):
         return seen.setup.server[0].place.source
     return value

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from bot.runbook.document import Approval, Effect
+from bot.runbook.document import Approval, Effect  # noqa: TC001  # the values are made of them
 
 Outcome = Literal["edit", "unchanged", "refused"]
 

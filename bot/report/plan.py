@@ -42,9 +42,14 @@ def lines(plan: Plan, *, width: int = 100, brief: bool = False) -> Iterator[str]
 
 def _step(step: Step, number: int, width: int) -> Iterator[str]:
     condition = f"; {step.condition}" if step.condition else ""
-    yield from _wrapped(f"{step.name} ({step.effect}, at most {span(step.timeout)}): {step.does}{condition}", width, f"    {number}. ")
+    yield from _wrapped(
+        f"{step.name} ({step.effect}, at most {span(step.timeout)}): {step.does}{condition}", width, f"    {number}. "
+    )
     if step.command is not None:
-        yield from (f"         $ {line}" if not at else f"           {line}" for at, line in enumerate(command(step.command).splitlines()))
+        yield from (
+            f"         $ {line}" if not at else f"           {line}"
+            for at, line in enumerate(command(step.command).splitlines())
+        )
     for file in step.files:
         if file.diff:
             yield from (f"       {line}" for line in file.diff.splitlines())
@@ -60,7 +65,11 @@ def _afterwards(plan: Plan, width: int, *, brief: bool) -> Iterator[str]:
         yield from _wrapped(f"within {span(step.timeout)}, {step.does}", width, "    - ")
     if brief:
         return
-    for title, said in (("If it does not hold", plan.rollback), ("What it brings along", plan.side_effects), ("Left as it is", plan.left_over)):
+    for title, said in (
+        ("If it does not hold", plan.rollback),
+        ("What it brings along", plan.side_effects),
+        ("Left as it is", plan.left_over),
+    ):
         if said:
             yield f"  {title}"
         for one in said:
@@ -72,7 +81,9 @@ def _afterwards(plan: Plan, width: int, *, brief: bool) -> Iterator[str]:
     if plan.tools:
         yield "  Programs"
     for tool in plan.tools:
-        yield from _wrapped(f"{tool.name}, for {tool.needed_by}: {tool.path or f'not found; {tool.mend}'}", width, "    - ")
+        yield from _wrapped(
+            f"{tool.name}, for {tool.needed_by}: {tool.path or f'not found; {tool.mend}'}", width, "    - "
+        )
     yield f"  digest {plan.digest}"
 
 
@@ -81,10 +92,14 @@ def markdown(plan: Plan) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     # Markdown, no HTML: what is filled in is escaped by `text`, `code` and `fenced`.
-    room = Environment(loader=PackageLoader("bot.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701
+    room = Environment(  # noqa: S701
+        loader=PackageLoader("bot.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False,
+    )  # fmt: skip
     template = room.get_template("plan.md.j2")
     missing = [tool for tool in plan.tools if not tool.path]
-    told = template.render(plan=plan, missing=missing, text=text, code=code, fenced=fenced, command=command, sessions=sessions, span=span)
+    told = template.render(
+        plan=plan, missing=missing, text=text, code=code, fenced=fenced, command=command, sessions=sessions, span=span
+    )
     return re.sub(r"\n{3,}", "\n\n", told)
 
 
@@ -109,7 +124,7 @@ def fenced(said: str, language: str) -> str:
 
 def command(given: Command) -> str:
     """A command as one could type it, with what is set for it and where it is run."""
-    shell = given.argv[0] in {"sh", "bash", "python3"} and given.argv[-2] == "-c" or "-euc" in given.argv
+    shell = (given.argv[0] in {"sh", "bash", "python3"} and given.argv[-2] == "-c") or "-euc" in given.argv
     said = given.argv[-1].rstrip("\n") if shell else shlex.join(given.argv)
     setting = "".join(f"{name}={shlex.quote(value)} " for name, value in given.environment.items())
     where = f"cd {shlex.quote(given.cwd)}\n" if given.cwd else ""
@@ -131,5 +146,10 @@ def span(seconds: float) -> str:
 
 def _wrapped(said: str, width: int, first: str) -> Iterator[str]:
     yield from textwrap.wrap(
-        said, width, initial_indent=first, subsequent_indent=" " * len(first), break_long_words=False, break_on_hyphens=False
+        said,
+        width,
+        initial_indent=first,
+        subsequent_indent=" " * len(first),
+        break_long_words=False,
+        break_on_hyphens=False,
     ) or [first.rstrip()]

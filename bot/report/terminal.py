@@ -83,7 +83,12 @@ def _proposed(plan: Plan, width: int) -> Iterator[str]:
     yield ""
     yield from plan_lines(plan, width=width, brief=True)
     room = f" --room {shlex.quote(plan.room)}" if plan.room else ""
-    yield from _wrapped(f"All of it: `fletcher plan {plan.runbook}{room}` with the same sources. Nothing was changed.", width, "  ", "  ")
+    yield from _wrapped(
+        f"All of it: `fletcher plan {plan.runbook}{room}` with the same sources. Nothing was changed.",
+        width,
+        "  ",
+        "  ",
+    )
 
 
 def _row(

@@ -51,10 +51,8 @@ _ALL: Final = (
         "the worker reports no load, so that the server never refuses it for its load",
         ("worker",),
         (
-            "There is no back-pressure any more: the worker takes jobs until it fails, and several workers of one name"
-            " are no longer balanced.",
-            "Better where it can be done: agents-js 1.0.49 or newer, whose load respects the container's limits, or a load"
-            " that counts jobs.",
+            "There is no back-pressure any more: the worker takes jobs until it fails, and several of one name are not balanced.",
+            "Better where it can be done: agents-js 1.0.49 or newer, which respects the container's limits, or a load that counts jobs.",
         ),
     ),
     Remedy(
@@ -62,8 +60,7 @@ _ALL: Final = (
         "the worker reports its real load again",
         ("worker",),
         (
-            "The server again refuses the worker while its load is high: from 0.7 on by default (server 1.11 and newer),"
-            " 1.0 (1.9 and 1.10), 0.65 (1.8).",
+            "The server again refuses the worker while its load is high: from 0.7 on (server 1.11 and newer), 1.0 (1.9, 1.10) or 0.65 (1.8).",
         ),
     ),
     Remedy(
