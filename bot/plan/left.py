@@ -29,8 +29,6 @@ def over(seen: Seen, remedy: str, made: Made) -> Iterator[str]:
     for place in other_places(seen, edited):
         name = quote(place.agent_name) if place.agent_name is not None else "an agent that is named at run time"
         yield f"{place.place.source}:{place.place.line} {_VIA[place.via]} {name} and is left as it is"
-    if any(seen.tokens) or seen.setup.token_makers:
-        yield "tokens that are handed out already keep their dispatch until they expire"
 
 
 def instead(proposal: Proposal, made: Made, row: Verdict | None, seen: Seen) -> Iterator[str]:
@@ -42,6 +40,8 @@ def instead(proposal: Proposal, made: Made, row: Verdict | None, seen: Seen) -> 
                 yield "with both sources at hand (--project DIR for each) it can be planned"
             if row is not None and row.agent and seen.setup.workers:
                 yield f"the other way round: --input remedy=explicit-dispatch --input agent_name={row.agent}"
+        case "create-dispatch":
+            yield "a new room's name per session"
         case "explicit-dispatch":
             if room:
                 yield "for the room that is open now: --input remedy=create-dispatch"

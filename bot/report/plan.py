@@ -91,10 +91,13 @@ def markdown(plan: Plan) -> str:
     """The plan as Markdown that keeps what it quotes from being taken for markup."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    # Markdown, no HTML: what is filled in is escaped by `text`, `code` and `fenced`.
-    room = Environment(  # noqa: S701
-        loader=PackageLoader("bot.report"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False,
-    )  # fmt: skip
+    room = Environment(
+        loader=PackageLoader("bot.report"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # noqa: S701  # Markdown, no HTML: `text`, `code` and `fenced` escape what is filled in
+    )
     template = room.get_template("plan.md.j2")
     missing = [tool for tool in plan.tools if not tool.path]
     told = template.render(
@@ -104,8 +107,11 @@ def markdown(plan: Plan) -> str:
 
 
 def text(said: str) -> str:
-    """A sentence in Markdown, on one line, nothing of it taken for markup."""
-    return _MARKED.sub(r"\\\1", " ".join(said.split()))
+    """A sentence in Markdown, on one line: what stands between backticks is code, nothing else is taken for markup."""
+    parts = " ".join(said.split()).split("`")
+    if len(parts) % 2 == 0:  # one of them has no partner
+        return _MARKED.sub(r"\\\1", "`".join(parts))
+    return "".join(code(part) if at % 2 and part else _MARKED.sub(r"\\\1", part) for at, part in enumerate(parts))
 
 
 def code(said: str) -> str:
@@ -126,7 +132,8 @@ def command(given: Command) -> str:
     """A command as one could type it, with what is set for it and where it is run."""
     shell = (given.argv[0] in {"sh", "bash", "python3"} and given.argv[-2] == "-c") or "-euc" in given.argv
     said = given.argv[-1].rstrip("\n") if shell else shlex.join(given.argv)
-    setting = "".join(f"{name}={shlex.quote(value)} " for name, value in given.environment.items())
+    gap, word = ("\n", "export ") if "\n" in said else (" ", "")  # a setting before a command is for that line alone
+    setting = "".join(f"{word}{name}={shlex.quote(value)}{gap}" for name, value in given.environment.items())
     where = f"cd {shlex.quote(given.cwd)}\n" if given.cwd else ""
     return f"{where}{setting}{said}"
 
