@@ -38,6 +38,7 @@ _CALLED = (
     "with_room_config",
     "with_grants",
     "with_grant",
+    "with_kind",
     "add",
     "append",
     "extend",
@@ -215,7 +216,7 @@ class _Reading(Reading):
         if callee is None or callee.type != "attribute":
             return
         method = self.module.written(callee.child_by_field_name("attribute"))
-        if method not in {"with_room_config", "with_grants", "with_grant"}:
+        if method not in {"with_room_config", "with_grants", "with_grant", "with_kind"}:
             return
         receiver = self.module.value(callee.child_by_field_name("object"))
         args, named = arguments(self.module, node.child_by_field_name("arguments"), {})
@@ -224,6 +225,11 @@ class _Reading(Reading):
             conditional = self.module.scopes.guard(node)
             if self.config(given, "token", self.module.spot(node), conditional=conditional):
                 self.mark(receiver, self._beside(node))
+            return
+        if method == "with_kind":
+            # An agent that joins by itself, and what records or feeds a room, is nobody to dispatch an agent for.
+            if isinstance(given, Lit) and given.value in {"agent", "egress", "ingress"}:
+                self.forbid_joining(receiver)
             return
         for grants in made_by(given, "VideoGrants"):
             join = field(grants.named, "room_join") if grants.named is not None else ABSENT

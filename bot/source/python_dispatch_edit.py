@@ -1,0 +1,133 @@
+"""Edits of the join tokens that a Python file makes: which agent they ask for, or that they ask for none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.source import settle
+from bot.source.edit import RefusedError
+from bot.source.python_calls import arguments
+from bot.source.python_chain import filling, without
+from bot.source.python_dispatch_put import put_dispatch
+from bot.source.python_draft import items_of, line_of
+from bot.source.python_name import changed_name
+from bot.source.values import ABSENT, Entry, Lit, Ref, Table, Unknown, field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tree_sitter import Node
+
+    from bot.source.found import Found, FoundDispatch
+    from bot.source.python_draft import Draft
+    from bot.source.surroundings import Surroundings
+
+_ITERATES = frozenset({"for_statement", "list_comprehension", "generator_expression"})
+_CARRIED = ("metadata", "deployment", "attributes")
+_NAMES = ("agent_name", "agentName")
+
+
+def dispatch_part(draft: Draft, found: Found, want: str, around: Surroundings) -> None:
+    """Have each join token made here ask for one agent, or for none."""
+    all_asked = [one for one in found.dispatches if one.via == "token"]
+    filled = next((token for token in found.tokens if token.dispatches), None)
+    if filled is not None and not all_asked:
+        raise RefusedError("the token gets its agents in a way that cannot be followed", filled.spot.line)
+    # One that names nobody asks for nobody; it is where a name can be written.
+    asked = [one for one in all_asked if want or settle.dispatchers(one, around)]
+    nodes = [_dispatch_node(draft, one) for one in asked]
+    _single(draft, asked, nodes, around)
+    for one, node in zip(asked, nodes, strict=True):
+        if want:
+            _rename(draft, one, node, want, around)
+        else:
+            _take(draft, one, node)
+    if want:
+        put_dispatch(draft, [token for token in found.tokens if not token.dispatches], want, around)
+
+
+def others(found: Found, around: Surroundings) -> Iterator[tuple[int, str]]:
+    """The lines, with what they do, that ask for an agent otherwise than by a join token."""
+    doing = {"create-dispatch": "a call of create_dispatch", "create-room": "a new room", "sip-rule": "a SIP rule"}
+    for one in found.dispatches:
+        if one.via != "token" and settle.dispatchers(one, around):
+            yield one.spot.line, doing.get(one.via, "something else")
+
+
+def _dispatch_node(draft: Draft, one: FoundDispatch) -> Node:
+    """The call or dict that names the agent; RefusedError when it is made elsewhere."""
+    node = draft.node(one.spot, "the dispatch")
+    if node.type == "dictionary":
+        return node
+    if node.type == "call":
+        callee = node.child_by_field_name("function")
+        value = draft.module.value(callee)
+        name = draft.module.last_name(callee) if callee is not None else ""
+        if name == "add" or (isinstance(value, Ref) and value.name == "RoomAgentDispatch"):
+            return node
+    why = one.name.why if isinstance(one.name, Unknown) else "the dispatch is made elsewhere"
+    raise RefusedError(why, one.spot.line)
+
+
+def _single(draft: Draft, asked: list[FoundDispatch], nodes: list[Node], around: Surroundings) -> None:
+    """RefusedError when several agents are asked for, so that it is not clear which one is meant."""
+    for node in nodes:
+        above = node.parent
+        if above is not None and above.type == "list" and len(items_of(above)) > 1:
+            raise RefusedError("several agents are dispatched", line_of(node))
+        for up, _ in draft.module.climb(node):
+            if up.type in {"function_definition", "lambda", "module"}:
+                break
+            if up.type in _ITERATES and not _within_loop_over_tokens(draft, up):
+                raise RefusedError("several agents may be dispatched", line_of(node))
+    names: dict[str, FoundDispatch] = {}
+    for one in asked:
+        for dispatcher in settle.dispatchers(one, around):
+            if dispatcher.agent_name is not None:
+                names.setdefault(dispatcher.agent_name, one)
+    if len(names) > 1:
+        shown = " and ".join(f"'{name}'" for name in list(names)[:2])
+        raise RefusedError(f"several agents are dispatched: {shown}", list(names.values())[1].spot.line)
+
+
+def _within_loop_over_tokens(draft: Draft, loop: Node) -> bool:
+    """Whether each round of a loop makes a token of its own."""
+    return any(
+        loop.start_byte <= call.start_byte < loop.end_byte for call in draft.module.calls_by_name.get("AccessToken", [])
+    )
+
+
+def _options(draft: Draft, node: Node) -> Table | None:
+    if node.type == "dictionary":
+        value = draft.module.value(node)
+        return value if isinstance(value, Table) else None
+    _, named = arguments(draft.module, node.child_by_field_name("arguments"), {})
+    return named
+
+
+def _take(draft: Draft, one: FoundDispatch, node: Node) -> None:
+    table = _options(draft, node)
+    for key in _CARRIED:
+        value = field(table, key) if table is not None else ABSENT
+        if value is not ABSENT and not (isinstance(value, Lit) and not value.value):
+            raise RefusedError(f"the dispatch carries {key}, which the agent may need", line_of(node))
+    callee = node.child_by_field_name("function") if node.type == "call" else None
+    ops = filling(node) if callee is not None and draft.module.last_name(callee) == "add" else without(draft, node)
+    if ops is None:
+        raise RefusedError("the dispatch is used in a way that cannot be followed", one.spot.line)
+    draft.remove(ops)
+
+
+def _rename(draft: Draft, one: FoundDispatch, node: Node, want: str, around: Surroundings) -> None:
+    if [dispatcher.agent_name for dispatcher in settle.dispatchers(one, around)] == [want]:
+        return
+    table = _options(draft, node)
+    found: list[Entry] = [entry for entry in table.entries if entry.key in _NAMES] if table is not None else []
+    if found:
+        changed_name(draft, found[-1], found[-1].value, want, around)
+    elif node.type == "call":
+        listed = node.child_by_field_name("arguments")
+        if listed is not None:
+            draft.add(listed, b"agent_name=" + draft.literal(want))
+    else:
+        raise RefusedError("the dispatch does not say here which agent it asks for", one.spot.line)
