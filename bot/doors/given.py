@@ -54,9 +54,9 @@ def files(args: argparse.Namespace) -> tuple[tuple[Kind, str], ...]:
     return found
 
 
-def question(args: argparse.Namespace, found: tuple[tuple[Kind, str], ...]) -> Question:
-    """The question: about the files, about what runs, or both."""
+def question(args: argparse.Namespace, found: tuple[tuple[Kind, str], ...], *, counted: bool = False) -> Question:
+    """The question: about the files, about what runs, or both; `counted` wants every session counted."""
     from bot.evidence.look import Question
 
     running = target.chosen(args) if args.live or not found or target.given(args) else None
-    return Question(found, tuple(args.room), args.since, args.until, running)
+    return Question(found, tuple(args.room), args.since, args.until, running, counted)

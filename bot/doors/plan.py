@@ -50,7 +50,7 @@ def plan(args: argparse.Namespace) -> int:
     if "room" in inputs and inputs["room"] not in args.room:
         args.room.append(inputs["room"])
     files = given.files(args)
-    with terminal.patience("still looking"), diagnose(given.question(args, files)) as answer:
+    with terminal.patience("still looking"), diagnose(given.question(args, files, counted=True)) as answer:
         made = propose(runbook, inputs, answer.look, answer.verdicts)
         unknown = made.refused and all(row.verdict == "inconclusive" for row in answer.verdicts.rows)
     _tell(made, args)

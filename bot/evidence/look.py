@@ -43,7 +43,7 @@ _TEXT: Final = 600  # characters of a cited line that are shown
 class Question:
     """What was given on the command line: (flag's kind, path) in order, rooms, and the window as text.
 
-    With a `target` what runs is looked at too.
+    With a `target` what runs is looked at too; `counted` asks its API who is in every room, not only in those asked for.
     """
 
     given: tuple[tuple[Kind, str], ...] = ()
@@ -51,6 +51,7 @@ class Question:
     since: str | None = None
     until: str | None = None
     target: Target | None = None
+    counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def look(question: Question, opened: ExitStack, live: Live | None = None) -> Loo
     """
     followed = live is not None
     if live is None and question.target is not None:
-        live = look_live(question.target, question.rooms, opened, here=Path.cwd())
+        live = look_live(question.target, () if question.counted else question.rooms, opened, here=Path.cwd())
     logs: list[LogFile] = []
     tokens: list[Token] = []
     endpoints: list[Endpoint] = []

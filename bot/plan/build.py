@@ -11,6 +11,7 @@ from bot.livekit.proposal import Proposal, dispatch_proposal
 from bot.livekit.words import quote
 from bot.plan import left, steps
 from bot.plan.guards import job_type_guards, load_guards
+from bot.plan.sides import sources
 from bot.plan.values import Asked, Checked, Disrupts, Guard, Plan, Step, sealed
 from bot.runbook import document as doc
 from bot.source.remedies import REMEDIES
@@ -85,11 +86,22 @@ class _Builder:
         if cause == "load-refused" or asked in LOAD_REMEDIES:
             return self._load_proposal(asked)
         found = dispatch_proposal(cause, (self.row.agent if self.row else None) or "", self.names) if cause else None
+        if not asked and not name and found is not None:
+            return self._at_hand(found, cause)
         if not asked:
-            return found if found is not None and not (name and name != found.agent) else self._named(name)
+            return found if found is not None and name == found.agent else self._named(name)
         if found is not None and asked == found.remedy and not name:
             return found
         return self._asked_for(asked, name, found)
+
+    def _at_hand(self, found: Proposal, cause: str) -> Proposal:
+        """The proposal; where either side could be changed, the one whose source is at hand."""
+        wanted = (self.row.agent if self.row is not None else None) or ""
+        hands = [side for side in ("token", "worker") if any(sources(self.look.projects, side))]
+        if cause != "name-mismatch" or found.odd is not None or found.refusal or hands != ["worker"]:
+            return found
+        why = f"{found.why}, and of the two the worker's source is at hand"
+        return Proposal("explicit-dispatch", wanted, "worker", why)
 
     @staticmethod
     def _named(name: str) -> Proposal:

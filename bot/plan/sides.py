@@ -50,7 +50,8 @@ def told(file: str, raw: bytes, edited: Edited, plain: Callable[[str], str]) -> 
     )  # fmt: skip
 
 
-def _sources(projects: Iterable[Project], side: Side) -> Iterator[tuple[Project, str]]:
+def sources(projects: Iterable[Project], side: Side) -> Iterator[tuple[Project, str]]:
+    """The files at hand that register workers, or make tokens, each with its project."""
     for project in projects:
         for path, found in project.found.items():
             if found.workers if side == "worker" else (found.tokens or any(d.via == "token" for d in found.dispatches)):
@@ -65,7 +66,7 @@ def worker_side(
     `given` is a file that a person named. A worker whose running name is not the one that its source says has it from
     elsewhere, and an edit of the source would not change it: that is refused, unless it already runs as wanted.
     """
-    at_hand = [(project, path) for project, path in _sources(projects, "worker") if not given or _same(path, given)]
+    at_hand = [(project, path) for project, path in sources(projects, "worker") if not given or _same(path, given)]
     running = names.running
     if not at_hand:
         if want.name is not None and running == (want.name,):
@@ -137,7 +138,7 @@ def token_side(
     the name that is asked for by mistake: places that ask for another one are meant so, and are left as they are.
     """
     agent = want.dispatch or ""
-    at_hand = [(project, path) for project, path in _sources(projects, "token") if not given or _same(path, given)]
+    at_hand = [(project, path) for project, path in sources(projects, "token") if not given or _same(path, given)]
     asked = _asked(seen, row)
     if not at_hand:
         if asked is not None and set(asked) == ({agent} - {""}):
