@@ -23,7 +23,15 @@ def demo(folder: Path) -> list[str]:
     """The demo's files, copied, as arguments of `plan` and `diagnose`."""
     shutil.copytree(DEMO, folder, dirs_exist_ok=True)
     logs = [str(folder / name) for name in ("livekit.log", "agent.log")]
-    return [*logs, "--project", str(folder / "project"), "--token", str(folder / "token.json"), "--room", "fletcher-dev"]
+    return [
+        *logs,
+        "--project",
+        str(folder / "project"),
+        "--token",
+        str(folder / "token.json"),
+        "--room",
+        "fletcher-dev",
+    ]
 
 
 def planned(*argv: str, runbook: str = "agent-never-joins") -> Reply:
@@ -46,13 +54,17 @@ def test_a_recording_gets_its_plan(case: Path) -> None:
     assert (plan["remedy"], plan["agent"]) == (wanted["remedy"], wanted["agent"])
     assert plan["refused"].replace(f"{case}/", "") == wanted.get("refused", "")
     assert [step["name"] for step in plan["steps"]] == wanted["steps"]
-    outcomes = {file["file"].removeprefix(f"{case}/"): file["outcome"] for step in plan["steps"] for file in step["files"]}
+    outcomes = {
+        file["file"].removeprefix(f"{case}/"): file["outcome"] for step in plan["steps"] for file in step["files"]
+    }
     assert outcomes == wanted.get("files", {})
 
 
 def test_the_table_speaks_of_every_treated_recording() -> None:
     """No row is left over, and none is missing."""
-    treated = {c.name for c in CASES if json.loads((c / "case.json").read_text(encoding="utf-8"))["diagnosis"] in TREATED}
+    treated = {
+        c.name for c in CASES if json.loads((c / "case.json").read_text(encoding="utf-8"))["diagnosis"] in TREATED
+    }
     assert set(TABLE) == treated
 
 
@@ -68,7 +80,12 @@ def test_it_shows_everything_before_anything_happens(tmp_path: Path) -> None:
     assert (reply.code, plan["refused"], plan["remedy"], plan["effect"]) == (0, "", "auto-dispatch", "disrupt")
     patch, rebuild, token = plan["steps"]
     [file] = patch["files"]
-    assert file["diff"].splitlines()[-4:] == ["   agent: import.meta.filename,", "-  agentName: 'livekit-ganglia-agent',", "   initializeProcessTimeout: 60_000,", " }));"]
+    assert file["diff"].splitlines()[-4:] == [
+        "   agent: import.meta.filename,",
+        "-  agentName: 'livekit-ganglia-agent',",
+        "   initializeProcessTimeout: 60_000,",
+        " }));",
+    ]
     assert len(file["before"]) == len(file["after"]) == 64
     assert rebuild["command"]["argv"] == ["docker", "compose", "up", "-d", "--build", "voice-agent"]
     assert token["command"]["environment"] == {"IN_ROOM": "fletcher-dev"}
@@ -94,7 +111,10 @@ def test_another_remedy_can_be_asked_for(tmp_path: Path) -> None:
     """With explicit dispatch the token is patched, the worker is left alone, and it is verified all the same."""
     plan = planned(*demo(tmp_path), "--input", "remedy=explicit-dispatch").json
     assert [step["name"] for step in plan["steps"]] == ["named-token", "new-token"]
-    assert "+import { AccessToken, RoomConfiguration, RoomAgentDispatch } from 'livekit-server-sdk';" in plan["steps"][0]["files"][0]["diff"]
+    assert (
+        "+import { AccessToken, RoomConfiguration, RoomAgentDispatch } from 'livekit-server-sdk';"
+        in plan["steps"][0]["files"][0]["diff"]
+    )
     assert plan["effect"] == "change"
     assert len(plan["verification"]) == 1
 
@@ -103,7 +123,9 @@ def test_a_way_back_is_planned_whatever_the_verdict_is(tmp_path: Path) -> None:
     """`real-load` takes an override away that somebody made before."""
     given = demo(tmp_path)
     source = tmp_path / "project" / "apps" / "voice-agent" / "src" / "agent.ts"
-    source.write_text(source.read_text(encoding="utf-8").replace("60_000,", "60_000,\n  loadFunc: async () => 0,"), encoding="utf-8")
+    source.write_text(
+        source.read_text(encoding="utf-8").replace("60_000,", "60_000,\n  loadFunc: async () => 0,"), encoding="utf-8"
+    )
     plan = planned(*given, "--input", "remedy=real-load", runbook="no-servers-available").json
     assert [step["name"] for step in plan["steps"]][:2] == ["report-real-load", "rebuild-agent"]
     assert "-  loadFunc: async () => 0," in plan["steps"][0]["files"][0]["diff"]
@@ -133,7 +155,12 @@ def test_a_secret_in_the_file_is_not_in_the_plan(tmp_path: Path) -> None:
     secret = "f3k9Qz7LmN2pXv8RtB4wYc6D"
     text = source.read_text(encoding="utf-8").replace("  agentName", f"  apiSecret: '{secret}',\n  agentName")
     source.write_text(text, encoding="utf-8")
-    assert secret not in planned(*given).out + fletcher("plan", "agent-never-joins", *given).out + fletcher("diagnose", *given).out
+    assert (
+        secret
+        not in planned(*given).out
+        + fletcher("plan", "agent-never-joins", *given).out
+        + fletcher("diagnose", *given).out
+    )
 
 
 # --- what is refused ---------------------------------------------------------------------------------------------------
@@ -154,7 +181,11 @@ def test_one_side_alone_is_refused_with_what_to_do_there(tmp_path: Path) -> None
         (["plan"], 2, "which runbook"),
         (["plan", "agent-never-join", "x.log"], 2, "agent-never-joins"),
         (["plan", "agent-never-joins", "--input", "remedy"], 2, "--input NAME=VALUE"),
-        (["plan", "agent-never-joins", str(DEMO / "livekit.log"), "--input", "remedy=auto"], 2, "must be one of auto-dispatch"),
+        (
+            ["plan", "agent-never-joins", str(DEMO / "livekit.log"), "--input", "remedy=auto"],
+            2,
+            "must be one of auto-dispatch",
+        ),
         (["plan", "agent-never-joins", str(DEMO / "livekit.log"), "--input", "rooms=x"], 2, "room"),
     ],
 )

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from bot import __version__
-from bot.doors import config, doctor, given, patch, plan, target
+from bot.doors import config, doctor, given, patch, plan, runbooks, target
 from bot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ examples:
   fletcher workers                                   the workers there are now
   fletcher doctor                                    what stands in the way, and what mends it
   fletcher demo                                      a recorded incident, diagnosed
+  fletcher runbooks                                  what Fletcher can mend, and how
   fletcher diagnose livekit.log agent.log --room X   why has room X no agent?
   docker compose logs | fletcher diagnose -          the same from everything at once
   fletcher diagnose --project .                      do worker and dispatch agree?
@@ -42,6 +43,7 @@ _VERBS = {
     "schema": "print the JSON Schema of --json",
     "config": "check fletcher.toml, and tell what is set from where",
     "init": "write a fletcher.toml into this folder",
+    "runbooks": "list, show, lint, begin and try runbooks",
     "doctor": "look whether Fletcher can see what it needs, and say what mends it",
 }
 
@@ -211,6 +213,7 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], object]] = {
     "schema": lambda p: p.add_argument("--json", action="store_true", help="changes nothing: the schema is JSON"),
     "config": config.config_options,
     "init": config.init_options,
+    "runbooks": runbooks.options,
     "doctor": doctor.options,
     "patch": patch.options,
     "plan": plan.options,
@@ -222,6 +225,7 @@ _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "schema": _schema,
     "config": config.config,
     "init": config.init,
+    "runbooks": runbooks.runbooks,
     "doctor": doctor.doctor,
     "patch": patch.patch,
     "plan": plan.plan,

@@ -14,6 +14,7 @@ from bot.plan.guards import job_type_guards, load_guards
 from bot.plan.sides import sources
 from bot.plan.values import Asked, Checked, Disrupts, Guard, Plan, Step, sealed
 from bot.runbook import document as doc
+from bot.runbook.weigh import weigh_causes, weigh_inputs
 from bot.source.remedies import REMEDIES
 
 if TYPE_CHECKING:
@@ -168,23 +169,15 @@ class _Builder:
 
     def _check(self, block: doc.Check) -> Checked:
         match block.evidence:
-            case doc.Causes(causes):
-                return self._caused(block.name, causes)
-            case doc.Chosen(values):
-                differs = [name for name, value in values.items() if self.inputs.get(name, "") != value]
-                told = ", ".join(f"{name} is {self.inputs.get(name, '') or 'not set'}" for name in values)
-                return Checked(block.name, "not matched" if differs else "matched", told)
+            case doc.Causes() as asked:
+                weighed = weigh_causes(asked, (self.row,) if self.row is not None else ())
+            case doc.Chosen() as asked:
+                weighed = weigh_inputs(asked, self.inputs)
             case doc.Shell():
                 return Checked(block.name, "waiting", "a script; it is run after the approval")
-        return self.facts.checks.get(block.name, Checked(block.name, "inconclusive", "it was not looked at"))
-
-    def _caused(self, name: str, causes: tuple[str, ...]) -> Checked:
-        if self.row is None:
-            return Checked(name, "inconclusive", "no room was seen")
-        told = self.look.plain(self.row.summary)
-        if self.row.verdict == "inconclusive":
-            return Checked(name, "inconclusive", told)
-        return Checked(name, "matched" if self.row.cause in causes else "not matched", told)
+            case _:
+                return self.facts.checks.get(block.name, Checked(block.name, "inconclusive", "it was not looked at"))
+        return Checked(block.name, weighed.word, self.look.plain(weighed.why))
 
     # --- may it be done ------------------------------------------------------------------------
 

@@ -59,10 +59,10 @@ class Skipped(Struct, frozen=True):
 
 
 class Checked(Struct, frozen=True):
-    """What a check of the runbook came to: matched, contradicted, not matched, inconclusive, or waiting (a script)."""
+    """What a check of the runbook came to; a script is waiting, since it is run only after the approval."""
 
     name: str
-    result: Literal["matched", "contradicted", "not matched", "inconclusive", "waiting"]
+    result: Literal["matched", "contradicted", "not-matched", "inconclusive", "waiting"]
     says: str
 
 
