@@ -254,7 +254,7 @@ class Cutter:
 
     def _from_variable_declarator(self, _: Node, parent: Node) -> bool:
         name = parent.child_by_field_name("name")
-        return name is not None and name.type == "identifier" and self._variable(name)
+        return name is not None and name.type == "identifier" and self._variable(name, sure=True)
 
     # --- variables and functions -------------------------------------------------------------
 
@@ -284,13 +284,19 @@ class Cutter:
             return None
         return None if whole.parent is None or whole.parent.type in {"export_statement", "for_statement"} else whole
 
-    def _variable(self, name: Node) -> bool:
-        """Take out a variable with all that is done with it, if that is only to carry what goes."""
+    def _variable(self, name: Node, *, sure: bool = False) -> bool:
+        """Take out a variable with all that is done with it, if that is only to carry what goes.
+
+        `sure`: what the variable is declared with is known to go.
+        """
         whole, uses = self.uses(name)
         if whole is None:
             return False
         if self.gone(whole):
             return True
+        given = next(child for child in whole.named_children if child.type != "comment").child_by_field_name("value")
+        if not sure and given is not None and not self._only_dispatches(given):
+            return False
         saved = dict(self._statements), {key: (node, set(which)) for key, (node, which) in self._lists.items()}
         self.statement(whole)
         left = [use for use in uses if not self.gone(use) and not self._use(use)]

@@ -37,12 +37,12 @@ def edit(text: SourceText, raw: bytes, module: TypeScriptModule, want: Want, aro
     except RefusedError as refused:
         return Edited("refused", raw, refused.reason, refused.line)
     except RecursionError:
-        return Edited("refused", raw, "it is nested too deeply to be edited")
+        return Edited("refused", raw, "is nested too deeply to be edited")
 
 
 def _edit(text: SourceText, raw: bytes, module: TypeScriptModule, want: Want, around: Surroundings) -> Edited:
     if text.shift is None:
-        raise RefusedError("it is not UTF-8; save it as UTF-8 first")
+        raise RefusedError("is not UTF-8; save it as UTF-8 first")
     if module.root.has_error:
         raise RefusedError("the file does not parse", first_error(module.root))
     draft = Draft(text, module, around)
@@ -128,7 +128,7 @@ def _nothing(draft: Draft, want: Want) -> str:
     has_worker = bool(draft.found.workers)
     has_token = bool(draft.found.tokens or of_tokens(draft))
     if not has_worker and not has_token:
-        return "it registers no worker and makes no token"
+        return "registers no worker and makes no token"
     said: list[str] = []
     if has_worker and want.name is not None:
         said.append(f"the worker is named '{want.name}' already" if want.name else "the worker has no name already")
@@ -140,7 +140,7 @@ def _nothing(draft: Draft, want: Want) -> str:
         said.append(
             f"the token asks for '{want.dispatch}' already" if want.dispatch else "the token asks for no agent already"
         )
-    return ", ".join(said) or ("it makes no token" if has_worker else "it registers no worker")
+    return ", ".join(said) or ("makes no token" if has_worker else "registers no worker")
 
 
 def _aside(draft: Draft, want: Want) -> list[str]:

@@ -60,7 +60,15 @@ def _known_as(module: TypeScriptModule, name: str, package: str) -> str:
 
 
 def _package_of(module: TypeScriptModule, binding: Binding) -> str:
-    return binding.module if binding.kind == "import" else required(module, binding.node)
+    return binding.module if binding.kind == "import" else _loaded(module, binding.node)
+
+
+def _loaded(module: TypeScriptModule, node: Node) -> str:
+    """The package that an expression loads, or that is imported as a whole under the name that it is."""
+    if node.type == "identifier":
+        whole = module.scopes.find(module.written(node), node)
+        return whole.module if whole is not None else ""
+    return required(module, node)
 
 
 def required(module: TypeScriptModule, node: Node | None) -> str:
@@ -230,7 +238,7 @@ def _idle_variable(draft: Draft, node: Node, idle: set[str]) -> None:
         plain = value.type in _LITERALS and not any(one.type == "template_substitution" for one in value.named_children)
         if (plain and whole.children[0].type == "const") or required(module, value):
             draft.cutter.statement(whole)
-    elif name.type == "object_pattern" and required(module, value):
+    elif name.type == "object_pattern" and _loaded(module, value):
         parts = parameters(name)
         if any(part.type == "rest_pattern" for part in parts):
             return

@@ -11,7 +11,7 @@ from bot.source.splice import Splice, added, after_statement, indent_at, indent_
 from bot.source.surroundings import bounds
 from bot.source.typescript_cut import PROPERTIES, WRAPPERS
 from bot.source.typescript_draft import only_argument, under
-from bot.source.typescript_imports import imported_names, required
+from bot.source.typescript_imports import imported_names
 from bot.source.typescript_scope import key_text, parameters
 from bot.source.typescript_worker_edit import set_text
 from bot.source.values import ABSENT, Lit, Made, Ref, Table, Value, each, entry, field, made_by
@@ -193,38 +193,41 @@ def _add(draft: Draft, token: FoundToken, name: str) -> None:
 
 
 def _classes(draft: Draft, token: Ref, names: tuple[str, ...], where: FoundToken) -> list[str]:
-    """How the SDK's classes are written beside that of the token."""
-    if not token.module:
-        prefix = "".join(f"{part}." for part in token.path[:-1])
-        return [prefix + name for name in names]  # a fragment that imports nothing
+    """How the SDK's classes are written beside that of the token, imported if need be."""
+    node = draft.cutter.node_at(where.spot, frozenset({"new_expression"}))
+    constructor = node.child_by_field_name("constructor") if node is not None else None
     sdk = bounds(draft.around.version(draft.source, _SDK))
     known = sdk.since(2, 14, 2)
     # Up to 2.14.1 the classes had to be imported from the package of the protocol, which serves every version.
-    package = token.module if known or (known is None and sdk.low is None) else _PROTOCOL
-    local = _local_load(draft, token, names)
-    return local or imported_names(draft, names, package, where.spot)
+    if token.module and not (known or (known is None and sdk.low is None)):
+        return imported_names(draft, names, _PROTOCOL, where.spot)
+    if constructor is not None and constructor.type == "member_expression":
+        holder = draft.module.written(constructor.child_by_field_name("object"))
+        return [f"{holder}.{name}" for name in names]
+    if not token.module:
+        return list(names)  # a fragment that imports nothing
+    if constructor is not None and _into_pattern(draft, constructor, names):
+        return list(names)
+    if known is None:
+        draft.notes.append(f"`{token.module}` offers {' and '.join(names)} from 2.14.2 on; before, {_PROTOCOL} does.")
+    return imported_names(draft, names, token.module, where.spot)
 
 
-def _local_load(draft: Draft, token: Ref, names: tuple[str, ...]) -> list[str]:
-    """The names beside the token's own where the SDK is loaded within a function."""
+def _into_pattern(draft: Draft, constructor: Node, names: tuple[str, ...]) -> bool:
+    """Take the classes out of the SDK where the token's own is taken out of it within a function."""
     module = draft.module
-    for node in module.nodes("variable_declarator"):
-        pattern = node.child_by_field_name("name")
-        if pattern is None or module.function_at(node) == module.root.id:
-            continue
-        if required(module, node.child_by_field_name("value")) != token.module:
-            continue
-        if pattern.type == "identifier":
-            return [f"{module.written(pattern)}.{name}" for name in names]
-        if pattern.type == "object_pattern":
-            there = {module.written(part) for part in parameters(pattern)}
-            missing = [name.encode() for name in names if name not in there | draft.imported]
-            draft.imported.update(names)
-            data = module.text.data
-            if missing:
-                draft.changes += added(data, listed(pattern), b", ".join(missing), draft.comments(), b" ")
-            return list(names)
-    return []
+    binding = module.scopes.find(module.written(constructor), constructor)
+    declared = binding.node.parent if binding is not None and binding.kind == "value" else None
+    pattern = declared.child_by_field_name("name") if declared is not None else None
+    if pattern is None or pattern.type != "object_pattern" or module.function_at(pattern) == module.root.id:
+        return False
+    there = {module.written(part) for part in parameters(pattern)} | draft.imported
+    missing = [name for name in names if name not in there]
+    draft.imported.update(missing)
+    if missing:
+        text = ", ".join(missing).encode()
+        draft.changes += added(module.text.data, listed(pattern), text, draft.comments(), b" ")
+    return True
 
 
 def _existing(draft: Draft, token: FoundToken) -> Node | None:
