@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bot.source.cut import Cut
 from bot.source.edit import RefusedError
 from bot.source.python_draft import Ops, items_of, listing
+from bot.source.python_needs import drop_unused_imports
 from bot.source.splice import Splice, after_statement, newline, spliced
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _DOES = frozenset({"call", "await", "named_expression", "yield"})
 def changes(draft: Draft) -> list[Splice]:
     """All changes, in the order of the text and ready to be made."""
     draft.splices.update(_emptied(draft))
+    drop_unused_imports(draft)
     for (_, package), (beside, names) in draft.imports.items():
         _import(draft, beside, package, sorted(names))
     statements = [(node.start_byte, node.end_byte) for node in draft.statements.values()]

@@ -9,7 +9,7 @@ from bot.source.edit import RefusedError
 from bot.source.python_calls import arguments
 from bot.source.python_chain import filling, without
 from bot.source.python_dispatch_put import put_dispatch
-from bot.source.python_draft import items_of, line_of
+from bot.source.python_draft import at, items_of, line_of
 from bot.source.python_name import changed_name
 from bot.source.values import ABSENT, Entry, Lit, Ref, Table, Unknown, field
 
@@ -35,7 +35,8 @@ def dispatch_part(draft: Draft, found: Found, want: str, around: Surroundings) -
         raise RefusedError("the token gets its agents in a way that cannot be followed", filled.spot.line)
     # One that names nobody asks for nobody; it is where a name can be written.
     asked = [one for one in all_asked if want or settle.dispatchers(one, around)]
-    nodes = [_dispatch_node(draft, one) for one in asked]
+    with at(found.tokens[0].spot.line if found.tokens else 0):
+        nodes = [_dispatch_node(draft, one) for one in asked]
     _single(draft, asked, nodes, around)
     for one, node in zip(asked, nodes, strict=True):
         if want:

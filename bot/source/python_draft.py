@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from bot.source.edit import RefusedError
 from bot.source.splice import Listed, Splice, added, listed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tree_sitter import Node
 
     from bot.source.python_values import PythonModule
@@ -145,6 +148,8 @@ class Draft:
 
     def used(self, name: str, *, beside: Node | None = None) -> bool:
         """Whether a name still stands anywhere but in what goes, in imports and `beside`, even if only in a text."""
+        if any(re.search(rf"\b{re.escape(name)}\b".encode(), splice.new) for splice in self.splices):
+            return True
         for node in self.module.nodes("identifier", "string_content"):
             if node == beside or self._goes(node):
                 continue
@@ -163,6 +168,15 @@ class Draft:
 
     def _goes(self, node: Node) -> bool:
         return any(start <= node.start_byte < end for start, end in self._gone)
+
+
+@contextmanager
+def at(line: int) -> Iterator[None]:
+    """Have a refusal that has no line of its own stand in this one."""
+    try:
+        yield
+    except RefusedError as refused:
+        raise RefusedError(refused.reason, refused.line or line) from refused
 
 
 def statement_of(node: Node) -> Node:

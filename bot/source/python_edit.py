@@ -12,7 +12,6 @@ from bot.source.python_changes import changes, put
 from bot.source.python_dispatch_edit import dispatch_part, others
 from bot.source.python_draft import Draft
 from bot.source.python_load import is_zero
-from bot.source.python_needs import drop_unused_imports
 from bot.source.python_worker_edit import load_part, name_part, site, type_part
 from bot.source.values import ABSENT, Lit, field
 
@@ -65,7 +64,6 @@ def _parts(draft: Draft, found: Found, want: Want, around: Surroundings) -> set[
     if want.dispatch is not None and makes_tokens:
         parts.add("token")
         dispatch_part(draft, found, want.dispatch, around)
-    drop_unused_imports(draft)
     return parts
 
 
@@ -142,7 +140,7 @@ def _phrases(parts: set[str], want: Want) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     if "worker" in parts:
         if want.name:
-            found.append((f"names the worker '{want.name}'", f"the worker is named '{want.name}' already"))
+            found.append((f"names the worker {want.name!r}", f"the worker is named {want.name!r} already"))
         elif want.name is not None:
             found.append(("takes the worker's name away", "the worker has no name already"))
         if want.load == "zero":
@@ -154,7 +152,7 @@ def _phrases(parts: set[str], want: Want) -> list[tuple[str, str]]:
         elif want.job_type is not None:
             found.append(("takes the server type away", "no server type is set"))
     if "token" in parts and want.dispatch:
-        found.append((f"has the token ask for '{want.dispatch}'", f"the token asks for '{want.dispatch}' already"))
+        found.append((f"has the token ask for {want.dispatch!r}", f"the token asks for {want.dispatch!r} already"))
     elif "token" in parts:
         found.append(("has the token ask for no agent", "the token asks for no agent already"))
     return found

@@ -137,7 +137,7 @@ def _unit(draft: Draft) -> bytes:
         outer, inner = indent_at(data, above.start_byte), indent_at(data, block.start_byte)
         if inner.startswith(outer) and inner != outer:
             return inner[len(outer) :]
-    return b"    "
+    return b"\t" if b"\n\t" in data else b"    "
 
 
 def is_known(value: Value) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.source.edit import RefusedError
-from bot.source.python_draft import line_of
+from bot.source.python_draft import at, line_of
 from bot.source.python_load import is_known, is_zero, put_zero, take_zero
 from bot.source.python_name import changed_name, value_of
 from bot.source.python_needs import need
@@ -95,19 +95,29 @@ def name_part(draft: Draft, sites: list[Site], want: str, around: Surroundings) 
     """Give the workers a name, or none."""
     _alike(draft, sites, want)
     for one in sites:
-        _guard(draft, one, want, around)
-        if one.setup.agent_name == want and (want or not one.setup.name_choices):
-            continue
-        value, found = field(one.table, "agent_name"), list(entries(one.table, "agent_name"))
-        if isinstance(value, Unknown) and value is not ABSENT and not found:
-            raise RefusedError(f"the agent's name cannot be told: {value.why}", one.line)
-        if not want:
-            for entry in found:
-                draft.remove_option(entry, "the agent's name")
-        elif found:
-            changed_name(draft, found[-1], value, want, around)
-        else:
-            add_option(draft, one.call, b"agent_name=" + draft.literal(want))
+        with at(one.line):
+            _guard(draft, one, want, around)
+            if one.setup.agent_name != want:
+                _name(draft, one, want, around)
+
+
+def _name(draft: Draft, one: Site, want: str, around: Surroundings) -> None:
+    value, found = _option(one, "agent_name", "the agent's name")
+    if not want:
+        for entry in found:
+            draft.remove_option(entry, "the agent's name")
+    elif found:
+        changed_name(draft, found[-1], value, want, around)
+    else:
+        add_option(draft, one.call, b"agent_name=" + draft.literal(want))
+
+
+def _option(one: Site, key: str, what: str) -> tuple[Value, list[Entry]]:
+    """What an option comes to and what sets it; RefusedError when it may come with options that are not at hand."""
+    value, found = field(one.table, key), list(entries(one.table, key))
+    if isinstance(value, Unknown) and value is not ABSENT and not found:
+        raise RefusedError(f"{what} cannot be told: {value.why}", one.line)
+    return value, found
 
 
 def _alike(draft: Draft, sites: list[Site], want: str) -> None:
@@ -166,13 +176,14 @@ def load_part(draft: Draft, sites: list[Site], want: str) -> None:
     """Have the workers report no load, or the real one again."""
     owners: list[Node] = []
     for one in sites:
-        value, found = field(one.table, "load_fnc"), list(entries(one.table, "load_fnc"))
+        value, found = _option(one, "load_fnc", "the load_fnc")
         if value is ABSENT or (isinstance(value, Lit) and value.value is None):
             if want == "zero":
                 owners.append(_load_owner(draft, one, found))
         elif is_zero(value):
             if want == "real":
-                take_zero(draft, found)
+                with at(one.line):
+                    take_zero(draft, found)
         elif want == "zero":
             line = found[-1].spot.line if found and found[-1].spot.text is draft.module.text else one.line
             raise RefusedError("capacity logic in an existing load_fnc", line)
@@ -202,20 +213,23 @@ def type_part(draft: Draft, sites: list[Site], want: str) -> None:
     if want == "JT_PARTICIPANT":
         raise RefusedError("Python workers have no JT_PARTICIPANT", sites[0].line)
     for one in sites:
-        key = "type" if one.is_session else "worker_type"
-        value, found = field(one.table, key), list(entries(one.table, key))
-        if isinstance(value, Unknown) and value is not ABSENT and not found:
-            raise RefusedError(f"the server type cannot be told: {value.why}", one.line)
-        if not want:
-            for entry in found:
-                draft.remove_option(entry, "the server type")
-        elif one.setup.job_type == want:
-            continue
-        elif found:
-            node = value_of(draft.holder(found[-1], "the server type"))
-            draft.replace(node, _type(draft, one, node, _TYPES[want]))
-        else:
-            add_option(draft, one.call, f"{key}=".encode() + _type(draft, one, None, _TYPES[want]))
+        with at(one.line):
+            _server_type(draft, one, want)
+
+
+def _server_type(draft: Draft, one: Site, want: str) -> None:
+    key = "type" if one.is_session else "worker_type"
+    _, found = _option(one, key, "the server type")
+    if not want:
+        for entry in found:
+            draft.remove_option(entry, "the server type")
+    elif one.setup.job_type == want:
+        return
+    elif found:
+        node = value_of(draft.holder(found[-1], "the server type"))
+        draft.replace(node, _type(draft, one, node, _TYPES[want]))
+    else:
+        add_option(draft, one.call, f"{key}=".encode() + _type(draft, one, None, _TYPES[want]))
 
 
 def _type(draft: Draft, one: Site, old: Node | None, member: str) -> bytes:

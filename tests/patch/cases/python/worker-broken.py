@@ -1,0 +1,3 @@
+from livekit.agents import WorkerOptions, cli
+
+cli.run_app(WorkerOptions(entrypoint_fnc=entrypoint, agent_name="x")

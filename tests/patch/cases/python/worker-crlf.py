@@ -1,0 +1,6 @@
+﻿from livekit.agents import WorkerOptions, cli
+
+cli.run_app(WorkerOptions(
+    entrypoint_fnc=entrypoint,
+    agent_name="grüße",  # ünïcode
+))
