@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -32,6 +33,10 @@ _HEADER = re.compile(r"[|>][-+0-9]*")
 def _quote(node: Node) -> str | None:
     """The quotes that a text stands in."""
     return node.style if node.style in {"'", '"'} else None
+
+
+def _is_in_line(item: Node) -> bool:
+    return item.kind == "scalar" and not (item.block_text or item.explicit or item.anchor)
 
 
 @dataclass
@@ -70,16 +75,12 @@ class Splicer:
                 self.change(root.start, root.end, lines)
                 return
             end = line_end(text, root.end) if root is not None else len(text)
-            first = not text
-            self.change(end, end, lines + self.style.newline if first else self._below(end) + lines)
+            new_line = end == len(text) and (not text or text.endswith("\n"))
+            self.change(end, end, lines + self.style.newline if new_line else self.style.newline + lines)
         elif root.kind != "map":
             raise self.refused("the file holds no map", root)
         else:
             self.merge(root, patch)
-
-    def _below(self, end: int) -> str:
-        """What has to stand between the end of a text and a new line."""
-        return "" if end == len(self.tree.text) and self.tree.text.endswith("\n") else self.style.newline
 
     def merge(self, node: Node, patch: Mapping[str, Value]) -> None:
         """Make a patch of a map with something in it."""
@@ -128,10 +129,12 @@ class Splicer:
         inherited = self.tree.real(old)
         if isinstance(value, dict) and old.kind == "alias" and inherited.kind == "map":
             inner = Splicer(self.tree, self.style)
-            inner.merge(inherited, value)
-            if inner.splices:
-                raise self.refused(f"the value of {key.value} is set elsewhere, as *{old.value}", old)
-            return
+            # What is to be changed is refused for the line that leads there.
+            with contextlib.suppress(RefusedError):
+                inner.merge(inherited, value)
+                if not inner.splices:
+                    return
+            raise self.refused(f"the value of {key.value} is set elsewhere, as *{old.value}", old)
         value = without_nulls(value)
         if same(self.tree, old, value):
             return
@@ -202,18 +205,15 @@ class Splicer:
         )
         gone, new = old.parts[first : len(old.parts) - last], value[first : len(value) - last]
         self.unused(*gone)
-        in_line = [
-            item for item in gone if item.kind == "scalar" and not (item.block_text or item.explicit or item.anchor)
-        ]
-        if len(in_line) == len(gone) == len(new) and not any(map(is_block, new)):
-            for item, wanted in zip(gone, new, strict=True):
+        common = min(len(gone), len(new))
+        if all(map(_is_in_line, gone)) and not any(map(is_block, new[:common])):
+            for item, wanted in zip(gone[:common], new[:common], strict=True):
                 if not same(self.tree, item, wanted):
                     gap = " " if item.empty else ""
                     self.change(item.start, item.end, gap + inline(wanted, flow=old.flow, quote=_quote(item)))
-        elif old.flow:
-            self._flow_items(old, first, gone, new)
-        else:
-            self._block_items(old, first, gone, new)
+            first, gone, new = first + common, gone[common:], new[common:]
+        if gone or new:
+            (self._flow_items if old.flow else self._block_items)(old, first, gone, new)
 
     def _flow_items(self, old: Node, first: int, gone: list[Node], new: list[Value]) -> None:
         quotes = {_quote(item) for item in old.parts}
