@@ -27,7 +27,10 @@ def test_code_data_and_runbooks_are_inside(wheel: Path, checkout: Path) -> None:
     package = {path.relative_to(checkout) for path in (checkout / "bot").rglob("*") if path.is_file()}
     expected = {path for path in package if "__pycache__" not in path.parts} - {Path("bot/install.py")}
     runbooks = checkout / "runbooks"
-    expected |= {Path("bot/_data/runbooks") / path.relative_to(runbooks) for path in runbooks.rglob("*.md")}
+    expected |= {
+        Path("bot/_data/runbooks") / path.relative_to(runbooks) for path in runbooks.rglob("*") if path.is_file()
+    }
+    assert Path("bot/_data/runbooks/agent-never-joins.md") in expected
     inside = {path.relative_to(wheel) for path in wheel.rglob("*") if path.is_file()}
     assert expected - inside == set()
     assert {path for path in inside if ".dist-info" not in path.parts[0]} - expected == set()

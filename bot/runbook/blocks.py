@@ -108,9 +108,9 @@ class _Reader:
     def common(self) -> Common:
         """What every kind of block has."""
         name = self.said.value("name")
-        if not name:
+        if "name" not in self.said.attributes:
             self.add("name", f"a {self.said.kind} needs a name: {{ {self.said.kind} name=… }}")
-        elif not _NAME.fullmatch(name):
+        elif name and not _NAME.fullmatch(name):
             self.add("name", f"a name is small letters, digits and single hyphens, and this is {named(name)}")
         effect = self.one_of("effect", EFFECTS) or self.kind.effect
         if self.kind.effect == "read" and effect != "read":
@@ -205,15 +205,15 @@ class _Reader:
         language = self.said.language
         modes = {mode for mode, of in MODES.items() if of == language}
         mode = self.said.value("mode") or (next(iter(modes)) if len(modes) == 1 else "")
-        if not self.said.value("file"):
+        if "file" not in self.said.attributes:
             self.add("file", f"a patch needs its file: {{ {self.said.kind} name=… file=… }}")
-        if not mode:
+        if not mode and "mode" not in self.said.attributes:
             self.add("mode", f"a patch in yaml needs its mode: {either(sorted(modes) or MODES)}")
-        elif mode not in MODES:
+        elif mode and mode not in MODES:
             self.add("mode", f"unknown mode {named(mode)}{nearest(mode, MODES)}; the modes are {', '.join(MODES)}")
-        elif language in MODES.values() and mode not in modes:
+        elif mode and language in MODES.values() and mode not in modes:
             self.add("mode", f"mode={mode} is {MODES[mode]}, and this is {language}")
-        else:
+        elif mode:
             body = read_body(mode, self.fence.body, self.troubles, self.fence.line, self.fence.indent)
             return FileChange(file=self.said.value("file"), body=body) if body is not None else None
         return None
@@ -267,7 +267,7 @@ def _dispatch(read: _Reader, common: Common) -> Dispatch | None:
 
 def _rollback(read: _Reader, common: Common) -> Rollback | None:
     undoes = read.said.value("for")
-    if not undoes:
+    if "for" not in read.said.attributes:
         read.add("for", "a rollback needs the step that it undoes: { rollback name=… for=… }")
     if read.said.language in MODES.values():
         change = read.change()

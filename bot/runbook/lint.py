@@ -97,21 +97,20 @@ class _Lint:
     def references(self, one: Read) -> None:
         """Everything that a block names is there."""
         for key in ("when", "unless"):
-            for part in one.said.value(key).split(",") if key in one.said.attributes else ():
+            for part in one.said.value(key).split(","):
                 if part.strip("!"):
                     self.target(one, key, part.removeprefix("!"), ("check",), earlier=True)
-        for name in one.said.value("after").split(",") if "after" in one.said.attributes else ():
+        for name in filter(None, one.said.value("after").split(",")):
             self.target(one, "after", name, _STEPS, earlier=True)
-        if "rollback" in one.said.attributes:
-            name = one.said.value("rollback")
+        if name := one.said.value("rollback"):
             self.target(one, "rollback", name, ("rollback",), earlier=False)
             undone = self.at[name][1].said.value("for") if name in self.at else ""
             if undone and undone != one.said.value("name"):
                 self.attribute(
                     one, "rollback", name, f"{named(name)} is the rollback of {named(undone)}, not of this step"
                 )
-        if "for" in one.said.attributes:
-            self.target(one, "for", one.said.value("for"), _STEPS, earlier=False)
+        if undone := one.said.value("for"):
+            self.target(one, "for", undone, _STEPS, earlier=False)
         block = one.block
         for name in block.fix if isinstance(block, Check) else ():
             kind = self.at[name][1].said.kind if name in self.at else ""

@@ -102,25 +102,25 @@ def _attributes(words: list[tuple[str, int]], line: int, troubles: Troubles) -> 
     for word, column in words:
         key, equals, written = word.partition("=")
         at = column + len(key) + 1
-        value = _value(key, written, line, at, troubles)
         if not _KEY.fullmatch(key):
             troubles.add(line, column, f"{named(word)} is no attribute such as name=value")
-        elif not equals:
-            troubles.add(line, column, f"{named(word)} has no value; write {key}=…")
+        elif not written:
+            troubles.add(line, at if equals else column, f"`{key}` has no value; write {key}=…")
         elif key in known:
             troubles.add(line, column, f"`{key}` stands here a second time")
-        elif value is not None:
-            known[key] = Attribute(key, value, column, at)
+        # One whose value is none has been told; it counts as given, and as nothing.
+        if _KEY.fullmatch(key) and key not in known:
+            known[key] = Attribute(key, _value(key, written, line, at, troubles) if written else "", column, at)
     return known
 
 
-def _value(key: str, written: str, line: int, column: int, troubles: Troubles) -> str | None:
-    """A value without its quotes, None when it is none; that is told, but for an empty one without an `=`."""
+def _value(key: str, written: str, line: int, column: int, troubles: Troubles) -> str:
+    """A value without its quotes, "" when it is none, which is told."""
     value = written
     if written.startswith('"'):
         if len(written) < 2 or written.count('"') != 2 or not written.endswith('"'):
             troubles.add(line, column, f"the quotes of {named(key)} are not closed, or something follows them")
-            return None
+            return ""
         value = written[1:-1]
         if any(c.isspace() for c in value):
             troubles.add(
@@ -128,13 +128,10 @@ def _value(key: str, written: str, line: int, column: int, troubles: Troubles) -
                 column,
                 f"{named(key)} has a blank in its value, where other programs part it; what needs blanks belongs into the block",
             )
-            return None
+            return ""
     if _BARE.fullmatch(value):
         return value
-    if value or written:
-        bad = next((c for c in value if not _BARE.fullmatch(c)), "")
-        said = f"{named(bad)} cannot stand in a value" if bad else "the value is empty"
-        troubles.add(line, column, f"{said}; what needs it belongs into the block")
-    elif _KEY.fullmatch(key):
-        troubles.add(line, column, f"`{key}` has no value; write {key}=…")
-    return None
+    bad = next((c for c in value if not _BARE.fullmatch(c)), "")
+    said = f"{named(bad)} cannot stand in a value" if bad else "the value is empty"
+    troubles.add(line, column, f"{said}; what needs it belongs into the block")
+    return ""
