@@ -166,7 +166,7 @@ def test_a_secret_in_the_file_is_not_in_the_plan(tmp_path: Path) -> None:
 # --- what is refused ---------------------------------------------------------------------------------------------------
 
 
-def test_one_side_alone_is_refused_with_what_to_do_there(tmp_path: Path) -> None:
+def test_one_side_alone_is_refused_with_what_to_do_there() -> None:
     """Where the token's source is not at hand and its claims do not agree, nothing is planned."""
     case = RECORDINGS / "inc-029"
     reply = planned(*evidence(case), "--room", json.loads((case / "case.json").read_text())["room"])
@@ -206,7 +206,8 @@ def test_a_healthy_room_needs_no_plan() -> None:
 # --- what runs ---------------------------------------------------------------------------------------------------------
 
 
-def test_sessions_are_counted_now(stack: Stack) -> None:
+@pytest.mark.usefixtures("stack")
+def test_sessions_are_counted_now() -> None:
     """The plan names compose's project, and counts the sessions that a rebuild would cut off."""
     (Path.cwd() / "agent.ts").write_bytes((RECORDINGS / "inc-071" / "agent" / "agent.ts").read_bytes())
     reply = planned("--room", ROOM, "--input", "remedy=auto-dispatch")

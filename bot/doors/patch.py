@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.errors import UsageError
@@ -41,7 +42,7 @@ def options(p: argparse.ArgumentParser) -> None:
 def patch(args: argparse.Namespace) -> int:
     """Tell what each file becomes, write it, and return the exit code."""
     from bot.patch import patches
-    from bot.steps.patch import write_all
+    from bot.steps.patch import Change, write_all
 
     word = _remedy(args.remedy)
     if not args.files:
@@ -50,7 +51,7 @@ def patch(args: argparse.Namespace) -> int:
         raise UsageError("--agent-name is empty; for a worker without a name take --remedy auto-dispatch")
     done = patches(args.files, word, args.agent_name)
     refused = any(one.outcome == "refused" for one in done)
-    edits = [(one.file, one.before, one.after) for one in done if one.outcome == "edit"]
+    edits = [Change(Path(one.file), one.before, one.after) for one in done if one.outcome == "edit"]
     if edits and not refused and not args.dry_run:
         write_all(edits)
     if args.json:
