@@ -10,6 +10,7 @@ from bot.source.found import Found, FoundToken, FoundWorker
 from bot.source.grammar import parser
 from bot.source.reading import CONFIG_KEYS, RULE_KEYS, TWIRP, Reading, agent_name, more, why_unseen
 from bot.source.text import SourceText, Spot
+from bot.source.typescript_grants import OTHER_GRANTS, not_joining
 from bot.source.typescript_scope import key_text, parameters
 from bot.source.typescript_values import TypeScriptModule
 from bot.source.values import (
@@ -51,6 +52,7 @@ _CALLED = (
     "fetch",
     "addGrant",
     "push",
+    *OTHER_GRANTS,
 )
 
 
@@ -114,6 +116,8 @@ class _Reading(Reading):
             self._assigned_config(node)
         for node in calls:
             self._dispatching_call(node)
+        for receiver in not_joining(self.module, calls, assigned):
+            self.forbid_joining(receiver)
         for node in self.module.nodes("pair"):
             self._config_property(node)
         self._twirp()

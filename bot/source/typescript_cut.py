@@ -1,4 +1,4 @@
-"""Taking properties, statements and what hangs on them out of a TypeScript or JavaScript file."""
+"""Taking properties and statements out of a TypeScript or JavaScript file."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from bot.source.cut import Cut
 from bot.source.edit import RefusedError
 from bot.source.evaluate import walk
-from bot.source.reading import CONFIG_KEYS
 from bot.source.splice import Splice, listed
-from bot.source.typescript_scope import FUNCTIONS, key_text, parameters
+from bot.source.typescript_scope import parameters
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -30,8 +29,6 @@ WRAPPERS = frozenset(
 )
 # What a condition may not hold if the whole `if` is to go with what it guards.
 _DOES = frozenset({"call_expression", "await_expression", "assignment_expression", "update_expression"})
-_NAMES = frozenset({"agentName", "agent_name"})
-_MAKERS = frozenset({"RoomConfiguration", "fromJson"})
 
 
 def inside(node: Node, outer: Node) -> bool:
@@ -39,22 +36,22 @@ def inside(node: Node, outer: Node) -> bool:
     return outer.start_byte <= node.start_byte and node.end_byte <= outer.end_byte
 
 
-class Cutter:
-    """Notes what goes, with all that is of no use without it, and then cuts it out at once."""
+class Pieces:
+    """Notes what goes, and then cuts it out at once."""
 
     def __init__(self, module: TypeScriptModule) -> None:
         self.module = module
-        self._lists: dict[int, tuple[Node, set[int]]] = {}
-        self._statements: dict[int, Node] = {}
+        self.lists: dict[int, tuple[Node, set[int]]] = {}
+        self.statements: dict[int, Node] = {}
 
     def splices(self) -> list[Splice]:
         """All that was noted, cut out; what stands within something else that goes is not cut twice."""
         comments = [(node.start_byte, node.end_byte) for node in self.module.nodes("comment")]
         cut = Cut(self.module.text.data, comments)
-        for node, which in self._lists.values():
+        for node, which in self.lists.values():
             if not self._is_gone_within(node):
                 cut.items(listed(node), which)
-        for node in self._statements.values():
+        for node in self.statements.values():
             if not self._is_gone_within(node):
                 cut.statement(node.start_byte, node.end_byte)
         return cut.splices()
@@ -72,7 +69,7 @@ class Cutter:
 
     def gone(self, node: Node) -> bool:
         """Whether a node is, or stands in, what goes."""
-        return self._is_listed(node) or node.id in self._statements or self._is_gone_within(node)
+        return self._is_listed(node) or node.id in self.statements or self._is_gone_within(node)
 
     # --- the pieces --------------------------------------------------------------------------
 
@@ -83,7 +80,7 @@ class Cutter:
             return
         items = parameters(owner)
         number = next(at for at, item in enumerate(items) if item.id == node.id)
-        self._lists.setdefault(owner.id, (owner, set()))[1].add(number)
+        self.lists.setdefault(owner.id, (owner, set()))[1].add(number)
 
     def statement(self, node: Node) -> None:
         """Take out a statement; an `if` that guards nothing else goes with it."""
@@ -98,17 +95,17 @@ class Cutter:
                 raise RefusedError("its condition does something of its own", node.start_point[0] + 1)
             self.statement(guard)
             return
-        self._statements[node.id] = node
+        self.statements[node.id] = node
         if owner is not None and owner.type == "statement_block":
             self._empty_block(owner)
 
     def emptied(self, node: Node) -> bool:
         """Whether nothing is left in an object or a list."""
-        gone = self._lists.get(node.id, (node, set()))[1]
+        gone = self.lists.get(node.id, (node, set()))[1]
         return len(gone) == len(parameters(node))
 
     def _empty_block(self, block: Node) -> None:
-        if any(child.id not in self._statements for child in block.named_children):
+        if any(child.id not in self.statements for child in block.named_children):
             return
         guard = block.parent
         if guard is not None and guard.type == "else_clause":
@@ -122,7 +119,7 @@ class Cutter:
         for branch in branches:
             if branch is None or branch.type != "statement_block":
                 return
-            if any(child.id not in self._statements for child in branch.named_children):
+            if any(child.id not in self.statements for child in branch.named_children):
                 return
         self.statement(guard)
 
@@ -132,284 +129,10 @@ class Cutter:
 
     def _is_listed(self, node: Node) -> bool:
         owner = node.parent
-        held = self._lists.get(owner.id) if owner is not None else None
+        held = self.lists.get(owner.id) if owner is not None else None
         return held is not None and any(
             item.id == node.id and at in held[1] for at, item in enumerate(parameters(owner))
         )
 
     def _is_gone_within(self, node: Node) -> bool:
-        return any(parent.id in self._statements or self._is_listed(parent) for parent, _ in self.module.climb(node))
-
-    # --- what hangs on them ------------------------------------------------------------------
-
-    def property(self, node: Node) -> None:
-        """Take out a property; an object that is of no use without it goes, too."""
-        self.item(node)
-        owner = node.parent
-        if owner is not None and self.emptied(owner):
-            self._empty_object(owner)
-
-    def drop(self, node: Node) -> bool:
-        """Take out an expression with what it is for; False when something else needs a value there."""
-        parent = node.parent
-        if parent is None:
-            return False
-        if parent.type in WRAPPERS:
-            return self.drop(parent)
-        reader = getattr(self, f"_from_{parent.type}", None)
-        return bool(reader(node, parent)) if reader is not None else False
-
-    def _from_array(self, node: Node, parent: Node) -> bool:
-        if len(parameters(parent)) == 1:
-            return self.drop(parent)
-        self.item(node)
-        return self.drop(parent) if self.emptied(parent) else True
-
-    def _from_pair(self, _: Node, parent: Node) -> bool:
-        key = key_text(parent.child_by_field_name("key"), self.module.written)
-        if key not in CONFIG_KEYS | {"agents"}:
-            return False
-        self.property(parent)
-        return True
-
-    def _from_spread_element(self, _: Node, parent: Node) -> bool:
-        if parent.parent is None or parent.parent.type != "object":
-            return False
-        self.property(parent)
-        return True
-
-    def _from_object(self, node: Node, _: Node) -> bool:
-        if node.type != "shorthand_property_identifier" or self.module.written(node) not in CONFIG_KEYS | {"agents"}:
-            return False
-        self.property(node)
-        return True
-
-    def _from_ternary_expression(self, node: Node, parent: Node) -> bool:
-        branches = [parent.child_by_field_name(name) for name in ("consequence", "alternative")]
-        if all(branch is None or branch.id != node.id for branch in branches):
-            return False
-        other = next(branch for branch in branches if branch is None or branch.id != node.id)
-        return self.drop(parent) if other is None or self._is_nothing(other) else False
-
-    def _from_binary_expression(self, node: Node, parent: Node) -> bool:
-        right = parent.child_by_field_name("right")
-        operator = self.module.written(parent.child_by_field_name("operator"))
-        if right is None or right.id != node.id or operator != "&&":
-            return False
-        return self.drop(parent)
-
-    def _from_assignment_expression(self, node: Node, parent: Node) -> bool:
-        right, left = parent.child_by_field_name("right"), parent.child_by_field_name("left")
-        if right is None or left is None or right.id != node.id:
-            return False
-        if parent.parent is None or parent.parent.type != "expression_statement":
-            return False
-        if left.type == "identifier":
-            return self._variable(left)
-        key = self.module.written(left.child_by_field_name("property"))
-        if left.type != "member_expression" or key not in CONFIG_KEYS | {"agents"}:
-            return False
-        self.statement(parent.parent)
-        owner = left.child_by_field_name("object")
-        if key == "agents" and owner is not None and owner.type == "identifier":
-            self._variable(owner)
-        return True
-
-    def _from_arguments(self, node: Node, parent: Node) -> bool:
-        call = parent.parent
-        if call is None:
-            return False
-        callee = call.child_by_field_name("function") or call.child_by_field_name("constructor")
-        name = self.module.last_name(callee) if callee is not None else ""
-        if name in _MAKERS:
-            return self.drop(call)
-        if name in {"map", "flatMap"} and node.type in FUNCTIONS:
-            return self.drop(call)
-        if name != "push" or callee is None or len(parameters(parent)) != 1:
-            return False
-        if call.parent is None or call.parent.type != "expression_statement":
-            return False
-        self.statement(call.parent)
-        owner = callee.child_by_field_name("object")
-        while owner is not None and owner.type in {"non_null_expression", "member_expression"}:
-            owner = owner.child_by_field_name("object") or owner.named_children[0]
-        if owner is not None and owner.type == "identifier":
-            self._variable(owner)
-        return True
-
-    def _from_arrow_function(self, node: Node, parent: Node) -> bool:
-        body = parent.child_by_field_name("body")
-        if body is None or body.id != node.id:
-            return False
-        call = parent.parent.parent if parent.parent is not None and parent.parent.type == "arguments" else None
-        return self.drop(parent) if call is not None else self._function(parent)
-
-    def _from_return_statement(self, _: Node, parent: Node) -> bool:
-        function = next((up for up, _ in self.module.climb(parent) if up.type in FUNCTIONS), None)
-        if function is None:
-            return False
-        if function.parent is not None and function.parent.type == "arguments":
-            return self.drop(function)
-        return self._function(function)
-
-    def _from_variable_declarator(self, _: Node, parent: Node) -> bool:
-        name = parent.child_by_field_name("name")
-        return name is not None and name.type == "identifier" and self._variable(name, sure=True)
-
-    # --- variables and functions -------------------------------------------------------------
-
-    def uses(self, name: Node) -> tuple[Node | None, list[Node]]:
-        """The declaration of a variable (None when it cannot go) and each place that names it."""
-        binding = self.module.scopes.find(self.module.written(name), name)
-        found: list[Node] = []
-        declared = None
-        text = self.module.written(name)
-        for node in self.module.nodes("identifier", "shorthand_property_identifier"):
-            if self.module.written(node) != text:
-                continue
-            other = self.module.scopes.find(text, node)
-            if binding is None or other is None or other.node.id != binding.node.id:
-                continue
-            owner = node.parent
-            held = owner.child_by_field_name("name") if owner is not None else None
-            if owner is not None and owner.type == "variable_declarator" and held is not None and held.id == node.id:
-                declared = owner
-            else:
-                found.append(node)
-        return self._removable(declared), found
-
-    def _removable(self, declared: Node | None) -> Node | None:
-        whole = declared.parent if declared is not None else None
-        if whole is None or len([child for child in whole.named_children if child.type != "comment"]) != 1:
-            return None
-        return None if whole.parent is None or whole.parent.type in {"export_statement", "for_statement"} else whole
-
-    def _variable(self, name: Node, *, sure: bool = False) -> bool:
-        """Take out a variable with all that is done with it, if that is only to carry what goes.
-
-        `sure`: what the variable is declared with is known to go.
-        """
-        whole, uses = self.uses(name)
-        if whole is None:
-            return False
-        if self.gone(whole):
-            return True
-        given = next(child for child in whole.named_children if child.type != "comment").child_by_field_name("value")
-        if not sure and given is not None and not self._only_dispatches(given):
-            return False
-        saved = dict(self._statements), {key: (node, set(which)) for key, (node, which) in self._lists.items()}
-        self.statement(whole)
-        left = [use for use in uses if not self.gone(use) and not self._use(use)]
-        if all(self.gone(use) for use in left):
-            return True
-        self._statements, self._lists = saved
-        return False
-
-    def _use(self, use: Node) -> bool:
-        parent = use.parent
-        if parent is None:
-            return False
-        if parent.type == "assignment_expression":
-            left, whole = parent.child_by_field_name("left"), parent.parent
-            right = parent.child_by_field_name("right")
-            if left is not None and left.id == use.id and right is not None:
-                if whole is None or whole.type != "expression_statement" or not self._only_dispatches(right):
-                    return False
-                self.statement(whole)
-                return True
-        if parent.type != "member_expression":
-            return self.drop(use)
-        key = self.module.written(parent.child_by_field_name("property"))
-        if key == "push":
-            return self._pushed(parent)
-        outer = parent.parent
-        if key != "agents" or outer is None:
-            return False
-        if outer.type == "member_expression" and self.module.written(outer.child_by_field_name("property")) == "push":
-            return self._pushed(outer)
-        right = outer.child_by_field_name("right")
-        if outer.type == "assignment_expression" and right is not None and self._only_dispatches(right):
-            whole = outer.parent
-            if whole is not None and whole.type == "expression_statement":
-                self.statement(whole)
-                return True
-        return False
-
-    def _pushed(self, callee: Node) -> bool:
-        call = callee.parent
-        whole = call.parent if call is not None else None
-        if call is None or whole is None or whole.type != "expression_statement":
-            return False
-        if not all(self._only_dispatches(one) for one in parameters(call.child_by_field_name("arguments"))):
-            return False
-        self.statement(whole)
-        return True
-
-    def _only_dispatches(self, node: Node) -> bool:
-        """Whether an expression makes dispatches and nothing else that may be wanted."""
-        if self._is_nothing(node):
-            return True
-        keys = {
-            key_text(inner.child_by_field_name("key"), self.module.written) or ""
-            if inner.type == "pair"
-            else self.module.written(inner)
-            for inner in walk(node)
-            if inner.type in {"pair", "shorthand_property_identifier", "spread_element"}
-        }
-        return bool(keys & _NAMES) and keys <= _NAMES | {"agents"}
-
-    def _function(self, function: Node) -> bool:
-        """Take out a function that only makes what goes, with its calls."""
-        whole = function
-        if function.parent is not None and function.parent.type == "variable_declarator":
-            whole = function.parent.parent or function
-        if whole.type not in {"lexical_declaration", "variable_declaration", "function_declaration"}:
-            return False
-        if whole.parent is None or whole.parent.type == "export_statement":
-            return False
-        calls, closed = self.module.callers(function)
-        if not closed or len(self.module.results(function)) != 1:
-            return False
-        saved = dict(self._statements), {key: (node, set(which)) for key, (node, which) in self._lists.items()}
-        self.statement(whole)
-        left = [call for call in calls if not self.gone(call) and not self.drop(call)]
-        if all(self.gone(call) for call in left):
-            return True
-        self._statements, self._lists = saved
-        return False
-
-    def _empty_object(self, node: Node) -> None:
-        """An object in which nothing is left: what it was made for goes, if that was only to carry a dispatch."""
-        child, outer = node, node.parent
-        while outer is not None and outer.type in WRAPPERS | {"ternary_expression", "binary_expression"}:
-            child, outer = outer, outer.parent
-        if outer is None:
-            return
-        if outer.type == "spread_element":
-            self.drop(node)
-        elif outer.type == "arguments" and outer.parent is not None:
-            callee = outer.parent.child_by_field_name("function") or outer.parent.child_by_field_name("constructor")
-            name = self.module.last_name(callee) if callee is not None else ""
-            if name == "RoomConfiguration" and not self.drop(outer.parent):
-                self.item(node)
-            elif name == "fromJson":
-                self.drop(outer.parent)
-            elif name == "useSession" and parameters(outer)[-1].id == child.id:
-                self.item(child)
-        elif outer.type == "pair":
-            if key_text(outer.child_by_field_name("key"), self.module.written) in CONFIG_KEYS:
-                self.property(outer)
-        elif outer.type == "assignment_expression":
-            self.drop(node)
-
-    def _is_nothing(self, node: Node) -> bool:
-        if node.type in {"undefined", "null", "false"} or self.module.written(node) == "undefined":
-            return True
-        if node.type in WRAPPERS and node.named_children:
-            return self._is_nothing(node.named_children[0])
-        if node.type == "new_expression":
-            listed_ = parameters(node.child_by_field_name("arguments"))
-            return self.module.last_name(node.children[1]) == "RoomConfiguration" and all(
-                one.type == "object" and self._is_nothing(one) for one in listed_
-            )
-        return node.type in {"object", "array"} and self.emptied(node)
+        return any(parent.id in self.statements or self._is_listed(parent) for parent, _ in self.module.climb(node))

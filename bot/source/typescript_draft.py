@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from bot.source.edit import RefusedError
 from bot.source.splice import Splice, added, listed, spliced
 from bot.source.typescript import parse, read
-from bot.source.typescript_cut import PROPERTIES, WRAPPERS, Cutter
+from bot.source.typescript_cut import PROPERTIES, WRAPPERS
+from bot.source.typescript_drop import Cutter
 from bot.source.typescript_scope import parameters
 from bot.source.values import Either, Lit, Made, Or, Table, Value
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.livekit.setup import Unread
 from bot.source.edit import Edited, RefusedError
 from bot.source.grammar import first_error
-from bot.source.text import source_text
-from bot.source.typescript import parse
 from bot.source.typescript_draft import Draft
 from bot.source.typescript_imports import drop_unused, mentioned
 from bot.source.typescript_token_edit import asked, edit_dispatch, of_tokens
@@ -46,7 +43,6 @@ def _edit(text: SourceText, raw: bytes, module: TypeScriptModule, want: Want, ar
     if module.root.has_error:
         raise RefusedError("the file does not parse", first_error(module.root))
     draft = Draft(text, module, around)
-    before = mentioned(module)
     done: list[str] = []
     for step in _steps(want):
         said = step(draft)
@@ -56,11 +52,11 @@ def _edit(text: SourceText, raw: bytes, module: TypeScriptModule, want: Want, ar
     if not done:
         _check(draft, want)
         return Edited("unchanged", raw, _nothing(draft, want), 0, tuple(_aside(draft, want)))
-    drop_unused(draft, before)
+    drop_unused(draft, mentioned(module))
     draft = draft.done()
     head = raw[: max(0, text.shift)]
     after = head + draft.text.data
-    _check(_again(draft, after), want)
+    _check(draft, want)
     if after == raw:
         raise RefusedError("the edit would change nothing")
     notes = dict.fromkeys([*draft.notes, *_aside(draft, want)])
@@ -80,14 +76,6 @@ def _steps(want: Want) -> list[Callable[[Draft], str]]:
     if agent is not None:
         steps.append(lambda draft: edit_dispatch(draft, agent))
     return steps
-
-
-def _again(draft: Draft, after: bytes) -> Draft:
-    """What was written, read as it will be read from the disk."""
-    text = source_text(draft.source, after)
-    if isinstance(text, Unread):
-        raise RefusedError("the edit would leave a file that cannot be read")
-    return Draft(text, parse(text, draft.module.load), draft.around)
 
 
 def _check(draft: Draft, want: Want) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bot.source.values import Entry
 
 _NAME, _LOAD = "agentName", "loadFunc"
+_STANDARD = "LIVEKIT_AGENT_NAME"
 _TYPES = ("serverType", "workerType")
 
 
@@ -42,6 +43,10 @@ def edit_name(draft: Draft, name: str) -> str:
         table = options_of(found)
         if not name:
             draft.take(table, _NAME, found.spot.line)
+            if setup.name_variable == _STANDARD:
+                draft.notes.append(
+                    f"`{_STANDARD}` in the worker's environment still names it from 1.3.2 of the SDK on."
+                )
         else:
             _set_name(draft, found, table, name)
     return f"set `{_NAME}` to '{name}'" if name else f"removed `{_NAME}`"
