@@ -37,8 +37,8 @@ def test_code_data_and_runbooks_are_inside(wheel: Path, checkout: Path) -> None:
 
 
 def test_it_starts_from_any_folder(wheel: Path, tmp_path: Path) -> None:
-    """What was installed from the wheel starts where no checkout is."""
-    code = "import bot, sys; print(bot.__file__); from bot.__main__ import main; sys.exit(main(['--version']))"
+    """What was installed from the wheel starts where no checkout is, and has its runbooks and their fixtures."""
+    code = "import bot, sys; print(bot.__file__); from bot.__main__ import main; main(['--version']); sys.exit(main(['runbooks', 'test']))"
     done = subprocess.run(
         [sys.executable, "-P", "-c", code],
         cwd=tmp_path,
@@ -49,3 +49,4 @@ def test_it_starts_from_any_folder(wheel: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == str(wheel / "bot" / "__init__.py")
+    assert "ok     agent-never-joins  healthy" in done.stdout

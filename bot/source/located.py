@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,7 @@ LIMIT: Final = 100_000  # characters; a runbook's front matter has a few hundred
 _SMALL: Final = 8_192  # characters that the loader in C may have: it recurses without a limit
 _DEEP: Final = 20  # levels
 _STANDARD: Final = "tag:yaml.org,2002:"
+_SEPARATOR: Final = re.compile("[\x85\u2028\u2029]")
 _TRUE: Final = {"yes", "true", "on", "y"}
 
 
@@ -88,6 +90,10 @@ def read_located(text: str) -> Value | Fault | None:
 
     if len(text) > LIMIT:
         return Fault(1, 1, f"is longer than {LIMIT // 1000} thousand characters")
+    if odd := _SEPARATOR.search(text):
+        # YAML would count a line more than everybody else.
+        line, column = _place(text, odd.start())
+        return Fault(line, column, "has an invisible line separator; write it on one line or on two")
     try:
         nodes = list(yaml.compose_all(text, Loader=_loader(text)))
         if len(nodes) > 1:
@@ -101,11 +107,14 @@ def read_located(text: str) -> Value | Fault | None:
         place = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
         return Fault(*place, f"is not valid YAML: {said}")
     except yaml.reader.ReaderError as error:
-        before = text[: error.position] if isinstance(error.position, int) else ""
-        line = before.count("\n") + 1
-        return Fault(line, len(before) - before.rfind("\n"), "has a character that YAML does not allow")
+        line, column = _place(text, error.position if isinstance(error.position, int) else 0)
+        return Fault(line, column, "has a character that YAML does not allow")
     except (yaml.YAMLError, ValueError, RecursionError):
         return Fault(1, 1, "is not valid YAML")
+
+
+def _place(text: str, position: int) -> tuple[int, int]:
+    return text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position)
 
 
 def _loader(text: str) -> type[SafeLoader | CSafeLoader]:

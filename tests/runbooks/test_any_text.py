@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bot.errors import Problem, WrongDocument
 from bot.runbook import patterns, units
 from bot.runbook.compile import compile_runbook
-from bot.runbook.document import Input, Runbook
+from bot.runbook.document import EFFECTS, Input, Runbook
 from bot.runbook.glance import glance
 from bot.runbook.inputs import fill, why_not
 
@@ -80,6 +80,9 @@ def test_any_blocks_give_a_runbook_or_problems(fences: list[str]) -> None:
     if found is not None:
         assert msgspec.json.decode(msgspec.json.encode(found), type=Runbook) == found
         assert glance(text).causes == found.causes
+        assert glance(text).effect == max(
+            [b.effect for b in found.blocks if b.effect != "read"], key=EFFECTS.index, default="read"
+        )
 
 
 @given(st.text(max_size=40), st.text(max_size=60))

@@ -60,6 +60,10 @@ def test_an_html_comment_and_an_example_are_no_blocks() -> None:
         (b"---\nrunbook: 1\n\xff", "a.md:3:1: is not UTF-8 here; save it as UTF-8"),
         (b"x" * 400_001, "a.md:1:1: is larger than 400 kB; is it the right file?"),
         (b"---\nrunbook: 1\nid: a\ntitle: \x07\n---\n", "a.md:4:8: has a character that YAML does not allow"),
+        (
+            "---\nrunbook: 1\nid: a\ntitle: 'A\u2028B'\nx: 1\n---\n".encode(),
+            "a.md:4:10: has an invisible line separator; write it on one line or on two",
+        ),
         (b"---\nrunbook: 1\nid: a\ntitle: A\n---\n\0", "a.md:6:1: has a NUL, which no text has"),
     ],
 )
