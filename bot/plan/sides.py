@@ -59,7 +59,12 @@ def sources(projects: Iterable[Project], side: Side) -> Iterator[tuple[Project, 
 
 
 def worker_side(
-    projects: Sequence[Project], names: Names, want: Want, given: str, plain: Callable[[str], str]
+    projects: Sequence[Project],
+    names: Names,
+    want: Want,
+    given: str,
+    near: Callable[[str], str],
+    plain: Callable[[str], str],
 ) -> SideResult:
     """The worker's source, brought to what is wanted.
 
@@ -76,7 +81,7 @@ def worker_side(
         return SideResult(refused=f"the worker's source is not at hand (give it with --project DIR); there {what}")
     mine = _meant(at_hand, running)
     if len(mine) > 1 and len({worker.agent_name for _, path in mine for worker in _workers(projects, path)}) > 1:
-        listed_files = ", ".join(path for _, path in mine)
+        listed_files = ", ".join(near(path) for _, path in mine)
         return SideResult(
             refused=f"several files register workers ({listed_files}); say which is meant with --input agent_source=FILE"
         )
@@ -85,11 +90,11 @@ def worker_side(
         workers = list(_workers(projects, path))
         elsewhere = _elsewhere(workers, running) if want.name is not None else ""
         if elsewhere and running == (want.name,):
-            left.append(f"{path}: {elsewhere}; it runs as wanted, so the source is left as it is")
+            left.append(f"{near(path)}: {elsewhere}; it runs as wanted, so the source is left as it is")
             continue
         if elsewhere:
             return SideResult(refused=f"{elsewhere}; change it there", left=tuple(left))
-        files.append(told(path, project.raws[path], project.edit(path, want), plain))
+        files.append(told(near(path), project.raws[path], project.edit(path, want), plain))
     refusal = _refusal(files)
     agrees = "" if any(one.outcome == "edit" for one in files) else "the worker's source says so already"
     return SideResult(tuple(files), refusal, "" if refusal else agrees, tuple(left))
@@ -130,6 +135,7 @@ def token_side(
     want: Want,
     odd: str,
     given: str,
+    near: Callable[[str], str],
     plain: Callable[[str], str],
 ) -> SideResult:
     """The places that make tokens, brought to what is wanted.
@@ -158,13 +164,13 @@ def token_side(
     for project, path in at_hand:
         own = _names(project, path)
         if own and not own & {agent, odd, None}:
-            left.append(f"{path} asks for {listed(sorted(name or '' for name in own))} and is left as it is")
+            left.append(f"{near(path)} asks for {listed(sorted(name or '' for name in own))} and is left as it is")
             continue
         if agent and not own and len(silent) > 1:
             return SideResult(
-                refused=f"several places make tokens without a dispatch ({', '.join(silent)}); say which is meant with --input token_source=FILE"
+                refused=f"several places make tokens without a dispatch ({', '.join(map(near, silent))}); say which is meant with --input token_source=FILE"
             )
-        files.append(told(path, project.raws[path], project.edit(path, want), plain))
+        files.append(told(near(path), project.raws[path], project.edit(path, want), plain))
     refusal = _refusal(files)
     agrees = "" if any(one.outcome == "edit" for one in files) else "the places that make tokens say so already"
     if not refusal and agrees and asked is not None and set(asked) != ({agent} - {""}):

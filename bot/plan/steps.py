@@ -106,10 +106,8 @@ class Maker:
             if check.result == "inconclusive":
                 return False, f"the check {reference.name} is inconclusive: {check.says}"
             if (check.result == "matched") != (wanted != reference.negated):
-                return (
-                    False,
-                    f"{reference.name} {'does not match' if check.result != 'matched' else 'matches'} ({check.says})",
-                )
+                says = f" ({check.says})" if check.says else ""
+                return False, f"{reference.name} {'matches' if check.result == 'matched' else 'does not match'}{says}"
         return True, "; ".join(waiting)
 
     def _block(self, block: AnyBlock, condition: str) -> None:
@@ -159,21 +157,26 @@ class Maker:
             case doc.Worker():
                 name = fill(body.name, self.inputs) if body.name is not None else None
                 want = Want(name=name, load=body.load, job_type=body.job_type)
-                return worker_side(projects, self.names, want, given, plain)
+                return worker_side(projects, self.names, want, given, self.near, plain)
             case doc.Token():
                 want = Want(dispatch=fill(body.dispatch, self.inputs))
                 odd = (self.row.agent if self.row is not None else None) or ""
-                return token_side(projects, self.look.seen, self.row, want, odd, given, plain)
+                return token_side(projects, self.look.seen, self.row, want, odd, given, self.near, plain)
         path = self._path(block)
         raw = self.facts.files.get(path, "is not at hand")
         if isinstance(raw, str):
             return SideResult(refused=f"{path} {raw}")
         edited = free_edit(raw, path, body, self.inputs)
-        one = told(path, raw, edited, plain)
+        one = told(self.near(path), raw, edited, plain)
         refused = (
             f"{path}{f':{edited.line}' if edited.line else ''}: {edited.reason}" if edited.outcome == "refused" else ""
         )
         return SideResult((one,), refused, edited.reason if edited.outcome == "unchanged" else "")
+
+    def near(self, path: str) -> str:
+        """A file as it is called in the project's folder, where it lies in it."""
+        folder = f"{self.facts.folder.rstrip('/')}/"
+        return path.removeprefix(folder) if self.facts.folder else path
 
     def _given(self, file: str) -> str:
         """The file of a patch where a person named it; the runbook's own default is only an example."""
@@ -255,7 +258,11 @@ class Maker:
         if missing and isinstance(block, doc.TokenStep):
             self.made.skipped.append(Skipped(block.name, missing))
             return
-        command = Command(argv=(*_SHELLS[block.language], block.text), cwd=self.facts.folder, environment=environment)
+        folder = next(
+            (self.facts.scripts[name] for name in tools.scripts(block) if self.facts.scripts.get(name)),
+            self.facts.folder,
+        )
+        command = Command(argv=(*_SHELLS[block.language], block.text), cwd=folder, environment=environment)
         what = (
             "makes a token with the project's own script; only who asked for it gets it"
             if isinstance(block, doc.TokenStep)

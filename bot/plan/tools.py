@@ -71,9 +71,8 @@ def scripts(block: doc.TokenStep | doc.ShellStep) -> tuple[str, ...]:
 def missing_script(block: doc.TokenStep | doc.ShellStep, facts: Facts) -> str:
     """Which of its files is not there; "" when all are."""
     for path in scripts(block):
-        raw = facts.files.get(path)
-        if isinstance(raw, str):
-            return f"{path} {raw}; make the token as you usually do"
+        if not facts.scripts.get(path):
+            return f"{path} is not in {facts.folder or 'a folder at hand'}; make the token as you usually do"
     return ""
 
 
