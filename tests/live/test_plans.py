@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bot.livekit.answer import runbook_for
+from bot.source.diff_edit import apply_diff
 from tests.live.incidents import INCIDENTS, Incident
 
 if TYPE_CHECKING:
@@ -67,15 +67,7 @@ def test_a_room_that_was_there_is_dispatched_into(scenes: Scenes) -> None:
 
 
 def applied(scene: Scene, diff: str, file: str) -> tuple[str, str]:
-    """The hashes of the scene's copy of a file, before and after `git apply` of the diff."""
-    path = scene.folder / "project" / file
-    before = path.read_bytes()
-    subprocess.run(
-        ["git", "apply", "--unsafe-paths", "-"],
-        cwd=path.parents[len(file.split("/")) - 1],
-        input=diff.encode(),
-        check=True,
-    )  # noqa: S607
-    after = path.read_bytes()
-    path.write_bytes(before)
+    """The hashes of the scene's copy of a file, before and after its diff."""
+    before = (scene.folder / "project" / file).read_bytes()
+    after = apply_diff(before, file, diff).data
     return hashlib.sha256(before).hexdigest(), hashlib.sha256(after).hexdigest()
