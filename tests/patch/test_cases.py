@@ -77,9 +77,7 @@ def test_the_first_of_two_assignments_is_mentioned() -> None:
     assert edited.notes == ("A is set in line 1 as well; the last one counts.",)
 
 
-@pytest.mark.parametrize(
-    "raw", [b"a: \xff\n", b"a: 1\0", b"\xff\xfea\0:\0 \x001\0", b"a: 1\r b: 2", b"[" * 999]
-)
+@pytest.mark.parametrize("raw", [b"a: \xff\n", b"a: 1\0", b"\xff\xfea\0:\0 \x001\0", b"a: 1\r b: 2", b"[" * 999])
 def test_what_is_no_text_is_refused(raw: bytes) -> None:
     """Files that cannot be edited without guessing are left alone."""
     assert merge(raw, "x.yaml", {"a": 2}).outcome == "refused"
