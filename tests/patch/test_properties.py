@@ -67,7 +67,7 @@ EDITS: list[Callable[[bytes], Edited]] = [
 
 
 @given(any_file, st.sampled_from(EDITS))
-@settings(max_examples=1500)
+@settings(max_examples=1000)
 def test_any_bytes_have_an_outcome_and_an_edit_is_made_once(raw: bytes, edit: Callable[[bytes], Edited]) -> None:
     """Whatever a file holds, it is edited, left alone or refused; what is not edited is the same; twice is once."""
     edited = edit(raw)
@@ -136,7 +136,7 @@ def _text(key: object) -> str:
 
 
 @given(documents(), maps)
-@settings(max_examples=1000)
+@settings(max_examples=300)
 def test_a_merged_file_says_what_the_patch_asks(text: str, patch: dict[str, object]) -> None:
     """What PyYAML reads afterwards is what the patch makes of what it read before."""
     try:
@@ -153,7 +153,7 @@ def test_a_merged_file_says_what_the_patch_asks(text: str, patch: dict[str, obje
 
 
 @given(maps, maps)
-@settings(max_examples=500)
+@settings(max_examples=300)
 def test_a_plain_file_is_never_refused(given: dict[str, object], patch: dict[str, object]) -> None:
     """A file as programs write it has nothing in it to refuse."""
     text = yaml.safe_dump(given, default_flow_style=False, sort_keys=False)
@@ -222,16 +222,18 @@ def test_a_dotenv_file_says_what_is_assigned(
     end = "\r\n" if windows else "\n"
     raw = "".join(f"{name}={value}{end}" for name, value in lines).encode()
     edited = assign(raw, ".env", values)
+    quoted = any(value.lstrip()[:1] in {"'", '"', "`"} for _, value in lines)
     if edited.outcome == "refused":
-        assert any(
-            "$" in (value or "") or "'" in (value or "") for value in [*values.values(), *dict(lines).values()]
-        ) or (any(value[:1] in {"'", '"', "`"} for _, value in lines))
+        assert quoted or any("$" in (value or "") for value in [*values.values(), *dict(lines).values()])
         return
     read = {setting.name: setting.value for setting in read_dotenv(SourceText("", edited.data))}
     for name, value in values.items():
         assert read.get(name) == value
     kept = [line for line in raw.split(b"\n") if line.partition(b"=")[0].decode() not in values]
-    assert [line for line in edited.data.split(b"\n") if line.partition(b"=")[0].decode() not in values] == kept
+    # A quote may hold what looks like the next line.
+    assert (
+        quoted or [line for line in edited.data.split(b"\n") if line.partition(b"=")[0].decode() not in values] == kept
+    )
 
 
 # --- diffs -----------------------------------------------------------------------------------------------------------

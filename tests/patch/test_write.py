@@ -35,6 +35,12 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that need not be waited for."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+@pytest.fixture
 def pair(file: Path) -> list[Change]:
     """Two changes that belong together, in two folders."""
     other = file.parent / "deploy" / "livekit.yaml"
@@ -273,6 +279,7 @@ def _interrupt() -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_killed_writer_leaves_whole_files(pair: list[Change]) -> None:
     """Killed at any line of the writer, each file is the old or the new one, and a second try goes on from there."""
     for count in range(1, 1000):
@@ -291,6 +298,7 @@ def test_a_killed_writer_leaves_whole_files(pair: list[Change]) -> None:
     raise AssertionError
 
 
+@pytest.mark.usefixtures("quick")
 def test_an_interrupted_writer_leaves_all_or_nothing(pair: list[Change]) -> None:
     """Ctrl-C at any line leaves all files old or all new, and no temporary file."""
     tracing = sys.gettrace()
