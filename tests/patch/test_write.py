@@ -271,29 +271,33 @@ def _at_line(count: int, then: Callable[[], None]) -> Tracer:
     return trace
 
 
-def _kill() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _interrupt() -> None:
-    raise KeyboardInterrupt
+def _written(changes: list[Change], count: int, sent: signal.Signals) -> int:
+    """Write in a child process that gets a signal before that line; how the child ended, as `os.waitpid` says it."""
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.settrace(_at_line(count, lambda: os.kill(os.getpid(), sent)))
+        code = 2
+        try:
+            write_all(changes)
+            code = 0
+        except KeyboardInterrupt:
+            code = 1
+        finally:
+            os._exit(code)
+    return os.waitpid(child, 0)[1]
 
 
 @pytest.mark.usefixtures("quick")
 def test_a_killed_writer_leaves_whole_files(pair: list[Change]) -> None:
     """Killed at any line of the writer, each file is the old or the new one, and a second try goes on from there."""
     for count in range(1, 1000):
-        child = os.fork()
-        if child == 0:
-            sys.settrace(_at_line(count, _kill))
-            write_all(pair)
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
+        status = _written(pair, count, signal.SIGKILL)
         for change in pair:
             assert change.path.read_bytes() in {OLD, NEW}
             change.path.write_bytes(OLD)
         if not os.WIFSIGNALED(status):
-            assert count > 50
+            assert (os.WEXITSTATUS(status), count > 50) == (0, True)
             return
     raise AssertionError
 
@@ -301,21 +305,13 @@ def test_a_killed_writer_leaves_whole_files(pair: list[Change]) -> None:
 @pytest.mark.usefixtures("quick")
 def test_an_interrupted_writer_leaves_all_or_nothing(pair: list[Change]) -> None:
     """Ctrl-C at any line leaves all files old or all new, and no temporary file."""
-    tracing = sys.gettrace()
     for count in range(1, 1000):
-        interrupted = False
-        sys.settrace(_at_line(count, _interrupt))
-        try:
-            write_all(pair)
-        except KeyboardInterrupt:
-            interrupted = True
-        finally:
-            sys.settrace(tracing)
+        status = _written(pair, count, signal.SIGINT)
         assert held(pair[0].path.parent) == {"agent.env", "livekit.yaml"}, count
         assert [change.path.read_bytes() for change in pair] in ([OLD, OLD], [NEW, NEW]), count
         for change in pair:
             change.path.write_bytes(OLD)
-        if not interrupted:
-            assert count > 50
+        if os.WEXITSTATUS(status) != 1:
+            assert (os.WEXITSTATUS(status), count > 50) == (0, True)
             return
     raise AssertionError
