@@ -7,6 +7,7 @@ import hashlib
 import os
 import signal
 import stat
+import tempfile
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -150,20 +151,44 @@ def test_hard_links_part(file: Path) -> None:
     assert (file.read_bytes(), copy.read_bytes()) == (NEW, OLD)
 
 
-@pytest.mark.skipif(ROOT, reason="root may write everything")
-def test_what_may_not_be_written(file: Path) -> None:
+def test_what_may_not_be_written() -> None:
     """A file or a folder that is read-only stays as it is."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        file = folder / "env"
+        file.write_bytes(OLD)
+        assert _as_somebody(folder, lambda: _is_refused(file)) == 0
+        assert file.read_bytes() == OLD
+
+
+def _is_refused(file: Path) -> None:
     file.chmod(0o444)
     with pytest.raises(FletcherError, match="is not allowed to be written"):
         write(file, OLD, NEW)
     file.chmod(0o644)
     file.parent.chmod(0o555)
-    try:
-        with pytest.raises(FletcherError, match="its folder, or its owner, does not allow it"):
-            write(file, OLD, NEW)
-    finally:
-        file.parent.chmod(0o755)
-    assert file.read_bytes() == OLD
+    with pytest.raises(FletcherError, match="its folder, or its owner, does not allow it"):
+        write(file, OLD, NEW)
+    file.parent.chmod(0o755)
+
+
+def _as_somebody(folder: Path, does: Callable[[], None]) -> int:
+    """Do it in a child that owns the folder and is not root, since root may write everything; the child's exit code."""
+    if ROOT:
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, 65534, 65534)
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            if ROOT:
+                os.setresgid(65534, 65534, 65534)
+                os.setresuid(65534, 65534, 65534)
+            does()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def test_a_mode_that_forbids_writing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
