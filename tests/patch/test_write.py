@@ -7,8 +7,8 @@ import hashlib
 import os
 import signal
 import stat
-import tempfile
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
