@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from bot.source.cut import Cut
 from bot.source.edit import RefusedError
@@ -29,6 +29,40 @@ WRAPPERS = frozenset(
 )
 # What a condition may not hold if the whole `if` is to go with what it guards.
 _DOES = frozenset({"call_expression", "await_expression", "assignment_expression", "update_expression"})
+# With these a line goes on with the statement above it, if that has no semicolon.
+_CONTINUING = ("(", "[", "`", "+", "-", "/", "*")
+# Statements that end with their block; of those that hold another one, that decides.
+_BLOCKS = frozenset(
+    {
+        "abstract_class_declaration",
+        "class_declaration",
+        "enum_declaration",
+        "function_declaration",
+        "generator_function_declaration",
+        "interface_declaration",
+        "statement_block",
+        "switch_statement",
+        "try_statement",
+    }
+)
+_HOLDERS = frozenset(
+    {
+        "else_clause",
+        "export_statement",
+        "for_in_statement",
+        "for_statement",
+        "if_statement",
+        "labeled_statement",
+        "while_statement",
+    }
+)
+
+
+def _is_ended(statement: Node, module: TypeScriptModule) -> bool:
+    """Whether nothing that follows a statement can be read as a part of it."""
+    while statement.type in _HOLDERS and statement.named_children:
+        statement = statement.named_children[-1]
+    return statement.type in _BLOCKS or module.written(statement).endswith(";")
 
 
 def inside(node: Node, outer: Node) -> bool:
@@ -54,7 +88,25 @@ class Pieces:
         for node in self.statements.values():
             if not self._is_gone_within(node):
                 cut.statement(node.start_byte, node.end_byte)
-        return cut.splices()
+        return [*cut.splices(), *self._apart()]
+
+    def _apart(self) -> list[Splice]:
+        """A semicolon where statements meet that would be read as one now that nothing stands between them."""
+        found: dict[int, Splice] = {}
+        for node in self.statements.values():
+            above, below = self._neighbour(node, "prev"), self._neighbour(node, "next")
+            if above is None or below is None or self._is_gone_within(node) or _is_ended(above, self.module):
+                continue
+            if self.module.written(below).startswith(_CONTINUING):
+                found[below.start_byte] = Splice(below.start_byte, below.start_byte, b";")
+        return list(found.values())
+
+    def _neighbour(self, node: Node, side: Literal["prev", "next"]) -> Node | None:
+        """The statement that stays above or below one."""
+        at: Node | None = node
+        while at is not None and (at.id in self.statements or at.type == "comment"):
+            at = at.prev_named_sibling if side == "prev" else at.next_named_sibling
+        return at
 
     def node_at(self, spot: Spot, kinds: frozenset[str]) -> Node | None:
         """The node of one of these kinds that spans exactly a place of this file."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _NAMES = ("agentName", "agent_name")
 _METADATA = ("metadata", "agentMetadata", "agent_metadata")
+_CALLS = frozenset({"create-dispatch", "create-room"})
 _PLACES = frozenset({"new_expression", "call_expression", "object", "array", "pair", "assignment_expression"})
 
 
@@ -47,7 +48,7 @@ def edit_dispatch(draft: Draft, name: str) -> str:
         for found in present:
             _drop(draft, found)
         return "removed the token's dispatch"
-    bare = [token for token in draft.found.tokens if not token.dispatches]
+    bare = [] if by_call(draft, name) else [token for token in draft.found.tokens if not token.dispatches]
     wrong = [found for found in live if any(one.agent_name != name for one in asked(draft, found))]
     if not bare and not wrong:
         return ""
@@ -59,6 +60,22 @@ def edit_dispatch(draft: Draft, name: str) -> str:
     if wrong:
         return f"set the token's dispatch to '{name}'"
     return f"added a dispatch of '{name}' to the token"
+
+
+def by_call(draft: Draft, name: str) -> list[FoundDispatch]:
+    """The calls of the API here that dispatch this agent to rooms whose tokens ask for none.
+
+    A dispatch in a token would be a second one beside it. Refused when they dispatch another agent.
+    """
+    calls = [found for found in draft.found.dispatches if found.via in _CALLS and found.spot.text is draft.module.text]
+    if all(token.dispatches for token in draft.found.tokens):
+        return []
+    for found in calls:
+        for one in asked(draft, found):
+            if one.agent_name != name:
+                what = f"'{one.agent_name}'" if one.agent_name else "an agent whose name cannot be told"
+                raise RefusedError(f"{what} is dispatched here by a call of the API: change it there", found.spot.line)
+    return [found for found in calls if asked(draft, found)]
 
 
 def _one_agent(draft: Draft, several: list[FoundDispatch]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.source.edit import RefusedError
-from bot.source.settle import worker
+from bot.source.settle import type_of, worker
 from bot.source.surroundings import bounds
 from bot.source.texts import text_of
 from bot.source.typescript_draft import under
@@ -199,7 +199,7 @@ def _gives_zero(value: Value) -> bool:
 def edit_job_type(draft: Draft, wanted: str) -> str:
     """Set the server type of each worker, or take it away."""
     done = ""
-    for found, setup in zip(draft.found.workers, settled(draft), strict=True):
+    for found in draft.found.workers:
         table = options_of(found)
         given = [key for key in _TYPES if field(table, key) is not ABSENT]
         if not wanted:
@@ -208,7 +208,7 @@ def edit_job_type(draft: Draft, wanted: str) -> str:
                     done = f"removed `{key}`"
             continue
         key = _type_key(draft, found, given)
-        if setup.job_type == wanted and key in given:
+        if key in given and type_of(field(table, key)) == wanted:
             continue
         for other in set(given) - {key}:
             draft.take(table, other, found.spot.line)
@@ -219,17 +219,21 @@ def edit_job_type(draft: Draft, wanted: str) -> str:
 
 
 def _type_key(draft: Draft, found: FoundWorker, given: list[str]) -> str:
-    sdk = bounds(draft.around.version(draft.source, "@livekit/agents"))
-    renamed = sdk.since(1, 0, 16)
+    """The name of the option: `serverType` since 1.0.16 of the SDK, `workerType` before (each ignores the other)."""
+    renamed = bounds(draft.around.version(draft.source, "@livekit/agents")).since(1, 0, 16)
     if renamed is not None:
         return "serverType" if renamed else "workerType"
-    if given:
-        return given[0] if len(given) == 1 else "serverType"
+    if len(given) > 1:
+        reason = (
+            "both `serverType` and `workerType` are set, and which version of @livekit/agents counts cannot be told"
+        )
+        raise RefusedError(reason, found.spot.line)
     node = draft.cutter.node_at(found.spot, frozenset({"new_expression", "call_expression"}))
-    written = draft.module.written(node) if node is not None else ""
     value = draft.module.value(node) if node is not None else ABSENT
     made = isinstance(value, Made) and value.callee.name == "WorkerOptions"
-    if made or "WorkerOptions" in written:
-        what = "the server type is `workerType` up to 1.0.15 of @livekit/agents and `serverType` from 1.0.16 on"
-        raise RefusedError(f"{what}, and which is installed cannot be told", found.spot.line)
-    return "serverType"
+    if given == ["workerType"] or made or "WorkerOptions" in draft.module.written(node):
+        draft.notes.append(
+            "The option is `serverType` from 1.0.16 of @livekit/agents on and `workerType` up to 1.0.15;"
+            " which is installed cannot be told here."
+        )
+    return given[0] if given else "serverType"
