@@ -8,7 +8,7 @@ from bot.source.edit import Edited, RefusedError
 from bot.source.grammar import first_error
 from bot.source.typescript_draft import Draft
 from bot.source.typescript_imports import drop_unused, mentioned
-from bot.source.typescript_token_edit import asked, by_call, edit_dispatch, of_tokens
+from bot.source.typescript_token_edit import asked, by_call, edit_dispatch, of_tokens, own, passed_on
 from bot.source.typescript_worker_edit import edit_job_type, edit_load, edit_name, settled
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bot.source.text import SourceText
     from bot.source.typescript_values import TypeScriptModule
 
+_SENT = "the token asks for no agent but what a client sends"
 _VIA = {
     "create-dispatch": "a call that dispatches an agent",
     "create-room": "a room that is made with agents",
@@ -64,7 +65,7 @@ def _edit(text: SourceText, raw: bytes, module: TypeScriptModule, want: Want, ar
 
 def _nothing_asked(draft: Draft, name: str) -> str:
     if not name:
-        return "the token asks for no agent already"
+        return "the token asks for no agent already" if own(draft) or not of_tokens(draft) else _SENT
     calls = by_call(draft, name)
     if calls:
         return f"line {calls[0].spot.line} dispatches '{name}' by the API already, so the token needs no dispatch"
@@ -112,7 +113,8 @@ def _check(draft: Draft, want: Want) -> None:
 
 
 def _check_dispatch(draft: Draft, name: str) -> None:
-    for found in of_tokens(draft):
+    mine = own(draft)
+    for found in mine or (of_tokens(draft) if name else []):
         for one in asked(draft, found):
             if not name or one.agent_name != name:
                 raise RefusedError("a token made here would ask for another agent all the same", one.place.line)
@@ -143,11 +145,17 @@ def _aside(draft: Draft, want: Want) -> list[str]:
     """What dispatches in another way than by a token, and so is left as it is."""
     if want.dispatch is None:
         return []
-    return [
+    calls = [
         f"Line {found.spot.line} has {_VIA.get(found.via, found.via)}; that is left as it is."
         for found in draft.found.dispatches
         if found.via != "token" and found.spot.text is draft.module.text
     ]
+    sent = [
+        f"Line {found.spot.line} passes on the room configuration that a client sends; what that asks for comes first."
+        for found in of_tokens(draft)
+        if passed_on(draft, found)
+    ]
+    return [*calls, *sent]
 
 
 def _first_change(before: bytes, after: bytes) -> int:
