@@ -54,6 +54,9 @@ _CALLED = (
     "push",
     *OTHER_GRANTS,
 )
+# What reads a token, and what makes one.
+_DECODERS = {"decodeJwt", "jwtDecode", "jwt_decode", "jwtVerify", "TokenVerifier"}
+_MAKERS = {"AccessToken", "SignJWT", "sign"}
 
 
 def parse(text: SourceText, load: Load | None = None, budget: Budget | None = None) -> TypeScriptModule:
@@ -92,6 +95,8 @@ class _Reading(Reading):
         suffix = PurePosixPath(module.text.source).suffix.lower()
         self.language: Language = "javascript" if suffix in {".js", ".jsx", ".mjs", ".cjs"} else "typescript"
         self.about_livekit = b"livekit" in module.text.data.lower()
+        called = module.calls_by_name.keys()
+        self.only_decodes = not called.isdisjoint(_DECODERS) and called.isdisjoint(_MAKERS)
         self.has_imports = bool(module.nodes("import_statement")) or b"require(" in module.text.data
 
     def read(self) -> Found:
@@ -355,6 +360,8 @@ class _Reading(Reading):
         if key not in CONFIG_KEYS or not self.module.sound(node):
             return
         config = self.module.value(node.child_by_field_name("value"))
+        if self.only_decodes and all(agents is ABSENT for agents in _written_agents(config)):
+            return
         if not any(isinstance(option, Table | Made) for option in each(config)):
             return
         via: Via = "sip-rule" if _in_rule(node, self.module) else "token"
@@ -382,6 +389,13 @@ class _Reading(Reading):
                 self.config(option, "token", option.spot, conditional=conditional)
             else:
                 self.dispatches((option,), "token", option.spot, conditional=conditional)
+
+
+def _written_agents(config: Value) -> Iterator[Value]:
+    """The lists of agents that a configuration is written with, ABSENT for one that is made from what is not known."""
+    for option in each(config):
+        inner = option.args[0] if isinstance(option, Made) and option.args else option
+        yield field(inner, "agents") if isinstance(inner, Table) else ABSENT
 
 
 def _in_rule(node: Node, module: TypeScriptModule) -> bool:

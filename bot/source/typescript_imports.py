@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from bot.source.typescript_values import TypeScriptModule
 
 _NAMING = ("identifier", "type_identifier", "shorthand_property_identifier", "shorthand_property_identifier_pattern")
-_LITERALS = frozenset({"string", "number", "template_string", "true", "false", "null"})
 
 
 def imported_name(draft: Draft, name: str, package: str, where: Spot) -> str:
@@ -179,7 +178,7 @@ def mentioned(module: TypeScriptModule) -> Counter[str]:
 
 
 def drop_unused(draft: Draft, before: Counter[str]) -> None:
-    """Take out the imports and plain constants that the edit left without any use."""
+    """Take out the imports that the edit left without any use; other names stay, and are said."""
     module = draft.module
     now = mentioned(module)
     idle = {name for name, count in now.items() if count == 1 and before[name] > 1}
@@ -233,11 +232,10 @@ def _idle_variable(draft: Draft, node: Node, idle: set[str]) -> None:
     if whole.parent is None or whole.parent.type in {"export_statement", "for_statement"}:
         return
     if name.type == "identifier" and module.written(name) in idle:
-        while value.type in WRAPPERS and value.named_children:
-            value = value.named_children[0]
-        plain = value.type in _LITERALS and not any(one.type == "template_substitution" for one in value.named_children)
-        if (plain and whole.children[0].type == "const") or required(module, value):
+        if required(module, value):
             draft.cutter.statement(whole)
+        else:
+            draft.notes.append(f"`{module.written(name)}` is not used any more in this file; it stays.")
     elif name.type == "object_pattern" and _loaded(module, value):
         parts = parameters(name)
         if any(part.type == "rest_pattern" for part in parts):

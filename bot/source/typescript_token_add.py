@@ -42,12 +42,7 @@ def add_dispatch(draft: Draft, token: FoundToken, name: str) -> None:
     names = _classes(draft, value.callee, ("RoomConfiguration", "RoomAgentDispatch"), token)
     data = draft.module.text.data
     line, indent = newline(data), indent_at(data, statement.start_byte)
-    whole = draft.module.written(statement)
-    end = (
-        b";"
-        if whole.endswith(";") or draft.module.text.data[statement.end_byte :].lstrip()[:1] in {b"(", b"[", b"`"}
-        else b""
-    )
+    stop, end = _end(data, statement)
     new = line.join(
         [
             f"{target}.roomConfig = new {names[0]}({{".encode(),
@@ -59,7 +54,17 @@ def add_dispatch(draft: Draft, token: FoundToken, name: str) -> None:
             indent + b"})" + end,
         ]
     )
-    draft.changes.append(after_statement(data, statement.start_byte, statement.end_byte, new, draft.comments()))
+    draft.changes.append(after_statement(data, statement.start_byte, stop, new, draft.comments()))
+
+
+def _end(data: bytes, statement: Node) -> tuple[int, bytes]:
+    """Where a statement ends, and with what the next one is to end."""
+    whole = data[statement.start_byte : statement.end_byte]
+    bare = whole.removesuffix(b";").rstrip()
+    if b"\n" in whole[len(bare) :]:
+        return statement.start_byte + len(bare), b""  # its semicolon leads the next line
+    goes_on = data[statement.end_byte :].lstrip()[:1] in {b"(", b"[", b"`"}
+    return statement.end_byte, b";" if whole.endswith(b";") or goes_on else b""
 
 
 def _classes(draft: Draft, token: Ref, names: tuple[str, ...], where: FoundToken) -> list[str]:

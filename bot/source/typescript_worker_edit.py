@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.source.edit import RefusedError
-from bot.source.settle import worker
+from bot.source.settle import type_of, worker
 from bot.source.surroundings import bounds
 from bot.source.texts import text_of
 from bot.source.typescript_draft import under
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from bot.livekit.setup import WorkerSetup
     from bot.source.found import FoundWorker
+    from bot.source.texts import Text
     from bot.source.typescript_draft import Draft
     from bot.source.typescript_values import TypeScriptModule
     from bot.source.values import Entry
@@ -91,10 +92,9 @@ def _set_name(draft: Draft, found: FoundWorker, table: Table, name: str) -> None
     set_text(draft, written, value, name, found.spot.line)
 
 
-def set_text(draft: Draft, written: Entry, value: Value, name: str, line: int) -> None:
-    """Make a property name another agent, where the name is written; refused when that is elsewhere."""
-    source = draft.source
-    known = text_of(value, draft.around, source)
+def told(draft: Draft, written: Entry, value: Value, line: int) -> Text:
+    """The name that a property gives, as far as it is known; refused when it cannot be changed in this file."""
+    known = text_of(value, draft.around, draft.source)
     at = written.spot.line if written.spot.text is draft.module.text else line
     if known.variable and known.place is not None:
         where = f"{known.place.source}:{known.place.line}"
@@ -106,21 +106,32 @@ def set_text(draft: Draft, written: Entry, value: Value, name: str, line: int) -
     if isinstance(value, Lit) and isinstance(value.value, str) and value.spot.text is not draft.module.text:
         place = value.spot.place
         raise RefusedError(f"the name is written in another module, {place.source}:{place.line}", at)
+    return known
+
+
+def set_text(draft: Draft, written: Entry, value: Value, name: str, line: int) -> None:
+    """Make a property name another agent, where the name is written; refused when that is elsewhere."""
+    known = told(draft, written, value, line)
     node = draft.deciding(written, line)
     literal = draft.literal(value)
     inner = node.child_by_field_name("value") or node.child_by_field_name("right")
     if literal is not None:
         own = inner is not None and inner.start_byte <= literal.start_byte and literal.end_byte <= inner.end_byte
         constant = None if own else draft.declared_by(literal)
-        if own or (constant is not None and _only_names(draft, constant)):
+        if own or (constant is not None and only_names(draft, constant)):
             draft.replace(literal, draft.quoted(name, literal))
             return
     elif known.variable:
-        draft.notes.append(f"`{known.variable}` no longer decides the agent's name in this file.")
+        draft.notes.append(undecided(known.variable))
     draft.give(node, written.key or _NAME, draft.quoted(name, literal))
 
 
-def _only_names(draft: Draft, constant: Node) -> bool:
+def undecided(variable: str) -> str:
+    """What to say when a variable of the environment is not asked any more."""
+    return f"`{variable}` no longer decides the agent's name in this file."
+
+
+def only_names(draft: Draft, constant: Node) -> bool:
     """Whether a constant is used for nothing but the agent's name, in worker, token or log."""
     whole, uses = draft.cutter.uses(constant)
     return whole is not None and all(_names(draft.module, use) for use in uses)
@@ -132,6 +143,8 @@ def _names(module: TypeScriptModule, use: Node) -> bool:
         return module.written(use) in {_NAME, "agent_name"}
     if parent is None:
         return False
+    if _is_asked(use):
+        return True
     if parent.type == "pair":
         return module.written(parent.child_by_field_name("key")).strip("'\"") in {_NAME, "agent_name"}
     if parent.type == "assignment_expression":
@@ -139,6 +152,24 @@ def _names(module: TypeScriptModule, use: Node) -> bool:
     call = next((up for up, _ in module.climb(use) if up.type == "call_expression"), None)
     called = module.written(call.child_by_field_name("function")) if call is not None else ""
     return called.rpartition(".")[2] == "createDispatch" or called.startswith(("console.", "log.", "logger."))
+
+
+def _is_asked(use: Node) -> bool:
+    """Whether a name is only asked for being there: `if (name)`, `name ? … : …`, `name && …`."""
+    node, outer = use, use.parent
+    while outer is not None:
+        condition = outer.child_by_field_name("condition")
+        if condition is not None:
+            return condition.id == node.id
+        left = outer.child_by_field_name("left")
+        if left is not None and left.id == node.id and outer.children[1].type == "&&":
+            return True
+        if outer.type != "parenthesized_expression" and not (
+            outer.type == "unary_expression" and outer.children[0].type == "!"
+        ):
+            return False
+        node, outer = outer, outer.parent
+    return False
 
 
 # --- load ------------------------------------------------------------------------------------
@@ -199,7 +230,7 @@ def _gives_zero(value: Value) -> bool:
 def edit_job_type(draft: Draft, wanted: str) -> str:
     """Set the server type of each worker, or take it away."""
     done = ""
-    for found, setup in zip(draft.found.workers, settled(draft), strict=True):
+    for found in draft.found.workers:
         table = options_of(found)
         given = [key for key in _TYPES if field(table, key) is not ABSENT]
         if not wanted:
@@ -208,7 +239,7 @@ def edit_job_type(draft: Draft, wanted: str) -> str:
                     done = f"removed `{key}`"
             continue
         key = _type_key(draft, found, given)
-        if setup.job_type == wanted and key in given:
+        if key in given and type_of(field(table, key)) == wanted:
             continue
         for other in set(given) - {key}:
             draft.take(table, other, found.spot.line)
@@ -219,17 +250,21 @@ def edit_job_type(draft: Draft, wanted: str) -> str:
 
 
 def _type_key(draft: Draft, found: FoundWorker, given: list[str]) -> str:
-    sdk = bounds(draft.around.version(draft.source, "@livekit/agents"))
-    renamed = sdk.since(1, 0, 16)
+    """The name of the option: `serverType` since 1.0.16 of the SDK, `workerType` before (each ignores the other)."""
+    renamed = bounds(draft.around.version(draft.source, "@livekit/agents")).since(1, 0, 16)
     if renamed is not None:
         return "serverType" if renamed else "workerType"
-    if given:
-        return given[0] if len(given) == 1 else "serverType"
+    if len(given) > 1:
+        reason = (
+            "both `serverType` and `workerType` are set, and which version of @livekit/agents counts cannot be told"
+        )
+        raise RefusedError(reason, found.spot.line)
     node = draft.cutter.node_at(found.spot, frozenset({"new_expression", "call_expression"}))
-    written = draft.module.written(node) if node is not None else ""
     value = draft.module.value(node) if node is not None else ABSENT
     made = isinstance(value, Made) and value.callee.name == "WorkerOptions"
-    if made or "WorkerOptions" in written:
-        what = "the server type is `workerType` up to 1.0.15 of @livekit/agents and `serverType` from 1.0.16 on"
-        raise RefusedError(f"{what}, and which is installed cannot be told", found.spot.line)
-    return "serverType"
+    if given == ["workerType"] or made or "WorkerOptions" in draft.module.written(node):
+        draft.notes.append(
+            "The option is `serverType` from 1.0.16 of @livekit/agents on and `workerType` up to 1.0.15;"
+            " which is installed cannot be told here."
+        )
+    return given[0] if given else "serverType"
