@@ -40,7 +40,8 @@ def dispatch_part(draft: Draft, found: Found, want: str, around: Surroundings) -
     _single(draft, asked, nodes, around)
     for one, node in zip(asked, nodes, strict=True):
         if want:
-            _rename(draft, one, node, want, around)
+            # What names the worker, too, is the worker's to change.
+            _rename(draft, one, node, want, around, constants=not found.workers)
         else:
             _take(draft, one, node)
     if want:
@@ -119,13 +120,13 @@ def _take(draft: Draft, one: FoundDispatch, node: Node) -> None:
     draft.remove(ops)
 
 
-def _rename(draft: Draft, one: FoundDispatch, node: Node, want: str, around: Surroundings) -> None:
+def _rename(draft: Draft, one: FoundDispatch, node: Node, want: str, around: Surroundings, *, constants: bool) -> None:
     if [dispatcher.agent_name for dispatcher in settle.dispatchers(one, around)] == [want]:
         return
     table = _options(draft, node)
     found: list[Entry] = [entry for entry in table.entries if entry.key in _NAMES] if table is not None else []
     if found:
-        changed_name(draft, found[-1], found[-1].value, want, around)
+        changed_name(draft, found[-1], found[-1].value, want, around, constants=constants)
     elif node.type == "call":
         listed = node.child_by_field_name("arguments")
         if listed is not None:

@@ -20,8 +20,10 @@ _SLOTS = frozenset({"agent_name", "agentName"})
 _LOGGED = frozenset({"print", "debug", "info", "warning", "error", "exception", "log"})
 
 
-def changed_name(draft: Draft, entry: Entry, value: Value, want: str, around: Surroundings) -> None:
-    """Write another name where the one is written that an option comes to.
+def changed_name(
+    draft: Draft, entry: Entry, value: Value, want: str, around: Surroundings, *, constants: bool = True
+) -> None:
+    """Write another name where the one is written that an option comes to; with `constants` also that of a constant.
 
     RefusedError when that is in another file, or when what decides is only known at run time.
     """
@@ -41,7 +43,7 @@ def changed_name(draft: Draft, entry: Entry, value: Value, want: str, around: Su
     node = value_of(holder)
     if text.variable is not None:
         draft.notes.append(f"`{text.variable}` no longer decides the agent's name in this file.")
-    node = _constant(draft, node, value) or node
+    node = (_constant(draft, node, value) if constants else None) or node
     draft.replace(node, draft.literal(want, node))
 
 

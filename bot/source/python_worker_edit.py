@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bot.source import settle
 from bot.source.edit import RefusedError
 from bot.source.python_draft import at, line_of
 from bot.source.python_load import is_known, is_zero, put_zero, take_zero
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
     from bot.livekit.setup import WorkerSetup
-    from bot.source.found import FoundWorker
+    from bot.source.found import Found, FoundWorker
     from bot.source.python_draft import Draft
     from bot.source.surroundings import Surroundings, Variable
     from bot.source.values import Entry
@@ -48,8 +49,12 @@ class Site:
         return self.call is not self.made
 
 
-def site(draft: Draft, found: FoundWorker, setup: WorkerSetup) -> Site:
-    """The places of one registration; RefusedError when its options cannot be told."""
+def sites(draft: Draft, found: Found, around: Surroundings) -> list[Site]:
+    """The places of all registrations; RefusedError when the options of one cannot be told."""
+    return [_site(draft, one, settle.worker(one, around)) for one in found.workers]
+
+
+def _site(draft: Draft, found: FoundWorker, setup: WorkerSetup) -> Site:
     if found.options is None:
         raise RefusedError(found.why, found.spot.line)
     module = draft.module
@@ -91,10 +96,10 @@ def _spread(value: Value, key: str) -> Iterator[Entry]:
 # --- the name ------------------------------------------------------------------------------------
 
 
-def name_part(draft: Draft, sites: list[Site], want: str, around: Surroundings) -> None:
+def name_part(draft: Draft, several: list[Site], want: str, around: Surroundings) -> None:
     """Give the workers a name, or none."""
-    _alike(draft, sites, want)
-    for one in sites:
+    _alike(draft, several, want)
+    for one in several:
         with at(one.line):
             _guard(draft, one, want, around)
             if one.setup.agent_name != want:
@@ -120,10 +125,10 @@ def _option(one: Site, key: str, what: str) -> tuple[Value, list[Entry]]:
     return value, found
 
 
-def _alike(draft: Draft, sites: list[Site], want: str) -> None:
+def _alike(draft: Draft, several: list[Site], want: str) -> None:
     """RefusedError when the workers of this file do not all have the same name."""
     names: dict[object, Site] = {}
-    for one in sites:
+    for one in several:
         if not want and one.setup.agent_name == "":
             continue
         found = list(entries(one.table, "agent_name"))
@@ -172,10 +177,10 @@ def add_option(draft: Draft, call: Node, new: bytes) -> None:
 # --- the load ------------------------------------------------------------------------------------
 
 
-def load_part(draft: Draft, sites: list[Site], want: str) -> None:
+def load_part(draft: Draft, several: list[Site], want: str) -> None:
     """Have the workers report no load, or the real one again."""
     owners: list[Node] = []
-    for one in sites:
+    for one in several:
         value, found = _option(one, "load_fnc", "the load_fnc")
         if value is ABSENT or (isinstance(value, Lit) and value.value is None):
             if want == "zero":
@@ -208,11 +213,11 @@ def _load_owner(draft: Draft, one: Site, found: list[Entry]) -> Node:
 # --- the server type -----------------------------------------------------------------------------
 
 
-def type_part(draft: Draft, sites: list[Site], want: str) -> None:
+def type_part(draft: Draft, several: list[Site], want: str) -> None:
     """Have the workers register with a server type, or with none that is written."""
     if want == "JT_PARTICIPANT":
-        raise RefusedError("Python workers have no JT_PARTICIPANT", sites[0].line)
-    for one in sites:
+        raise RefusedError("Python workers have no JT_PARTICIPANT", several[0].line)
+    for one in several:
         with at(one.line):
             _server_type(draft, one, want)
 
