@@ -1,4 +1,4 @@
-"""Look → verdicts: what every door calls."""
+"""Look → verdicts → plan: what every door calls."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ if TYPE_CHECKING:
 
     from bot.evidence.live import Live
     from bot.livekit.seen import Verdicts
+    from bot.plan.values import Plan
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What was seen and what follows from it."""
+    """What was seen, what follows from it, and the plan that would be proposed; None where no runbook treats a cause."""
 
     look: Look
     verdicts: Verdicts
+    plan: Plan | None = None
 
 
 @contextmanager
-def diagnose(question: Question, live: Live | None = None) -> Iterator[Diagnosis]:
+def diagnose(question: Question, live: Live | None = None, *, planned: bool = False) -> Iterator[Diagnosis]:
     """Answer one question; while the context lasts, the answer can quote its lines.
 
-    `live` is what was seen of what runs, where somebody has looked already. Raises UsageError and Unreachable for what cannot be read.
+    `live` is what was seen of what runs, where somebody has looked already. `planned` asks for the plan, too. Raises UsageError and Unreachable for what cannot be read.
     """
     with ExitStack() as opened:
         if (
@@ -38,4 +40,16 @@ def diagnose(question: Question, live: Live | None = None) -> Iterator[Diagnosis
             gc.disable()
             opened.callback(gc.enable)
         seen = look(question, opened, live)
-        yield Diagnosis(seen, judge(seen.seen))
+        verdicts = judge(seen.seen)
+        yield Diagnosis(seen, verdicts, _plan(seen, verdicts) if planned else None)
+
+
+def _plan(seen: Look, verdicts: Verdicts) -> Plan | None:
+    from bot.propose import propose, runbook_of
+
+    treated = runbook_of(verdicts)
+    if treated is None:
+        return None
+    from bot.runbook import shelf
+
+    return propose(shelf.read(shelf.shipped() / f"{treated}.md"), {}, seen, verdicts)

@@ -45,14 +45,27 @@ class Unreachable(FletcherError):  # noqa: N818  # what is unreachable is no err
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong with a document; `line` counts from 1, and is 0 when no line can be named."""
+    """One thing that is wrong with a document.
+
+    `line` and `column` count from 1, and are 0 when none can be named; `excerpt` is that line as it may be shown.
+    """
 
     source: str
     line: int
     sentence: str
+    column: int = 0
+    excerpt: str = ""
 
     def __str__(self) -> str:
-        return f"{self.source}:{self.line}: {self.sentence}" if self.line else f"{self.source}: {self.sentence}"
+        place = ":".join(str(part) for part in (self.source, self.line, self.column) if part)
+        return f"{place}: {self.sentence}"
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The problem, the line it is in, and a caret under what is wrong there."""
+        if not self.excerpt:
+            return (str(self),)
+        return str(self), f"  {self.excerpt}", f"  {' ' * (self.column - 1)}^"
 
 
 class WrongDocument(UsageError):  # noqa: N818  # what is wrong is the document

@@ -16,7 +16,12 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 LATER = re.compile(r"\b(?:to" + r"do|fix" + r"me|x" + r"xx)\b", re.IGNORECASE)
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^ ;\\]+)(?P<rest>(?:[^\n]*\\\n)*[^\n]*)", re.MULTILINE)
-EVIDENCE = ("tests/recordings/", "bot/demo/", "examples/")  # kept as it was recorded, whatever its words
+EVIDENCE = (
+    "tests/recordings/",
+    "runbooks/fixtures/",
+    "bot/demo/",
+    "examples/",
+)  # kept as it was recorded, whatever its words
 
 
 def main() -> int:

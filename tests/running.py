@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.doubles.engine import Box
 
-DEMO = Path(__file__).parent.parent / "bot" / "demo"
+DEMO = Path(__file__).parent / "recordings" / "inc-071"
 ROOM, SERVED = "ganglia-b8f13c", "ganglia-0075e4"  # the one that waits, and one that got its agent
 END = 1795401918.159  # of the recording, in epoch seconds
 _ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(?=Z)")

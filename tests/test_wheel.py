@@ -27,15 +27,18 @@ def test_code_data_and_runbooks_are_inside(wheel: Path, checkout: Path) -> None:
     package = {path.relative_to(checkout) for path in (checkout / "bot").rglob("*") if path.is_file()}
     expected = {path for path in package if "__pycache__" not in path.parts} - {Path("bot/install.py")}
     runbooks = checkout / "runbooks"
-    expected |= {Path("bot/_data/runbooks") / path.relative_to(runbooks) for path in runbooks.rglob("*.md")}
+    expected |= {
+        Path("bot/_data/runbooks") / path.relative_to(runbooks) for path in runbooks.rglob("*") if path.is_file()
+    }
+    assert Path("bot/_data/runbooks/agent-never-joins.md") in expected
     inside = {path.relative_to(wheel) for path in wheel.rglob("*") if path.is_file()}
     assert expected - inside == set()
     assert {path for path in inside if ".dist-info" not in path.parts[0]} - expected == set()
 
 
 def test_it_starts_from_any_folder(wheel: Path, tmp_path: Path) -> None:
-    """What was installed from the wheel starts where no checkout is."""
-    code = "import bot, sys; print(bot.__file__); from bot.__main__ import main; sys.exit(main(['--version']))"
+    """What was installed from the wheel starts where no checkout is, and has its runbooks and their fixtures."""
+    code = "import bot, sys; print(bot.__file__); from bot.__main__ import main; main(['--version']); sys.exit(main(['runbooks', 'test']))"
     done = subprocess.run(
         [sys.executable, "-P", "-c", code],
         cwd=tmp_path,
@@ -46,3 +49,4 @@ def test_it_starts_from_any_folder(wheel: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == str(wheel / "bot" / "__init__.py")
+    assert "ok     agent-never-joins  healthy" in done.stdout

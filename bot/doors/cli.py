@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from bot import __version__
-from bot.doors import config, doctor, target
+from bot.doors import config, doctor, given, patch, plan, runbooks, target
 from bot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ examples:
   fletcher workers                                   the workers there are now
   fletcher doctor                                    what stands in the way, and what mends it
   fletcher demo                                      a recorded incident, diagnosed
+  fletcher runbooks                                  what Fletcher can mend, and how
   fletcher diagnose livekit.log agent.log --room X   why has room X no agent?
   docker compose logs | fletcher diagnose -          the same from everything at once
   fletcher diagnose --project .                      do worker and dispatch agree?
@@ -35,11 +36,14 @@ exit codes: 0 healthy or done, 1 cause found, 2 wrong usage or document, 3 incon
 """
 _VERBS = {
     "diagnose": "say why a room has no agent, from what runs or from the files at hand",
+    "plan": "show everything that a runbook would do, and do nothing",
+    "patch": "show what a remedy changes in source and configuration, and write it",
     "workers": "list the workers there are now, and where each was seen",
     "demo": "diagnose a recorded incident that comes with Fletcher",
     "schema": "print the JSON Schema of --json",
     "config": "check fletcher.toml, and tell what is set from where",
     "init": "write a fletcher.toml into this folder",
+    "runbooks": "list, show, lint, begin and try runbooks",
     "doctor": "look whether Fletcher can see what it needs, and say what mends it",
 }
 
@@ -104,30 +108,7 @@ def _diagnose_options(p: argparse.ArgumentParser) -> None:
         "Logs may be in any form people have them in: console or JSON, with the prefixes of docker, compose, kubectl\n"
         "or journalctl, compressed, cut off, or lines pasted into a note."
     )
-    p.add_argument("files", nargs="*", metavar="FILE", help="any of the below; - for standard input")
-    p.add_argument("--server-log", action="append", default=[], metavar="FILE", help="a LiveKit server's log")
-    p.add_argument("--agent-log", action="append", default=[], metavar="FILE", help="an agents worker's log")
-    p.add_argument("--livekit-config", action="append", default=[], metavar="FILE", help="livekit.yaml")
-    p.add_argument(
-        "--project", action="append", default=[], metavar="DIR", help="source and configuration of agent and backend"
-    )
-    p.add_argument(
-        "--worker-endpoint",
-        action="append",
-        default=[],
-        metavar="FILE|URL",
-        help="body of the worker's GET /worker, or its address",
-    )
-    p.add_argument(
-        "--token", action="append", default=[], metavar="FILE|JWT", help="a join token, or its claims as JSON"
-    )
-    p.add_argument("--room", action="append", default=[], metavar="NAME", help="only this room, by name or RM_… id")
-    p.add_argument(
-        "--since",
-        metavar="WHEN",
-        help="a time, or a duration back from the last record (15m); live from now, where 15m is the default",
-    )
-    p.add_argument("--until", metavar="WHEN", help="as --since; what comes later is not looked at")
+    given.options(p)
     p.add_argument("--live", action="store_true", help="look at what runs too (the default when nothing else is given)")
     p.add_argument("--follow", action="store_true", help="keep watching what runs; Ctrl-C ends with a summary")
     target.options(p)
@@ -152,27 +133,19 @@ def _diagnose(args: argparse.Namespace) -> int:
     from bot.doors import terminal
     from bot.evidence.look import Question
 
-    given = [
-        *(("any", f) for f in args.files), *(("log", f) for f in args.server_log), *(("agent", f) for f in args.agent_log),
-        *(("config", f) for f in args.livekit_config), *(("project", f) for f in args.project),
-        *(("endpoint", f) for f in args.worker_endpoint), *(("token", f) for f in args.token),
-    ]  # fmt: skip
-    given = [(kind, "-" if f == "/dev/stdin" else f) for kind, f in given]
-    if sum(f == "-" for _, f in given) and sys.stdin.isatty():
-        print("Paste the lines, then end with Ctrl-D.", file=sys.stderr)
+    files = given.files(args)
     if args.follow:
-        if given or args.until is not None:
+        if files or args.until is not None:
             raise UsageError("--follow watches what runs: it takes no files and no --until; leave one of them out")
         from bot.doors import follow
 
         watched = target.chosen(args)
         question = Question((), tuple(args.room), args.since, None, watched)
         return follow.run(question, watched, as_json=args.json, utc=args.utc)
-    running = target.chosen(args) if args.live or not given or target.given(args) else None
-    question = Question(tuple(given), tuple(args.room), args.since, args.until, running)  # type: ignore[arg-type]  # the kinds are literals above
+    question = given.question(args, files)
     with ExitStack() as held:
-        with terminal.patience("still looking" if running else "still reading what was given"):
-            answer = held.enter_context(diagnose(question))
+        with terminal.patience("still looking" if question.target else "still reading what was given"):
+            answer = held.enter_context(diagnose(question, planned=True))
         _tell(answer, args)
         return EXIT[answer.verdicts.overall]
 
@@ -219,7 +192,7 @@ def _demo(args: argparse.Namespace) -> int:
     here = folder()
     if not args.json:
         print(INTRODUCTION.format(folder=here))
-    with diagnose(Question(tuple((kind, str(here / name)) for kind, name in FILES), (ROOM,))) as answer:
+    with diagnose(Question(tuple((kind, str(here / name)) for kind, name in FILES), (ROOM,)), planned=True) as answer:
         _tell(answer, args)
     return 0
 
@@ -240,7 +213,10 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], object]] = {
     "schema": lambda p: p.add_argument("--json", action="store_true", help="changes nothing: the schema is JSON"),
     "config": config.config_options,
     "init": config.init_options,
+    "runbooks": runbooks.options,
     "doctor": doctor.options,
+    "patch": patch.options,
+    "plan": plan.options,
 }
 _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "diagnose": _diagnose,
@@ -249,5 +225,8 @@ _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "schema": _schema,
     "config": config.config,
     "init": config.init,
+    "runbooks": runbooks.runbooks,
     "doctor": doctor.doctor,
+    "patch": patch.patch,
+    "plan": plan.plan,
 }

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bot.evidence.containers import Container
     from bot.evidence.docker import Engine, EngineInfo, Event
     from bot.evidence.files import LogFile
+    from bot.evidence.project import Project
     from bot.evidence.spool import Spool
     from bot.livekit.seen import Endpoint
     from bot.settings import Target
@@ -65,6 +66,7 @@ class Live:
     sources: tuple[Source, ...] = ()
     engine: EngineInfo | None = None
     attached: Attached | None = None
+    projects: tuple[Project, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -120,6 +122,7 @@ class Watched:
         self._api: ApiSeen | None = None
         self._endpoints: list[Endpoint] = []
         self._setup, self._folder, self._secrets = Setup(), "", frozenset[str]()
+        self._projects: tuple[Project, ...] = ()
         #: What is told of each part, by its place in the answer.
         self._told: dict[str, tuple[Source, ...]] = {}
         #: What stands in the way at present, such as an engine that is away; "" when nothing does.
@@ -319,7 +322,7 @@ class Watched:
 
     def read_folder(self) -> None:
         """Read source and configuration of what runs; nothing where their folder is not on this machine."""
-        from bot.evidence.project import merge, read_livekit_config, read_project
+        from bot.evidence.project import merge, open_project, read_livekit_config
         from bot.evidence.secrets import secrets_of
 
         folder, absent = self._where_from()
@@ -329,11 +332,13 @@ class Watched:
         ):
             config = None
         try:
-            setup = Setup() if absent else read_project(folder)
+            projects = () if absent else (open_project(folder),)
+            setup = projects[0].setup if projects else Setup()
             if config is not None:
                 setup = merge([setup, Setup(server=(read_livekit_config(config),))])
         except FletcherError as problem:
-            setup, config, absent = Setup(), None, str(problem)
+            setup, projects, config, absent = Setup(), (), None, str(problem)
+        self._projects = projects
         self._setup, self._folder = setup, "" if absent else str(folder)
         read = [*([] if absent else [str(folder)]), *([str(config)] if config is not None else [])]
         self._secrets = frozenset[str]().union(*(secrets_of(path) for path in read))
@@ -367,7 +372,7 @@ class Watched:
         )
         return Live(
             self.now, tuple(self._spools.values()), self._api, _machines(attached), tuple(self._events.values()), tuple(self._endpoints), self._setup, self._folder, secrets,
-            tuple(s for place in sorted(self._told) for s in self._told[place]), self._info, attached,
+            tuple(s for place in sorted(self._told) for s in self._told[place]), self._info, attached, self._projects,
         )  # fmt: skip
 
 

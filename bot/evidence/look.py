@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from bot.evidence.files import Kind, LogFile
     from bot.evidence.live import Live
+    from bot.evidence.project import Project
     from bot.livekit.seen import Cite, Endpoint, Token
     from bot.settings import Target
 
@@ -42,7 +43,7 @@ _TEXT: Final = 600  # characters of a cited line that are shown
 class Question:
     """What was given on the command line: (flag's kind, path) in order, rooms, and the window as text.
 
-    With a `target` what runs is looked at too.
+    With a `target` what runs is looked at too; `counted` asks its API who is in every room, not only in those asked for.
     """
 
     given: tuple[tuple[Kind, str], ...] = ()
@@ -50,17 +51,19 @@ class Question:
     since: str | None = None
     until: str | None = None
     target: Target | None = None
+    counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """All that was seen, and the texts behind it."""
+    """All that was seen, and the texts behind it: logs that can be quoted, projects whose files can be edited."""
 
     seen: Seen
     logs: tuple[LogFile, ...]
     sources: tuple[Source, ...]
     redactor: Redactor
     live: Live | None = None
+    projects: tuple[Project, ...] = ()
     masked: dict[str, list[str]] = field(default_factory=dict)  # names by what is left of them without their secrets
 
     def plain(self, text: str) -> str:
@@ -117,11 +120,12 @@ def look(question: Question, opened: ExitStack, live: Live | None = None) -> Loo
     """
     followed = live is not None
     if live is None and question.target is not None:
-        live = look_live(question.target, question.rooms, opened, here=Path.cwd())
+        live = look_live(question.target, () if question.counted else question.rooms, opened, here=Path.cwd())
     logs: list[LogFile] = []
     tokens: list[Token] = []
     endpoints: list[Endpoint] = []
     setups: list[Setup] = []
+    projects: list[Project] = []
     secrets: frozenset[str] = frozenset()
     sources: list[Source] = []
     done: set[str] = set()
@@ -151,7 +155,7 @@ def look(question: Question, opened: ExitStack, live: Live | None = None) -> Loo
             endpoints.append(worker_http.read_endpoint(path))
             sources.append(Source(path, "worker endpoint", records=1))
         else:
-            setups.append(_setup(path, kind))
+            setups.append(_setup(path, kind, projects))
             from bot.evidence.secrets import secrets_of  # with the readers of source: only where there is any
 
             secrets |= secrets_of(path)
@@ -160,6 +164,7 @@ def look(question: Question, opened: ExitStack, live: Live | None = None) -> Loo
         endpoints += live.endpoints
         if live.folder and os.path.realpath(live.folder) not in done:
             setups.append(live.setup)
+            projects += live.projects
         secrets |= live.secrets
         sources += live.sources
     given, logs = bool(logs), [*logs, *(live.logs if live is not None else ())]
@@ -176,7 +181,7 @@ def look(question: Question, opened: ExitStack, live: Live | None = None) -> Loo
         live=live.at if live is not None else None, api=live.api if live is not None else None, machines=live.machines if live is not None else (),
         events=live.events if live is not None else (),
     )  # fmt: skip
-    return Look(seen, tuple(logs), tuple(sources), Redactor.of(secrets), live)
+    return Look(seen, tuple(logs), tuple(sources), Redactor.of(secrets), live, tuple(projects))
 
 
 def _opened(path: str, opened: ExitStack) -> LogFile:
@@ -211,12 +216,13 @@ def _ask(url: str, endpoints: list[Endpoint], sources: list[Source]) -> None:
         sources.append(Source(redact(url), "worker endpoint", records=1))
 
 
-def _setup(path: str, kind: Kind) -> Setup:
-    from bot.evidence.project import read_livekit_config, read_project
+def _setup(path: str, kind: Kind, projects: list[Project]) -> Setup:
+    from bot.evidence.project import open_project, read_livekit_config
 
     if kind == "config":
         return Setup(server=(read_livekit_config(Path(path)),))
-    return read_project(Path(path))
+    projects.append(open_project(Path(path)))
+    return projects[-1].setup
 
 
 def _merged(setups: Sequence[Setup]) -> Setup:

@@ -13,14 +13,16 @@ from bot.livekit.setup import Dispatcher, EnvSetting, ServerSetup, Setup, Unread
 from bot.redact import redact
 from bot.source import dotenv, imports, settle, shell, versions
 from bot.source import yaml as config
+from bot.source.edit import Edited
 from bot.source.evaluate import Budget, Evaluator
 from bot.source.surroundings import EnvFile, Service, Setting, Surroundings, normal
 from bot.source.text import SourceText, source_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bot.livekit.setup import SdkVersion
+    from bot.source.edit import Want
     from bot.source.found import Found, FoundDispatch
 
 MAX_SOURCE = 1_000_000
@@ -50,10 +52,17 @@ def read_project(path: Path) -> Setup:
 
     What cannot be read becomes an `unread` entry. Raises UsageError when there is no such path.
     """
+    return open_project(path).setup
+
+
+def open_project(path: Path) -> Project:
+    """A folder (or one file) as a project that was read, and can say what an edit would make of each of its files.
+
+    Raises UsageError when there is no such path.
+    """
     if not path.exists():
         raise UsageError(f"there is no file or folder {path}: a folder with the source of a worker was expected")
-    files = walk(path)
-    return _Project(files).read()
+    return Project(walk(path))
 
 
 def read_livekit_config(path: Path) -> ServerSetup:
@@ -85,12 +94,13 @@ def merge(setups: Iterable[Setup]) -> Setup:
 
 
 @dataclass
-class _Project:
-    """One project while it is read."""
+class Project:
+    """One project: its files as they were when they were read, and what they say."""
 
     files: Files
     unread: list[Unread] = field(default_factory=list)
     texts: dict[str, SourceText | None] = field(default_factory=dict)
+    raws: dict[str, bytes] = field(default_factory=dict)
     modules: dict[str, Evaluator | None] = field(default_factory=dict)
     packages: dict[str, str] = field(default_factory=dict)
     settings: list[Setting] = field(default_factory=list)
@@ -99,23 +109,50 @@ class _Project:
     dispatches: list[FoundDispatch] = field(default_factory=list)
     fronts: tuple[bytes, ...] = ()
     used: set[str] = field(default_factory=set)
+    found: dict[str, Found] = field(default_factory=dict)
+    around: Surroundings = field(default_factory=Surroundings)
+    setup: Setup = field(default_factory=Setup)
 
-    def read(self) -> Setup:
-        """All that the project says."""
+    def __post_init__(self) -> None:
         self.unread.extend(self.files.unread)
-        around = self._surroundings()
+        self.around = self._surroundings()
         fronts = {setting.name.encode() for setting in self.settings if _FRONT.fullmatch(setting.name)}
         self.fronts = tuple(sorted(fronts))
-        found = [self._source(path) for path in self.files.paths if self._is_source(path)]
-        if not any(one is not None and (one.workers or one.dispatches or one.tokens) for one in found):
+        self._sources(self.files.paths)
+        if not any(one.workers or one.dispatches or one.tokens for one in self.found.values()):
             # Nothing in the sources: what is compiled, or lies among the tests, may be all there is.
-            found.extend(self._source(path) for path in self.files.second if self._is_source(path))
-        several = [one for one in found if one is not None]
+            self._sources(self.files.second)
+        self.setup = self._setup(list(self.found.values()))
+
+    def edit(self, path: str, want: Want) -> Edited:
+        """What a source file would become. Nothing is written."""
+        module, raw = self._module(path), self.raws.get(path, b"")
+        from bot.source.python_values import PythonModule
+        from bot.source.typescript_values import TypeScriptModule
+
+        if isinstance(module, TypeScriptModule):
+            from bot.source import typescript_edit
+
+            return typescript_edit.edit(module.text, raw, module, want, self.around)
+        if isinstance(module, PythonModule):
+            from bot.source import python_edit
+
+            return python_edit.edit(module.text, raw, module, want, self.around)
+        why = next((one.why for one in self.unread if one.source == path), "is no source")
+        return Edited("refused", raw, f"the file {why}")
+
+    def _sources(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            one = self._source(path) if self._is_source(path) else None
+            if one is not None:
+                self.found[path] = one
+
+    def _setup(self, several: Sequence[Found]) -> Setup:
         dispatches = [*(dispatch for one in several for dispatch in one.dispatches), *self.dispatches]
-        asked = [one for dispatch in dispatches for one in settle.dispatchers(dispatch, around)]
+        asked = [one for dispatch in dispatches for one in settle.dispatchers(dispatch, self.around)]
         asked.extend(self._by_environment({one.name_variable for one in asked}))
         return Setup(
-            workers=tuple(settle.worker(worker, around) for one in several for worker in one.workers),
+            workers=tuple(settle.worker(worker, self.around) for one in several for worker in one.workers),
             dispatchers=tuple(asked),
             token_makers=tuple(settle.token_maker(token) for one in several for token in one.tokens),
             server=tuple(self.servers),
@@ -138,6 +175,8 @@ class _Project:
             raw = read_bytes(Path(path), limit)
             if raw == "is empty" and not self.files.single:
                 raw = b""  # an empty module is a module, too
+            if isinstance(raw, bytes):
+                self.raws[path] = raw
             text = Unread(path, 0, raw) if isinstance(raw, str) else source_text(path, raw)
             if isinstance(text, Unread):
                 self.unread.append(text)
@@ -150,7 +189,11 @@ class _Project:
         suffix = PurePosixPath(path).suffix.lower()
         if suffix in _TYPESCRIPT or suffix in _PYTHON or suffix == ".json":
             return True
-        return self.files.single and suffix not in {".yaml", ".yml", *_SHELL} and not _is_dotenv(path)
+        return (
+            (self.files.single or path in self.files.asked)
+            and suffix not in {".yaml", ".yml", *_SHELL}
+            and not is_dotenv(path)
+        )
 
     def _source(self, path: str) -> Found | None:
         raw = read_bytes(Path(path), MAX_SOURCE)
@@ -177,7 +220,7 @@ class _Project:
         return found
 
     def _relevant(self, path: str, raw: bytes) -> bool:
-        if self.files.single:
+        if self.files.single or path in self.files.asked:
             return True
         if PurePosixPath(path).suffix.lower() == ".json":
             return len(raw) < 300_000 and _RULE.search(raw) is not None
@@ -217,7 +260,7 @@ class _Project:
         images: dict[str, tuple[Setting, ...]] = {}
         for path in self.files.paths:
             name, folder = PurePosixPath(path).name, str(PurePosixPath(path).parent)
-            if _is_dotenv(path):
+            if is_dotenv(path):
                 text = self._text(path)
                 found = dotenv.read_dotenv(text) if text is not None else ()
                 by_path[path] = found
@@ -346,7 +389,8 @@ def _reported(settings: list[Setting]) -> Iterable[EnvSetting]:
         yield EnvSetting(setting.name, shown, setting.place)
 
 
-def _is_dotenv(path: str) -> bool:
+def is_dotenv(path: str) -> bool:
+    """Whether a file of this name holds the environment of a program."""
     name = PurePosixPath(path).name
     if name.rpartition(".")[2] in {"example", "sample", "template", "dist", "defaults", "schema", "md", "ts", "js"}:
         return False

@@ -6,9 +6,13 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from bot.livekit.setup import Unread
 from bot.source.surroundings import within
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 MAX_ENTRIES = 60_000
 MAX_DEPTH = 40
@@ -50,7 +54,10 @@ _PACKAGES = ("@livekit/agents", "livekit-server-sdk")
 
 @dataclass
 class Files:
-    """The files of a project: `paths` to read, `second` to read when those say nothing."""
+    """The files of a project: `paths` to read, `second` to read when those say nothing.
+
+    `asked` are files that a person named: they are read whatever they hold. `known` are those that an import may lead to.
+    """
 
     top: str
     single: bool = False
@@ -59,7 +66,8 @@ class Files:
     installed: list[str] = field(default_factory=list)
     roots: set[str] = field(default_factory=set)
     unread: list[Unread] = field(default_factory=list)
-    known: set[str] = field(default_factory=set)
+    known: Container[str] = field(default_factory=set)
+    asked: frozenset[str] = frozenset()
 
 
 def read_bytes(path: Path, limit: int) -> bytes | str:
@@ -116,7 +124,7 @@ class _Walk:
             if not any(_is_own_source(one) and within(one, parent) for one in own):
                 self.files.paths.extend(inner)
         self.files.second.extend(self.tests)
-        self.files.known.update(self.files.paths)
+        self.files.known = set(self.files.paths)
         return self.files
 
     def _linked(self, folder: Path, depth: int, links: list[tuple[Path, int]]) -> None:
@@ -172,7 +180,7 @@ class _Walk:
                 if name not in _NEVER | _ENVIRONMENTS:
                     links.append((path, level + 1))
                 elif name == "node_modules":
-                    self._modules(path)
+                    self.files.installed.extend(packages_in(path))
                 return None
             return self._below(path, name, level)
         if is_link and not is_file:
@@ -188,11 +196,11 @@ class _Walk:
 
     def _below(self, path: Path, name: str, level: int) -> Path | None:
         if name == "node_modules":
-            self._modules(path)
+            self.files.installed.extend(packages_in(path))
         if name in _NEVER or level >= MAX_DEPTH:
             return None
         if name in _ENVIRONMENTS and (path / "pyvenv.cfg").exists():
-            self._environment(path)
+            self.files.installed.extend(packages_of(path))
             return None
         if name in _BUILT or name in _TESTS:
             held: list[str] = []
@@ -204,15 +212,16 @@ class _Walk:
             return None
         return path
 
-    def _modules(self, path: Path) -> None:
-        for package in _PACKAGES:
-            file = path / package / "package.json"
-            if file.exists():
-                self.files.installed.append(str(file))
 
-    def _environment(self, path: Path) -> None:
-        for pattern in ("lib/python*/site-packages", "Lib/site-packages"):
-            self.files.installed.extend(str(found) for found in sorted(path.glob(f"{pattern}/livekit_*.dist-info")))
+def packages_in(path: Path) -> list[str]:
+    """The LiveKit packages that a `node_modules` holds: their package.json."""
+    return [str(file) for package in _PACKAGES if (file := path / package / "package.json").exists()]
+
+
+def packages_of(path: Path) -> list[str]:
+    """The LiveKit packages that a Python environment holds: their folders of metadata."""
+    patterns = ("lib/python*/site-packages", "Lib/site-packages")
+    return [str(found) for pattern in patterns for found in sorted(path.glob(f"{pattern}/livekit_*.dist-info"))]
 
 
 def _worth(name: str) -> bool:

@@ -10,18 +10,13 @@ import bot
 if TYPE_CHECKING:
     from bot.evidence.files import Kind
 
-ROOM: Final = "ganglia-b8f13c"
+ROOM: Final = "fletcher-dev"
 FILES: Final[tuple[tuple[Kind, str], ...]] = (
-    ("log", "livekit.log"),
-    ("agent", "agent.log"),
-    ("config", "livekit.yaml"),
-    ("project", "agent"),
-    ("endpoint", "worker-endpoint.json"),
-    ("token", "token.json"),
-)
+    ("log", "livekit.log"), ("agent", "agent.log"), ("config", "livekit.yaml"), ("project", "project"), ("token", "token.json"),
+)  # fmt: skip
 INTRODUCTION: Final = """\
-A real incident, recorded on livekit-server 1.11.0 with an agents-js 1.9.0 worker: the agent registered, other rooms
-got it, and one user waits in a room alone. This is what Fletcher answers from the files in {folder}:
+A real incident, recorded on livekit-server 1.13.5 with an agents-js 1.9.0 worker: the agent registered, and never
+joins a room. This is what Fletcher answers from the files in {folder}, and what it would do:
 """
 
 

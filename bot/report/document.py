@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from bot.livekit.answer import remedy_for, runbook_for
+from bot.plan.values import Plan  # noqa: TC001  # the schema is made of it
 from bot.report.times import stamp
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class Document(msgspec.Struct, frozen=True):
     dispatchers: list[DispatcherRow]
     sources: list[SourceRow]
     notes: list[str]
+    plan: Plan | None
 
 
 def schema() -> dict[str, Any]:
@@ -128,7 +130,7 @@ def pieces(diagnosis: Diagnosis, *, utc: bool = False) -> Iterator[bytes]:
         gap = b",\n"
     tail = {
         "workers": list(workers(diagnosis, zone)), "dispatchers": list(dispatchers(diagnosis)), "sources": list(sources(diagnosis.look, zone)),
-        "notes": [diagnosis.look.plain(note) for note in diagnosis.verdicts.notes],
+        "notes": [diagnosis.look.plain(note) for note in diagnosis.verdicts.notes], "plan": diagnosis.plan,
     }  # fmt: skip
     yield b"\n]," + msgspec.json.encode(tail)[1:] + b"\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from bot.diagnose import Diagnosis
     from bot.evidence.look import Look
     from bot.livekit.seen import Verdict
+    from bot.plan.values import Plan
 
 _WORD = {"cause": "CAUSE FOUND", "healthy": "HEALTHY", "inconclusive": "INCONCLUSIVE"}
 _COLOUR = {"cause": "\x1b[31;1m", "healthy": "\x1b[32;1m", "inconclusive": "\x1b[33;1m"}
@@ -71,6 +73,22 @@ def _lines(diagnosis: Diagnosis, *, utc: bool, colour: bool, width: int) -> Iter
     for note in diagnosis.verdicts.notes:
         yield from _wrapped(diagnosis.look.plain(note), width, "Note: ", "      ")
     yield from looked_at(diagnosis.look, zone, width)
+    if diagnosis.plan is not None:
+        yield from _proposed(diagnosis.plan, width)
+
+
+def _proposed(plan: Plan, width: int) -> Iterator[str]:
+    from bot.report.plan import lines as plan_lines
+
+    yield ""
+    yield from plan_lines(plan, width=width, brief=True)
+    room = f" --room {shlex.quote(plan.room)}" if plan.room else ""
+    yield from _wrapped(
+        f"All of it: `fletcher plan {plan.runbook}{room}` with the same sources. Nothing was changed.",
+        width,
+        "  ",
+        "  ",
+    )
 
 
 def _row(

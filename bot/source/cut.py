@@ -115,6 +115,12 @@ class Cut:
         if not self._at_line_start(front) or not self._at_line_end(back):
             return False
         behind = self._next_line(back)
+        if behind >= len(self._data) and not self._data.endswith(b"\n"):
+            # The last line had no end: neither has the one that is the last now.
+            while front > 0 and self._data[front - 1] in LINE_END:
+                front -= 1
+            self._take(front, behind)
+            return True
         self._take(front, behind)
         above, below = self._line_above(front), self._line_below(behind)
         hole = above is None or not above.strip() or above.rstrip()[-1] in _OPENING

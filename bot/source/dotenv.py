@@ -3,21 +3,75 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.source.surroundings import Setting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from bot.source.text import SourceText
 
 _LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.]*)\s*=[ \t]*(.*)$")
 _DOCKER = re.compile(r"^\s*ENV\s+(.*)$", re.IGNORECASE)
 _PAIR = re.compile(r"""([A-Za-z_][A-Za-z0-9_]*)=("(?:[^"\\]|\\.)*"|'[^']*'|[^\s"']*)""")
-_REFERENCE = re.compile(r"(?<!\\)\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?])([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))")
+REFERENCE = re.compile(r"(?<!\\)\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?])([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))")
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One assignment of a `.env` file as it is written.
+
+    `first` and `last` are 1-based lines. The value stands from `start` in the first line to `end` in the last one, its
+    quotes included; `quote` is the kind of them, "" when there are none. `written` is what stands between them.
+    """
+
+    name: str
+    first: int
+    last: int
+    start: int
+    end: int
+    quote: str
+    written: str
+
+    def value(self, known: Mapping[str, str | None]) -> str | None:
+        """What is assigned where `known` is set; None when it comes from elsewhere."""
+        text = self.written
+        if self.quote == '"':
+            text = _ESCAPE.sub(lambda escape: _ESCAPES.get(escape.group(1), escape.group(1)), text)
+        return text if self.quote == "'" else expanded(text, known)
+
+
+def assignments(lines: Sequence[str]) -> Iterator[Assignment]:
+    """The assignments of a `.env` file's lines, given without their ends."""
+    at = 0
+    while at < len(lines):
+        match = _LINE.match(lines[at])
+        first, at = at, at + 1
+        if match is None or lines[first].lstrip().startswith("#"):
+            continue
+        name, raw, start = match.group(1), match.group(2), match.start(2)
+        quote = raw[:1] if raw[:1] in {'"', "'", "`"} else ""
+        if quote:
+            body = raw[1:]
+            # A quoted value may go on over several lines; one that is never closed is taken as it stands.
+            end, extra = _closing(body, quote), at
+            while end < 0 and extra < len(lines) and extra - first < 200:
+                body += "\n" + lines[extra]
+                extra += 1
+                end = _closing(body, quote)
+            if end < 0:
+                yield Assignment(name, at, at, start, len(lines[first]), quote, raw[1:])
+                continue
+            at = extra
+            inner = end + 1 - (body.rfind("\n", 0, end) + 1)
+            yield Assignment(name, first + 1, at, start, inner + (start + 1) * (at == first + 1), quote, body[:end])
+        else:
+            bare = re.split(r"\s#", raw, maxsplit=1)[0].strip() if not raw.startswith("#") else ""
+            yield Assignment(name, at, at, start, start + len(bare), "", bare)
 
 
 def read_dotenv(text: SourceText, around: Mapping[str, str] | None = None) -> tuple[Setting, ...]:
@@ -28,35 +82,9 @@ def read_dotenv(text: SourceText, around: Mapping[str, str] | None = None) -> tu
     lines = [line.rstrip(b"\r").decode("utf-8", "replace") for line in text.lines]
     found: list[Setting] = []
     known: dict[str, str | None] = {**(around or {})}
-    at = 0
-    while at < len(lines):
-        match = _LINE.match(lines[at])
-        start, at = at, at + 1
-        if match is None or lines[start].lstrip().startswith("#"):
-            continue
-        name, raw = match.group(1), match.group(2)
-        quote = raw[:1]
-        if quote in {'"', "'", "`"} and raw:
-            body = raw[1:]
-            # A quoted value may go on over several lines; one that is never closed is taken as it stands.
-            end, extra = _closing(body, quote), at
-            while end < 0 and extra < len(lines) and extra - start < 200:
-                body += "\n" + lines[extra]
-                extra += 1
-                end = _closing(body, quote)
-            if end < 0:
-                body, end = raw[1:], len(raw) - 1
-            else:
-                at = extra
-            value = body[:end]
-            if quote == '"':
-                value = _ESCAPE.sub(lambda escape: _ESCAPES.get(escape.group(1), escape.group(1)), value)
-            resolved = value if quote == "'" else expanded(value, known)
-        else:
-            bare = raw if not raw.startswith("#") else ""
-            resolved = expanded(re.split(r"\s#", bare, maxsplit=1)[0].strip(), known)
-        known[name] = resolved
-        found.append(Setting(name, resolved, text.place(start + 1)))
+    for assignment in assignments(lines):
+        known[assignment.name] = assignment.value(known)
+        found.append(Setting(assignment.name, known[assignment.name], text.place(assignment.first)))
     return tuple(found)
 
 
@@ -89,7 +117,7 @@ def expanded(value: str, known: Mapping[str, str | None]) -> str | None:
         missing = True
         return ""
 
-    filled = _REFERENCE.sub(fill, value)
+    filled = REFERENCE.sub(fill, value)
     return None if missing else filled.replace("\\$", "$")
 
 

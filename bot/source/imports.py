@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bot.source.surroundings import normal, within
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Container, Iterator, Mapping
 
 _ENDINGS = (".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs", ".json")
 # `./config.js` in TypeScript means the file that will be compiled to it.
@@ -16,7 +16,7 @@ _COMPILED = {".js": (".ts", ".tsx"), ".jsx": (".tsx",), ".mjs": (".mts",), ".cjs
 
 
 def typescript_targets(
-    source: str, spec: str, files: Collection[str], roots: Collection[str], packages: Mapping[str, str]
+    source: str, spec: str, files: Container[str], roots: Collection[str], packages: Mapping[str, str]
 ) -> str | None:
     """The file that a module specifier means; `roots` are folders with a package.json or tsconfig.json."""
     for base in _typescript_bases(source, spec, roots, packages):
@@ -57,7 +57,7 @@ def _with_endings(base: str) -> Iterator[str]:
         yield f"{base}/index{ending}"
 
 
-def python_target(source: str, spec: str, files: Collection[str], top: str) -> str | None:
+def python_target(source: str, spec: str, files: Container[str], top: str) -> str | None:
     """The file that a module name means; `top` is the folder above which nothing is looked for."""
     name = spec.lstrip(".")
     dots = len(spec) - len(name)

@@ -10,9 +10,25 @@ from bot.source.found import Found, FoundToken, FoundWorker
 from bot.source.grammar import parser
 from bot.source.reading import CONFIG_KEYS, RULE_KEYS, TWIRP, Reading, agent_name, more, why_unseen
 from bot.source.text import SourceText, Spot
+from bot.source.typescript_grants import OTHER_GRANTS, not_joining
 from bot.source.typescript_scope import key_text, parameters
 from bot.source.typescript_values import TypeScriptModule
-from bot.source.values import ABSENT, Either, Entry, Lit, Local, Made, Ref, Table, Unknown, Value, each, field, made_by
+from bot.source.values import (
+    ABSENT,
+    Either,
+    Entry,
+    Lit,
+    Local,
+    Made,
+    Ref,
+    Seq,
+    Table,
+    Unknown,
+    Value,
+    each,
+    field,
+    made_by,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +52,7 @@ _CALLED = (
     "fetch",
     "addGrant",
     "push",
+    *OTHER_GRANTS,
 )
 
 
@@ -92,10 +109,15 @@ class _Reading(Reading):
             self._token(node)
         for node in calls:
             self._fill(node)
-        for node in self.module.nodes("assignment_expression"):
+        assigned = self.module.nodes("assignment_expression")
+        for node in assigned:
+            self._fill_at_once(node)
+        for node in assigned:
             self._assigned_config(node)
         for node in calls:
             self._dispatching_call(node)
+        for receiver in not_joining(self.module, calls, assigned):
+            self.forbid_joining(receiver)
         for node in self.module.nodes("pair"):
             self._config_property(node)
         self._twirp()
@@ -226,6 +248,18 @@ class _Reading(Reading):
             return
         if self.module.written(owner.child_by_field_name("property")) == "agents":
             for made in made_by(self.module.value(owner.child_by_field_name("object")), "RoomConfiguration"):
+                self.filled.add(made.spot.key)
+
+    def _fill_at_once(self, node: Node) -> None:
+        """`config.agents = […]`."""
+        left = node.child_by_field_name("left")
+        if left is None or left.type != "member_expression":
+            return
+        if self.module.written(left.child_by_field_name("property")) != "agents":
+            return
+        given = self.module.value(node.child_by_field_name("right"))
+        if not (isinstance(given, Seq) and given.whole and not given.items):
+            for made in made_by(self.module.value(left.child_by_field_name("object")), "RoomConfiguration"):
                 self.filled.add(made.spot.key)
 
     # --- dispatches --------------------------------------------------------------------------

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MAX_SIZE = 400_000
 MAX_LOOKUPS = 20_000
-_SERVER_KEYS = {
+SERVER_KEYS = {
     "rtc",
     "keys",
     "key_file",
@@ -140,10 +140,8 @@ def is_server_config(documents: Documents) -> bool:
         # The configurations of egress, ingress and SIP have an `api_key` and no `keys`.
         if keys & {"services", "apiVersion", "api_key", "ws_url"}:
             continue
-        named = "livekit" in PurePosixPath(documents.text.source).name.lower() and bool(
-            keys & (_SERVER_KEYS | {"port"})
-        )
-        if named or (keys & _SURE_KEYS and len(keys & (_SERVER_KEYS | {"port"})) > 1):
+        named = "livekit" in PurePosixPath(documents.text.source).name.lower() and bool(keys & (SERVER_KEYS | {"port"}))
+        if named or (keys & _SURE_KEYS and len(keys & (SERVER_KEYS | {"port"})) > 1):
             return True
     return False
 

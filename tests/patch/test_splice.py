@@ -63,7 +63,7 @@ STATEMENTS = {
     "between empty lines": ("a();\n\nX;\n\nb();\n", "a();\n\nb();\n"),
     "first of its block": ("{\n  X;\n\n  b();\n}", "{\n  b();\n}"),
     "last of its block": ("{\n  a();\n\n  X;\n}", "{\n  a();\n}"),
-    "last without an end": ("a();\nX;", "a();\n"),
+    "last without an end": ("a();\n\nX;", "a();"),
     "first of the file": ("X;\n\nb();\n", "b();\n"),
     "beside another": ("a(); X; b();\n", "a(); b();\n"),
     "behind another": ("a(); X; // why\nb();\n", "a();\nb();\n"),

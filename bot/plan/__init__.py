@@ -1,0 +1,1 @@
+"""Thinking ahead: a runbook and all that was seen → everything that would happen, before anything does. Pure."""

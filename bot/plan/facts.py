@@ -1,0 +1,32 @@
+"""What one runbook needs to know beside the diagnosis, looked up before the plan is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bot.plan.values import Checked
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """`folder` is where the project lies on this machine, "" where it is not known.
+
+    `files` holds the bytes of files by their path, or why there are none. `tools` maps a program to its path, "" where it
+    is missing. `project` and `compose_files` are compose's, `services` maps the roles "livekit" and "agent" to the names
+    of their services. `checks` are the declarative checks that are not about LiveKit. `can_dispatch` is "" when the API
+    was reached, else why not.
+    """
+
+    folder: str = ""
+    files: Mapping[str, bytes | str] = field(default_factory=dict)
+    tools: Mapping[str, str] = field(default_factory=dict)
+    project: str = ""
+    compose_files: tuple[str, ...] = ()
+    services: Mapping[str, str] = field(default_factory=dict)
+    checks: Mapping[str, Checked] = field(default_factory=dict)
+    can_dispatch: str = ""
+    target: str = ""

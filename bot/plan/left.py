@@ -1,0 +1,53 @@
+"""What a plan leaves as it is, and what can be done where it is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.livekit.words import quote
+from bot.plan.sides import other_places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bot.livekit.proposal import Proposal
+    from bot.livekit.seen import Seen, Verdict
+    from bot.plan.steps import Made
+
+_VIA = {
+    "create-room": "makes rooms with", "create-dispatch": "calls CreateDispatch for", "sip-rule": "dispatches telephone calls to",
+    "preset": "is a preset of the server for", "env": "may ask for", "token": "asks in its tokens for",
+}  # fmt: skip
+
+
+def over(seen: Seen, remedy: str, made: Made) -> Iterator[str]:
+    """Places and tokens that the plan does not touch."""
+    yield from (text for side in made.sides.values() for text in side.left)
+    if remedy not in {"auto-dispatch", "explicit-dispatch"}:
+        return
+    edited = [one.file for step in made.steps for one in step.files]
+    for place in other_places(seen, edited):
+        name = quote(place.agent_name) if place.agent_name is not None else "an agent that is named at run time"
+        yield f"{place.place.source}:{place.place.line} {_VIA[place.via]} {name} and is left as it is"
+
+
+def instead(proposal: Proposal, made: Made, row: Verdict | None, seen: Seen) -> Iterator[str]:
+    """What can be done where the plan is refused."""
+    room = row.room if row is not None else None
+    match proposal.remedy:
+        case "auto-dispatch":
+            if any(side.edits for side in made.sides.values()) or any(side.agrees for side in made.sides.values()):
+                yield "with both sources at hand (--project DIR for each) it can be planned"
+            if row is not None and row.agent and seen.setup.workers:
+                yield f"the other way round: --input remedy=explicit-dispatch --input agent_name={row.agent}"
+        case "create-dispatch":
+            yield "a new room's name per session"
+        case "explicit-dispatch":
+            if room:
+                yield "for the room that is open now: --input remedy=create-dispatch"
+        case "zero-load":
+            yield "more or larger workers, or a load that counts jobs against what one worker can carry"
+            yield "agents-js 1.0.49 or newer, whose load respects the container's limits"
+            yield "server 1.11 and newer: --input remedy=target-load raises the limit for every worker; it restarts the server"
+        case _:
+            return

@@ -1,0 +1,205 @@
+"""The two sides of a dispatch, worker and token: which files say what, and what an edit makes of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Literal
+
+from bot.livekit.words import listed, quote
+from bot.plan.values import FileEdit
+from bot.source.diff_edit import unified
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from bot.evidence.project import Project
+    from bot.livekit.names import Names
+    from bot.livekit.seen import Seen, Verdict
+    from bot.livekit.setup import Dispatcher, WorkerSetup
+    from bot.source.edit import Edited, Want
+
+Side = Literal["worker", "token"]
+
+
+@dataclass(frozen=True, slots=True)
+class SideResult:
+    """What becomes of one side: the edits of its files, or why it cannot be brought to agree (`refused`).
+
+    `agrees` says that nothing has to be changed there; `left` names places that are left as they are.
+    """
+
+    files: tuple[FileEdit, ...] = ()
+    refused: str = ""
+    agrees: str = ""
+    left: tuple[str, ...] = ()
+
+    @property
+    def edits(self) -> bool:
+        """Whether a file is changed."""
+        return any(one.outcome == "edit" for one in self.files)
+
+
+def told(file: str, raw: bytes, edited: Edited, plain: Callable[[str], str]) -> FileEdit:
+    """An edit as it may be shown and kept: hashes and a redacted diff."""
+    changed = edited.outcome == "edit"
+    return FileEdit(
+        file=file, outcome=edited.outcome, reason=plain(edited.reason), line=edited.line, before=sha256(raw).hexdigest(),
+        after=sha256(edited.data).hexdigest() if changed else "", diff=plain(unified(raw, edited.data, file)) if changed else "",
+        notes=tuple(map(plain, edited.notes)),
+    )  # fmt: skip
+
+
+def sources(projects: Iterable[Project], side: Side) -> Iterator[tuple[Project, str]]:
+    """The files at hand that register workers, or make tokens, each with its project."""
+    for project in projects:
+        for path, found in project.found.items():
+            if found.workers if side == "worker" else (found.tokens or any(d.via == "token" for d in found.dispatches)):
+                yield project, path
+
+
+def worker_side(
+    projects: Sequence[Project], names: Names, want: Want, given: str, plain: Callable[[str], str]
+) -> SideResult:
+    """The worker's source, brought to what is wanted.
+
+    `given` is a file that a person named. A worker whose running name is not the one that its source says has it from
+    elsewhere, and an edit of the source would not change it: that is refused, unless it already runs as wanted.
+    """
+    at_hand = [(project, path) for project, path in sources(projects, "worker") if not given or _same(path, given)]
+    running = names.running
+    if not at_hand:
+        if want.name is not None and running == (want.name,):
+            return SideResult(agrees=f"the worker runs as {quote(want.name)} already")
+        what = f"the worker has to be named {quote(want.name)}" if want.name else "the worker must have no name"
+        what = what if want.name is not None else "the worker's load function has to be changed"
+        return SideResult(refused=f"the worker's source is not at hand (give it with --project DIR); there {what}")
+    mine = _meant(at_hand, running)
+    if len(mine) > 1 and len({worker.agent_name for _, path in mine for worker in _workers(projects, path)}) > 1:
+        listed_files = ", ".join(path for _, path in mine)
+        return SideResult(
+            refused=f"several files register workers ({listed_files}); say which is meant with --input agent_source=FILE"
+        )
+    files, left = [], []
+    for project, path in mine:
+        workers = list(_workers(projects, path))
+        elsewhere = _elsewhere(workers, running) if want.name is not None else ""
+        if elsewhere and running == (want.name,):
+            left.append(f"{path}: {elsewhere}; it runs as wanted, so the source is left as it is")
+            continue
+        if elsewhere:
+            return SideResult(refused=f"{elsewhere}; change it there", left=tuple(left))
+        files.append(told(path, project.raws[path], project.edit(path, want), plain))
+    refusal = _refusal(files)
+    agrees = "" if any(one.outcome == "edit" for one in files) else "the worker's source says so already"
+    return SideResult(tuple(files), refusal, "" if refusal else agrees, tuple(left))
+
+
+def _refusal(files: Iterable[FileEdit]) -> str:
+    """Why the first file that is refused is; "" when none is."""
+    one = next((one for one in files if one.outcome == "refused"), None)
+    return "" if one is None else f"{one.file}:{one.line}: {one.reason}" if one.line else f"{one.file}: {one.reason}"
+
+
+def _workers(projects: Iterable[Project], path: str) -> Iterator[WorkerSetup]:
+    for project in projects:
+        yield from (worker for worker in project.setup.workers if worker.place.source == path)
+
+
+def _meant(at_hand: list[tuple[Project, str]], running: Sequence[str]) -> list[tuple[Project, str]]:
+    """Those whose worker is the one that runs, where the names tell; else all."""
+    alike = [(p, path) for p, path in at_hand if any(w.agent_name in running for w in _workers([p], path))]
+    return alike or at_hand
+
+
+def _elsewhere(workers: list[WorkerSetup], running: Sequence[str]) -> str:
+    """Why a running name cannot come from the source; "" when it may."""
+    if len(running) != 1 or any(worker.agent_name is None or worker.agent_name == running[0] for worker in workers):
+        return ""
+    says = listed(sorted({worker.agent_name or "" for worker in workers}))
+    return (
+        f"the running worker registers as {quote(running[0])}, its source says {says}: the name comes from elsewhere,"
+        " such as LIVEKIT_AGENT_NAME in its environment, or another version runs"
+    )
+
+
+def token_side(
+    projects: Sequence[Project],
+    seen: Seen,
+    row: Verdict | None,
+    want: Want,
+    odd: str,
+    given: str,
+    plain: Callable[[str], str],
+) -> SideResult:
+    """The places that make tokens, brought to what is wanted.
+
+    Without their source the claims of the token at hand, or what the room's join asked for, must agree already. `odd` is
+    the name that is asked for by mistake: places that ask for another one are meant so, and are left as they are.
+    """
+    agent = want.dispatch or ""
+    at_hand = [(project, path) for project, path in sources(projects, "token") if not given or _same(path, given)]
+    asked = _asked(seen, row)
+    if not at_hand:
+        if asked is not None and set(asked) == ({agent} - {""}):
+            what = f"asks for {quote(agent)}" if agent else "asks for nobody"
+            return SideResult(agrees=f"what made this room {what} already")
+        do = (
+            f"ask for {quote(agent)} (RoomAgentDispatch in the token, or CreateDispatch)"
+            if agent
+            else "drop the dispatch"
+        )
+        says = f"; it asks for {listed(asked)}" if asked else ""
+        return SideResult(
+            refused=f"the source of what makes this room's token is not at hand (give it with --project DIR){says}; there {do}"
+        )
+    files, left = [], []
+    silent = [path for project, path in at_hand if not _names(project, path)]
+    for project, path in at_hand:
+        own = _names(project, path)
+        if own and not own & {agent, odd, None}:
+            left.append(f"{path} asks for {listed(sorted(name or '' for name in own))} and is left as it is")
+            continue
+        if agent and not own and len(silent) > 1:
+            return SideResult(
+                refused=f"several places make tokens without a dispatch ({', '.join(silent)}); say which is meant with --input token_source=FILE"
+            )
+        files.append(told(path, project.raws[path], project.edit(path, want), plain))
+    refusal = _refusal(files)
+    agrees = "" if any(one.outcome == "edit" for one in files) else "the places that make tokens say so already"
+    if not refusal and agrees and asked is not None and set(asked) != ({agent} - {""}):
+        refusal = f"the places at hand that make tokens say so already, yet this room's token asks for {listed(asked) or 'nobody'}: it was made elsewhere, or before; change it there"
+    return SideResult(tuple(files), refusal, "" if refusal else agrees, tuple(left))
+
+
+def _names(project: Project, path: str) -> set[str | None]:
+    return {d.agent_name for d in project.setup.dispatchers if d.place.source == path and d.via == "token"}
+
+
+def _asked(seen: Seen, row: Verdict | None) -> tuple[str, ...] | None:
+    """The agents that this room was made with, by its token and by the backend's calls; None when nothing shows it."""
+    name, ident = (row.room or "", row.room_id or "") if row is not None else ("", "")
+    tokens = [token for token in seen.tokens if not name or not token.room or token.room == name]
+    rooms = [room for room in seen.story.rooms.values() if ident and room.id == ident]
+    joins = [join.asked for room in rooms for join in room.joins if not join.agent and join.asked is not None][:1]
+    calls = [call.agents for token in tokens for call in token.calls if call.room in {"", name}]
+    told = [
+        *(token.agents for token in tokens),
+        *calls,
+        *([] if tokens else joins),
+        *(room.asked_api for room in rooms),
+    ]
+    asked = [agents for agents in told if agents is not None]
+    return tuple(dict.fromkeys(name for agents in asked for name, _ in agents)) if asked else None
+
+
+def other_places(seen: Seen, edited: Iterable[str]) -> Iterator[Dispatcher]:
+    """Other places that dispatch: calls of the API, rules for telephone calls, presets of the server."""
+    done = set(edited)
+    for d in (*seen.setup.dispatchers, *(d for server in seen.setup.server for d in server.presets)):
+        if d.via != "token" or d.place.source not in done:
+            yield d
+
+
+def _same(path: str, given: str) -> bool:
+    return path == given or path.endswith(f"/{given.removeprefix('./')}")

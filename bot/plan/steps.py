@@ -1,0 +1,315 @@
+"""The steps of a runbook as they would be done: files with their edits, commands with their environment, effects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bot.livekit import counts
+from bot.livekit.words import quote
+from bot.plan import tools
+from bot.plan.free import free_edit
+from bot.plan.sides import SideResult, token_side, told, worker_side
+from bot.plan.values import Command, Skipped, Step
+from bot.runbook import document as doc
+from bot.runbook.inputs import fill
+from bot.source.edit import Want
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bot.evidence.look import Look
+    from bot.livekit.names import Names
+    from bot.livekit.proposal import Proposal
+    from bot.livekit.seen import Verdict
+    from bot.plan.facts import Facts
+    from bot.plan.values import Checked, Tool
+    from bot.runbook.document import AnyBlock, Approval, Effect, Runbook
+
+_SHELLS = {"sh": ("sh", "-euc"), "bash": ("bash", "-euo", "pipefail", "-c"), "python": ("python3", "-c")}
+
+
+@dataclass(slots=True)
+class _Made:
+    steps: list[Step] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    verification: list[Step] = field(default_factory=list)
+    rollback: list[str] = field(default_factory=list)
+    tools: list[Tool] = field(default_factory=list)
+    approvals: list[Approval] = field(default_factory=list)
+    sides: dict[str, SideResult] = field(default_factory=dict)
+    needless: set[str] = field(
+        default_factory=set
+    )  # steps that would change nothing, so that others are verified instead
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What became of the runbook's blocks; `refused` says why its patches cannot be made, "" when they can."""
+
+    steps: tuple[Step, ...]
+    skipped: tuple[Skipped, ...]
+    verification: tuple[Step, ...]
+    rollback: tuple[str, ...]
+    tools: tuple[Tool, ...]
+    approvals: tuple[Approval, ...]
+    sides: Mapping[str, SideResult]
+    refused: str
+
+
+class Maker:
+    """Goes through the blocks of a runbook, in their order."""
+
+    def __init__(
+        self, runbook: Runbook, inputs: Mapping[str, str], look: Look, facts: Facts, names: Names, row: Verdict | None, proposal: Proposal
+    ) -> None:  # fmt: skip
+        self.runbook, self.inputs, self.look, self.facts = runbook, inputs, look, facts
+        self.names, self.row, self.proposal = names, row, proposal
+        self.made = _Made()
+
+    def make(self, checks: Mapping[str, Checked]) -> Made:
+        """Every step that applies, and why the others do not."""
+        for block in self.runbook.blocks:
+            if isinstance(block, doc.Check | doc.Rollback | doc.Verify):
+                continue
+            applies, why = self._applies(block, checks)
+            if not applies:
+                self.made.skipped.append(Skipped(block.name, why))
+                continue
+            self._block(block, why)
+        included = {step.name for step in self.made.steps}
+        if included:
+            changed = included | self.made.needless
+            verify = (
+                b for b in self.runbook.blocks if isinstance(b, doc.Verify) and (not b.after or changed & set(b.after))
+            )
+            self.made.verification.extend(self._verify(block, included) for block in verify)
+        self._undo(included)
+        m = self.made
+        return Made(
+            tuple(m.steps), tuple(m.skipped), tuple(m.verification), tuple(m.rollback), tuple(m.tools), tuple(m.approvals), m.sides, m.refused,
+        )  # fmt: skip
+
+    def _applies(self, block: AnyBlock, checks: Mapping[str, Checked]) -> tuple[bool, str]:
+        """Whether a block's conditions hold, and what it still hangs on, or why they do not."""
+        waiting = []
+        for reference, wanted in (*((r, True) for r in block.when), *((r, False) for r in block.unless)):
+            check = checks.get(reference.name)
+            if check is None:
+                continue
+            if check.result == "waiting":
+                waiting.append(
+                    f"{'only if' if wanted != reference.negated else 'unless'} the check {reference.name} matches when it is run"
+                )
+                continue
+            if check.result == "inconclusive":
+                return False, f"the check {reference.name} is inconclusive: {check.says}"
+            if (check.result == "matched") != (wanted != reference.negated):
+                return (
+                    False,
+                    f"{reference.name} {'does not match' if check.result != 'matched' else 'matches'} ({check.says})",
+                )
+        return True, "; ".join(waiting)
+
+    def _block(self, block: AnyBlock, condition: str) -> None:
+        match block:
+            case doc.Patch():
+                self._patch(block, condition)
+            case doc.Compose():
+                self._compose(block, condition)
+            case doc.Dispatch():
+                self._dispatch(block, condition)
+            case doc.TokenStep() | doc.ShellStep():
+                self._script(block, condition)
+            case _:
+                return
+
+    def _add(self, block: AnyBlock, does: str, condition: str, *, effect: Effect | None = None, **more: object) -> None:
+        rollback = getattr(block, "rollback", "")
+        made = Step(
+            name=block.name, kind=type(block).__name__.lower().removesuffix("step") or "step", line=block.line, heading=block.heading, does=does,
+            effect=effect or block.effect, timeout=block.timeout, retries=block.retries, condition=condition, rollback=rollback, **more,  # type: ignore[arg-type]  # files or a command
+        )  # fmt: skip
+        self.made.steps.append(made)
+        if block.approval != doc.ASKED[block.effect]:
+            self.made.approvals.append(block.approval)
+
+    # --- patches -------------------------------------------------------------------------------
+
+    def _patch(self, block: doc.Patch, condition: str) -> None:
+        side = self._side(block)
+        self.made.sides[block.name] = side
+        if side.refused:
+            self.made.refused = self.made.refused or side.refused
+            self.made.skipped.append(Skipped(block.name, f"refused: {side.refused}"))
+        elif side.edits:
+            files = tuple(one for one in side.files if one.outcome == "edit")
+            self._add(
+                block, "; ".join(f"patches {one.file}: {one.reason}" for one in files), condition, files=side.files
+            )
+        else:
+            why = side.agrees or "; ".join(f"{one.file}: {one.reason}" for one in side.files)
+            self.made.skipped.append(Skipped(block.name, f"nothing to do: {why}"))
+
+    def _side(self, block: doc.Patch) -> SideResult:
+        body, plain, projects = block.change.body, self.look.plain, self.look.projects
+        given = self._given(block.change.file)
+        match body:
+            case doc.Worker():
+                name = fill(body.name, self.inputs) if body.name is not None else None
+                want = Want(name=name, load=body.load, job_type=body.job_type)
+                return worker_side(projects, self.names, want, given, plain)
+            case doc.Token():
+                want = Want(dispatch=fill(body.dispatch, self.inputs))
+                odd = (self.row.agent if self.row is not None else None) or ""
+                return token_side(projects, self.look.seen, self.row, want, odd, given, plain)
+        path = self._path(block)
+        raw = self.facts.files.get(path, "is not at hand")
+        if isinstance(raw, str):
+            return SideResult(refused=f"{path} {raw}")
+        edited = free_edit(raw, path, body, self.inputs)
+        one = told(path, raw, edited, plain)
+        refused = (
+            f"{path}{f':{edited.line}' if edited.line else ''}: {edited.reason}" if edited.outcome == "refused" else ""
+        )
+        return SideResult((one,), refused, edited.reason if edited.outcome == "unchanged" else "")
+
+    def _given(self, file: str) -> str:
+        """The file of a patch where a person named it; the runbook's own default is only an example."""
+        name = file.removeprefix("$")
+        declared = self.runbook.input(name) if file.startswith("$") else None
+        value = fill(file, self.inputs)
+        return "" if declared is not None and value == (declared.default or "") else value
+
+    def _path(self, block: doc.Patch) -> str:
+        return tools.patched_file(self.runbook, block, self.inputs, self.look.seen)
+
+    # --- commands ------------------------------------------------------------------------------
+
+    def _compose(self, block: doc.Compose, condition: str) -> None:
+        unneeded = self._unneeded(block)
+        if unneeded:
+            self.made.needless.add(block.name)
+            self.made.skipped.append(Skipped(block.name, unneeded))
+            return
+        services = [self._service(service) for service in block.command.services]
+        words = [
+            "docker",
+            "compose",
+            *(["up", "-d", "--build"] if block.command.action == "build" else ["restart"]),
+            *services,
+        ]
+        environment = {}
+        if self.facts.project:
+            environment["COMPOSE_PROJECT_NAME"] = self.facts.project
+        if self.facts.compose_files:
+            environment["COMPOSE_FILE"] = ":".join(self.facts.compose_files)
+        effect = self._disruption(services)
+        does = f"{'rebuilds and recreates' if block.command.action == 'build' else 'restarts'} {', '.join(services)}"
+        command = Command(argv=tuple(words), cwd=self.facts.folder, environment=environment)
+        self._add(block, does, condition, effect=max(effect, block.effect, key=doc.EFFECTS.index), command=command)
+        self.made.tools.extend(tools.needed(("docker", "docker compose"), block.name, self.facts))
+
+    def _unneeded(self, block: doc.Compose) -> str:
+        """Why a rebuild would change nothing; "" when it may."""
+        worker = [side for name, side in self.made.sides.items() if isinstance(self._body(name), doc.Worker)]
+        if block.command.action != "build" or not worker or any(side.edits or side.refused for side in worker):
+            return ""
+        wanted = self.proposal.agent if self.proposal.remedy == "explicit-dispatch" else ""
+        if self.proposal.remedy in {"auto-dispatch", "explicit-dispatch"} and set(self.names.running) <= {wanted}:
+            return "the worker is not changed: it runs as it should"
+        return ""
+
+    def _body(self, name: str) -> object:
+        block = self.runbook.block(name)
+        return block.change.body if isinstance(block, doc.Patch) else None
+
+    def _service(self, service: str) -> str:
+        """The service of this deployment that a runbook means by its usual name."""
+        usual = {"livekit": "livekit", "voice-agent": "agent"}.get(service)
+        return self.facts.services.get(usual or "", service)
+
+    def _disruption(self, services: list[str]) -> Effect:
+        """What a restart of these services does to sessions; unknown counts as many."""
+        server = self.facts.services.get("livekit", "livekit")
+        agent = self.proposal.agent or next(iter(self.names.running), "")
+        told_of = counts.sessions(self.look.seen, None if server in services else agent)
+        if self.row is not None and self.row.cause == "worker-unnamed":
+            told_of = counts.sessions(self.look.seen, None)
+        return "change" if told_of.rooms == 0 else "disrupt"
+
+    def _dispatch(self, block: doc.Dispatch, condition: str) -> None:
+        room, agent = fill(block.room, self.inputs), fill(block.agent, self.inputs)
+        hangs = [condition, "only if the room is still open then", self.facts.can_dispatch]
+        does = f"asks the LiveKit API for {quote(agent)} in room {quote(room)} (CreateDispatch)"
+        self._add(block, does, "; ".join(part for part in hangs if part))
+
+    def _script(self, block: doc.TokenStep | doc.ShellStep, condition: str) -> None:
+        environment = {
+            declared.variable: self._shown(declared)
+            for declared in self.runbook.inputs
+            if declared.variable in block.text
+        }
+        missing = tools.missing_script(block, self.facts)
+        if missing and isinstance(block, doc.TokenStep):
+            self.made.skipped.append(Skipped(block.name, missing))
+            return
+        command = Command(argv=(*_SHELLS[block.language], block.text), cwd=self.facts.folder, environment=environment)
+        what = (
+            "makes a token with the project's own script; only who asked for it gets it"
+            if isinstance(block, doc.TokenStep)
+            else "runs a script"
+        )
+        self._add(block, what, condition, command=command)
+        self.made.tools.extend(tools.needed(tools.programs(block), block.name, self.facts))
+
+    def _shown(self, declared: doc.Input) -> str:
+        value = self.inputs.get(declared.name, "")
+        return "[redacted]" if declared.secret and value else self.look.plain(value)
+
+    # --- afterwards ----------------------------------------------------------------------------
+
+    def _verify(self, block: doc.Verify, included: set[str]) -> Step:
+        after = [name for name in block.after if name in included] or [step.name for step in self.made.steps][-1:]
+        return Step(
+            name=block.name, kind="verify", line=block.line, heading=block.heading, does=_proof(block, after, self.inputs), effect=block.effect,
+            timeout=block.timeout,
+        )  # fmt: skip
+
+    def _undo(self, included: set[str]) -> None:
+        patched = [one.file for step in self.made.steps for one in step.files if one.outcome == "edit"]
+        if patched:
+            self.made.rollback.append(
+                f"every patch is taken back first, the last one first: {', '.join(dict.fromkeys(patched))}, if it still has the hash written"
+            )
+        for block in reversed(self.runbook.blocks):
+            if isinstance(block, doc.Rollback) and block.undoes in included:
+                what = block.action
+                does = (
+                    f"`{block.text.strip()}`"
+                    if isinstance(what, doc.Shell | doc.Composed)
+                    else f"a patch of {what.file}"
+                )
+                self.made.rollback.append(f"{block.name} undoes {block.undoes}: {does}")
+
+
+def _proof(block: doc.Verify, steps: list[str], inputs: Mapping[str, str]) -> str:
+    """What proves that it worked."""
+    what = block.evidence
+    after = f" after {', '.join(steps)}" if steps else ""
+    held = f", and holds for {block.settle:g} s" if block.settle else ""
+    if isinstance(what, doc.Joined):
+        parts = [f"the server logs `{what.log}`{after}"] if what.log else []
+        parts += [f"an agent is ACTIVE in the room{'' if parts else after}"] if what.agent else []
+        where = (
+            "in a room made for it"
+            if what.canary
+            else f"in room {quote(inputs.get('room', ''))}"
+            if inputs.get("room")
+            else "in the room"
+        )
+        return f"{where}: {' and '.join(parts)}{held}"
+    if isinstance(what, doc.Shell):
+        return f"the script of {block.name} ends with 0{after}{held}"
+    return f"the check {block.name} matches{after}{held}"

@@ -1,0 +1,101 @@
+"""What a step needs on this machine: programs, scripts, the file that is patched."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING, Final
+
+from bot.plan.values import Tool
+from bot.runbook import document as doc
+from bot.runbook.inputs import fill
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from bot.livekit.seen import Seen
+    from bot.plan.facts import Facts
+    from bot.runbook.document import Runbook
+
+_SCRIPT: Final = re.compile(r"[\w./@-]+\.(?:[cm]?[jt]sx?|py|sh)")
+_MEND: Final = {
+    "bun": "install bun (https://bun.sh), or make the token as you usually do",
+    "docker": "install Docker, or run Fletcher where it is",
+    "docker compose": "install the compose plugin of Docker (docker-compose-plugin)",
+}
+_WORDS: Final = {
+    "if",
+    "then",
+    "else",
+    "fi",
+    "for",
+    "do",
+    "done",
+    "while",
+    "case",
+    "esac",
+    "set",
+    "export",
+    "cd",
+    "echo",
+    "test",
+    "[",
+    "true",
+    "exit",
+    "{",
+    "}",
+}
+
+
+def programs(block: doc.TokenStep | doc.ShellStep) -> tuple[str, ...]:
+    """The programs that a script plainly calls: the first word of each of its lines, as far as that is a name."""
+    if block.language == "python":
+        return ("python3",)
+    found = []
+    for line in block.text.splitlines():
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError:  # a quote that goes on in the next line
+            continue
+        word = next((word for word in words if "=" not in word), "")
+        if re.fullmatch(r"[A-Za-z][\w.+-]*", word) and word not in _WORDS:
+            found.append(word)
+    return tuple(dict.fromkeys(found))
+
+
+def scripts(block: doc.TokenStep | doc.ShellStep) -> tuple[str, ...]:
+    """The files of the project that a script plainly runs."""
+    return tuple(dict.fromkeys(_SCRIPT.findall(block.text)))
+
+
+def missing_script(block: doc.TokenStep | doc.ShellStep, facts: Facts) -> str:
+    """Which of its files is not there; "" when all are."""
+    for path in scripts(block):
+        raw = facts.files.get(path)
+        if isinstance(raw, str):
+            return f"{path} {raw}; make the token as you usually do"
+    return ""
+
+
+def needed(names: Sequence[str], by: str, facts: Facts) -> Iterator[Tool]:
+    """The programs, with where they are."""
+    for name in names:
+        path = facts.tools.get(name, "")
+        yield Tool(name, path, by, "" if path else _MEND.get(name, f"install {name}"))
+
+
+def patched_file(runbook: Runbook, block: doc.Patch, inputs: Mapping[str, str], seen: Seen) -> str:
+    """The file that a patch without syntax of its own is about; livekit.yaml is where it was found."""
+    file = block.change.file
+    value = fill(file, inputs)
+    declared = runbook.input(file.removeprefix("$")) if file.startswith("$") else None
+    is_default = declared is not None and value == (declared.default or "")
+    body = block.change.body
+    if (
+        is_default
+        and isinstance(body, doc.Merge)
+        and any(one.path[0] == "agents" for one in body.assignments)
+        and seen.setup.server
+    ):
+        return seen.setup.server[0].place.source
+    return value

@@ -1,0 +1,91 @@
+"""A diagnosis and a runbook → the plan: looks up what the runbook needs beside the diagnosis, and hands both on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bot.evidence.project_files import read_bytes
+from bot.livekit.answer import runbook_for
+from bot.plan import tools
+from bot.plan.build import build
+from bot.plan.facts import Facts
+from bot.runbook import document as doc
+from bot.runbook.inputs import values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from bot.evidence.look import Look
+    from bot.livekit.seen import Verdicts
+    from bot.plan.values import Plan
+    from bot.runbook.document import Runbook
+
+_LARGEST: Final = 1_000_000  # bytes of a file that a patch may be about
+_PLUGINS: Final = (
+    "~/.docker/cli-plugins", "/usr/local/lib/docker/cli-plugins", "/usr/local/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins", "/usr/libexec/docker/cli-plugins",
+)  # fmt: skip
+
+
+def propose(runbook: Runbook, given: Mapping[str, str], look: Look, verdicts: Verdicts) -> Plan:
+    """The plan of a runbook for what was seen. Raises UsageError for inputs that the runbook does not take."""
+    known = values(runbook, given)
+    return build(runbook, given, look, verdicts, _facts(runbook, known, look))
+
+
+def runbook_of(verdicts: Verdicts) -> str | None:
+    """The runbook that treats the newest room of which a cause is known, if one does."""
+    treated = [row for row in verdicts.rows if row.room is not None and runbook_for(row.cause)]
+    newest = max(treated, key=lambda row: row.at if row.at is not None else float("-inf"), default=None)
+    return runbook_for(newest.cause) if newest is not None else None
+
+
+def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:
+    live = look.live
+    attached = live.attached if live is not None else None
+    folder = _folder(look)
+    return Facts(
+        folder=folder, files=dict(_files(runbook, inputs, look, folder)), tools=_tools(runbook), project=attached.project if attached else "",
+        compose_files=tuple(file for c in (*attached.agents, *attached.livekit)[:1] for file in c.config_files) if attached else (),
+        services={
+            role: containers[0].service for role, containers in (("livekit", attached.livekit), ("agent", attached.agents)) if containers
+        } if attached else {},
+        can_dispatch="" if look.seen.api is not None else "needs the LiveKit API, which was not asked (LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET)",
+        target=attached.project if attached else folder,
+    )  # fmt: skip
+
+
+def _folder(look: Look) -> str:
+    """Where the project lies on this machine, "" where that is not known."""
+    live = look.live
+    if live is not None and live.attached is not None and Path(live.attached.working_dir).is_dir():
+        return live.attached.working_dir
+    folders = [project.files.top for project in look.projects if not project.files.single]
+    if live is not None and live.folder:
+        folders.append(live.folder)
+    return folders[0] if folders else ""
+
+
+def _files(runbook: Runbook, inputs: Mapping[str, str], look: Look, folder: str) -> Iterator[tuple[str, bytes | str]]:
+    """The files that steps are about, as they are now."""
+    seen_at = {server.place.source for server in look.seen.setup.server}
+    for block in runbook.blocks:
+        if isinstance(block, doc.Patch) and not isinstance(block.change.body, doc.Worker | doc.Token):
+            path = tools.patched_file(runbook, block, inputs, look.seen)
+            where = Path(path) if path in seen_at else Path(folder) / path
+            yield path, read_bytes(where, _LARGEST) if where.exists() else f"is not in {folder or 'this folder'}"
+        elif isinstance(block, doc.TokenStep | doc.ShellStep):
+            for script in tools.scripts(block):
+                where = Path(folder) / script
+                yield script, b"" if folder and where.is_file() else f"is not in {folder or 'a folder at hand'}"
+
+
+def _tools(runbook: Runbook) -> dict[str, str]:
+    names = {name for b in runbook.blocks if isinstance(b, doc.TokenStep | doc.ShellStep) for name in tools.programs(b)}
+    found = {name: shutil.which(name) or "" for name in sorted(names | {"docker"})}
+    # Asking `docker compose version` would start a program for each plan that is only looked at.
+    plugins = (Path(folder).expanduser() / "docker-compose" for folder in _PLUGINS)
+    return {**found, "docker compose": next((str(plugin) for plugin in plugins if os.access(plugin, os.X_OK)), "")}

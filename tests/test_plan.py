@@ -1,0 +1,233 @@
+"""Plans, through the command line: what is proposed, what it would do, and when it is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.doubles.livekit_api import SECRET, agent, person
+from tests.fletcher import RECORDINGS, Reply, diagnose, evidence, fletcher
+from tests.running import ROOM, SERVED, Stack
+
+DEMO = Path(__file__).parent.parent / "bot" / "demo"
+TABLE = tomllib.loads((Path(__file__).parent / "plans.toml").read_text(encoding="utf-8"))
+CASES = sorted(path.parent for path in RECORDINGS.glob("inc-*/case.json"))
+TREATED = {"dispatch-missing", "worker-unnamed", "name-mismatch", "room-already-existed", "load-refused"}
+
+
+def demo(folder: Path) -> list[str]:
+    """The demo's files, copied, as arguments of `plan` and `diagnose`."""
+    shutil.copytree(DEMO, folder, dirs_exist_ok=True)
+    logs = [str(folder / name) for name in ("livekit.log", "agent.log")]
+    return [
+        *logs,
+        "--project",
+        str(folder / "project"),
+        "--token",
+        str(folder / "token.json"),
+        "--room",
+        "fletcher-dev",
+    ]
+
+
+def planned(*argv: str, runbook: str = "agent-never-joins") -> Reply:
+    """`fletcher plan … --json`."""
+    return fletcher("plan", runbook, *argv, "--json")
+
+
+# --- every recording ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
+def test_a_recording_gets_its_plan(case: Path) -> None:
+    """The remedy, the outcome of each file or the refusal for what the two runbooks treat, and nothing for the others."""
+    truth = json.loads((case / "case.json").read_text(encoding="utf-8"))
+    plan = diagnose(*evidence(case), "--room", truth["room"]).json["plan"]
+    assert (plan is not None) is (truth["diagnosis"] in TREATED)
+    if plan is None:
+        return
+    wanted = TABLE[case.name]
+    assert (plan["remedy"], plan["agent"]) == (wanted["remedy"], wanted["agent"])
+    assert plan["refused"].replace(f"{case}/", "") == wanted.get("refused", "")
+    assert [step["name"] for step in plan["steps"]] == wanted["steps"]
+    outcomes = {
+        file["file"].removeprefix(f"{case}/"): file["outcome"] for step in plan["steps"] for file in step["files"]
+    }
+    assert outcomes == wanted.get("files", {})
+
+
+def test_the_table_speaks_of_every_treated_recording() -> None:
+    """No row is left over, and none is missing."""
+    treated = {
+        c.name for c in CASES if json.loads((c / "case.json").read_text(encoding="utf-8"))["diagnosis"] in TREATED
+    }
+    assert set(TABLE) == treated
+
+
+# --- what a plan shows -------------------------------------------------------------------------------------------------
+
+
+def test_it_shows_everything_before_anything_happens(tmp_path: Path) -> None:
+    """Diff with hashes, commands with their environment, effects, approval, proof, roll-back, programs; nothing is written."""
+    given = demo(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    reply = planned(*given)
+    plan = reply.json
+    assert (reply.code, plan["refused"], plan["remedy"], plan["effect"]) == (0, "", "auto-dispatch", "disrupt")
+    patch, rebuild, token = plan["steps"]
+    [file] = patch["files"]
+    assert file["diff"].splitlines()[-4:] == [
+        "   agent: import.meta.filename,",
+        "-  agentName: 'livekit-ganglia-agent',",
+        "   initializeProcessTimeout: 60_000,",
+        " }));",
+    ]
+    assert len(file["before"]) == len(file["after"]) == 64
+    assert rebuild["command"]["argv"] == ["docker", "compose", "up", "-d", "--build", "voice-agent"]
+    assert token["command"]["environment"] == {"IN_ROOM": "fletcher-dev"}
+    assert plan["approval"]["need"] == "peer"
+    assert plan["disrupts"][0]["rooms"] is None  # nothing that runs was looked at
+    assert "assigned job to worker" in plan["verification"][0]["does"]
+    assert plan["rollback"][0].startswith("every patch is taken back first")
+    assert {tool["name"] for tool in plan["tools"]} == {"docker", "docker compose", "bun"}
+    assert {skipped["name"]: skipped["why"] for skipped in plan["skipped"]}["plain-token"].startswith("nothing to do")
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_the_same_plan_has_the_same_digest_and_a_changed_file_another(tmp_path: Path) -> None:
+    """What is shown is what is approved: an edit of the file in between gives another digest."""
+    given = demo(tmp_path)
+    first, again = planned(*given).json["digest"], planned(*given).json["digest"]
+    source = tmp_path / "project" / "apps" / "voice-agent" / "src" / "agent.ts"
+    source.write_bytes(source.read_bytes() + b"\n// later\n")
+    assert first == again != planned(*given).json["digest"]
+
+
+def test_another_remedy_can_be_asked_for(tmp_path: Path) -> None:
+    """With explicit dispatch the token is patched, the worker is left alone, and it is verified all the same."""
+    plan = planned(*demo(tmp_path), "--input", "remedy=explicit-dispatch").json
+    assert [step["name"] for step in plan["steps"]] == ["named-token", "new-token"]
+    assert (
+        "+import { AccessToken, RoomConfiguration, RoomAgentDispatch } from 'livekit-server-sdk';"
+        in plan["steps"][0]["files"][0]["diff"]
+    )
+    assert plan["effect"] == "change"
+    assert len(plan["verification"]) == 1
+
+
+def test_a_way_back_is_planned_whatever_the_verdict_is(tmp_path: Path) -> None:
+    """`real-load` takes an override away that somebody made before."""
+    given = demo(tmp_path)
+    source = tmp_path / "project" / "apps" / "voice-agent" / "src" / "agent.ts"
+    source.write_text(
+        source.read_text(encoding="utf-8").replace("60_000,", "60_000,\n  loadFunc: async () => 0,"), encoding="utf-8"
+    )
+    plan = planned(*given, "--input", "remedy=real-load", runbook="no-servers-available").json
+    assert [step["name"] for step in plan["steps"]][:2] == ["report-real-load", "rebuild-agent"]
+    assert "-  loadFunc: async () => 0," in plan["steps"][0]["files"][0]["diff"]
+    assert "@livekit/agents 1.9.0 measures within the container's CPU limit" in plan["guards"][0]["says"]
+
+
+def test_markdown_is_for_a_ticket(tmp_path: Path) -> None:
+    """The same plan as Markdown, its diff in a fence."""
+    out = fletcher("plan", "agent-never-joins", *demo(tmp_path), "--markdown").out
+    assert out.startswith("## Plan: Agent registers but never joins a room\n")
+    assert "\n```diff\n--- a/" in out
+    assert "\n- room: `fletcher-dev`, cause: **dispatch-missing**\n" in out
+
+
+def test_the_text_says_what_is_not_done_and_why(tmp_path: Path) -> None:
+    """Skipped steps, missing programs and the digest stand in the text."""
+    out = fletcher("plan", "agent-never-joins", *demo(tmp_path)).out
+    assert "plain-token: nothing to do: the places that make tokens say so already" in out
+    assert "bun, for new-token:" in out
+    assert f"digest {planned(*demo(tmp_path)).json['digest']}" in out
+
+
+def test_a_secret_in_the_file_is_not_in_the_plan(tmp_path: Path) -> None:
+    """The lines around an edit are shown without the keys that stand there."""
+    given = demo(tmp_path)
+    source = tmp_path / "project" / "apps" / "voice-agent" / "src" / "agent.ts"
+    secret = "f3k9Qz7LmN2pXv8RtB4wYc6D"
+    text = source.read_text(encoding="utf-8").replace("  agentName", f"  apiSecret: '{secret}',\n  agentName")
+    source.write_text(text, encoding="utf-8")
+    assert (
+        secret
+        not in planned(*given).out
+        + fletcher("plan", "agent-never-joins", *given).out
+        + fletcher("diagnose", *given).out
+    )
+
+
+# --- what is refused ---------------------------------------------------------------------------------------------------
+
+
+def test_one_side_alone_is_refused_with_what_to_do_there() -> None:
+    """Where the token's source is not at hand and its claims do not agree, nothing is planned."""
+    case = RECORDINGS / "inc-029"
+    reply = planned(*evidence(case), "--room", json.loads((case / "case.json").read_text())["room"])
+    assert reply.code == 1
+    assert reply.json["steps"] == []
+    assert "there ask for" in reply.json["refused"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "told"),
+    [
+        (["plan"], 2, "which runbook"),
+        (["plan", "agent-never-join", "x.log"], 2, "agent-never-joins"),
+        (["plan", "agent-never-joins", "--input", "remedy"], 2, "--input NAME=VALUE"),
+        (
+            ["plan", "agent-never-joins", str(DEMO / "livekit.log"), "--input", "remedy=auto"],
+            2,
+            "must be one of auto-dispatch",
+        ),
+        (["plan", "agent-never-joins", str(DEMO / "livekit.log"), "--input", "rooms=x"], 2, "room"),
+    ],
+)
+def test_a_wrong_question_is_told(argv: list[str], code: int, told: str) -> None:
+    """Unknown runbooks, inputs and values are usage errors that name what there is."""
+    reply = fletcher(*argv)
+    assert (reply.code, told in reply.err, "Traceback" in reply.err) == (code, True, False)
+
+
+def test_a_healthy_room_needs_no_plan() -> None:
+    """Nothing is to be done, and that is no failure."""
+    case = RECORDINGS / "inc-071"
+    reply = planned(*evidence(case), "--room", SERVED)
+    assert reply.code == 0
+    assert "it is healthy" in reply.json["refused"]
+
+
+# --- what runs ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("stack")
+def test_sessions_are_counted_now() -> None:
+    """The plan names compose's project, and counts the sessions that a rebuild would cut off."""
+    (Path.cwd() / "agent.ts").write_bytes((RECORDINGS / "inc-071" / "agent" / "agent.ts").read_bytes())
+    reply = planned("--room", ROOM, "--input", "remedy=auto-dispatch")
+    plan = reply.json
+    rebuild = next(step for step in plan["steps"] if step["kind"] == "compose")
+    assert rebuild["command"]["environment"]["COMPOSE_PROJECT_NAME"] == "demo"
+    assert (rebuild["effect"], plan["disrupts"][0]["rooms"], plan["disrupts"][0]["people"]) == ("disrupt", 1, 1)
+    assert SECRET not in reply.out
+
+
+def test_counts_are_shown_and_not_hashed(stack: Stack) -> None:
+    """Another caller changes the count, and not the digest; no caller at all changes the effect, and so the digest."""
+    (Path.cwd() / "agent.ts").write_bytes((RECORDINGS / "inc-071" / "agent" / "agent.ts").read_bytes())
+    asked = ("--room", ROOM, "--input", "remedy=auto-dispatch")
+    first = planned(*asked).json
+    stack.api.room("served-too", participants=[person("ada"), person("bob"), agent("AJ_2", "livekit-ganglia-agent")])
+    more = planned(*asked).json
+    for people, _ in stack.api.inside.values():
+        people[:] = [p for p in people if not p.identity.startswith("agent-")]
+    none = planned(*asked).json
+    assert (first["disrupts"][0]["people"], more["disrupts"][0]["people"]) == (1, 3)
+    assert first["digest"] == more["digest"] != none["digest"]
+    assert (first["effect"], none["effect"]) == ("disrupt", "change")
