@@ -68,7 +68,7 @@ def _dispatch_node(draft: Draft, one: FoundDispatch) -> Node:
         if name == "add" or (isinstance(value, Ref) and value.name == "RoomAgentDispatch"):
             return node
     why = one.name.why if isinstance(one.name, Unknown) else "the dispatch is made elsewhere"
-    raise RefusedError(why, one.spot.line)
+    raise RefusedError(f"the token's dispatch cannot be told: {why}", one.spot.line)
 
 
 def _single(draft: Draft, asked: list[FoundDispatch], nodes: list[Node], around: Surroundings) -> None:
@@ -76,20 +76,20 @@ def _single(draft: Draft, asked: list[FoundDispatch], nodes: list[Node], around:
     for node in nodes:
         above = node.parent
         if above is not None and above.type == "list" and len(items_of(above)) > 1:
-            raise RefusedError("several agents are dispatched", line_of(node))
+            raise RefusedError("the token asks for several agents", line_of(node))
         for up, _ in draft.module.climb(node):
             if up.type in {"function_definition", "lambda", "module"}:
                 break
             if up.type in _ITERATES and not _within_loop_over_tokens(draft, up):
-                raise RefusedError("several agents may be dispatched", line_of(node))
+                raise RefusedError("the token may ask for several agents", line_of(node))
     names: dict[str, FoundDispatch] = {}
     for one in asked:
         for dispatcher in settle.dispatchers(one, around):
             if dispatcher.agent_name is not None:
                 names.setdefault(dispatcher.agent_name, one)
     if len(names) > 1:
-        shown = " and ".join(f"'{name}'" for name in list(names)[:2])
-        raise RefusedError(f"several agents are dispatched: {shown}", list(names.values())[1].spot.line)
+        shown = " and ".join(f"{name!r} in line {one.spot.line}" for name, one in names.items())
+        raise RefusedError(f"tokens made here ask for several agents: {shown}", list(names.values())[1].spot.line)
 
 
 def _within_loop_over_tokens(draft: Draft, loop: Node) -> bool:
@@ -112,11 +112,11 @@ def _take(draft: Draft, one: FoundDispatch, node: Node) -> None:
     for key in _CARRIED:
         value = field(table, key) if table is not None else ABSENT
         if value is not ABSENT and not (isinstance(value, Lit) and not value.value):
-            raise RefusedError(f"the dispatch carries {key}, which the agent may need", line_of(node))
+            raise RefusedError(f"the dispatch carries `{key}`, which the agent may read", line_of(node))
     callee = node.child_by_field_name("function") if node.type == "call" else None
     ops = filling(node) if callee is not None and draft.module.last_name(callee) == "add" else without(draft, node)
     if ops is None:
-        raise RefusedError("the dispatch is used in a way that cannot be followed", one.spot.line)
+        raise RefusedError("the dispatch is used in a way that cannot be taken away surely", one.spot.line)
     draft.remove(ops)
 
 

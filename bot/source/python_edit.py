@@ -27,12 +27,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One part of what is wanted: how it is done, and what is said when it is done or was so already."""
+    """One part of what is wanted: how it is done, and what is said when it is done or was so already.
+
+    `added` is said instead of `done` when the file had nothing of the kind before.
+    """
 
     run: Callable[[Draft, Found], None]
     done: str
     already: str
     of_token: bool = False
+    added: str = ""
+
+    def said(self, found: Found) -> str:
+        """What is said when it was done."""
+        before = not self.added or any(one.via == "token" for one in found.dispatches)
+        return self.done if before else self.added
 
     def has_place(self, found: Found) -> bool:
         """Whether the file has what this part is about."""
@@ -52,12 +61,12 @@ def edit(text: SourceText, raw: bytes, module: PythonModule, want: Want, around:
     except RefusedError as refused:
         return Edited("refused", raw, refused.reason, refused.line)
     except RecursionError:
-        return Edited("refused", raw, "it is nested too deeply to be edited")
+        return Edited("refused", raw, "is nested too deeply to be edited")
 
 
 def _edited(text: SourceText, raw: bytes, module: PythonModule, want: Want, around: Surroundings) -> Edited:
     if text.shift is None:
-        raise RefusedError("it is not UTF-8; save it as UTF-8 first")
+        raise RefusedError("is not UTF-8; save it as UTF-8 first")
     if module.root.has_error:
         raise RefusedError("the file does not parse", first_error(module.root))
     found = python.read(module)
@@ -81,7 +90,7 @@ def _edited(text: SourceText, raw: bytes, module: PythonModule, want: Want, arou
         step.run(draft, python.read(after))
         after = _parsed(replace(text, data=put(after.text.data, changes(draft))), module)
     _check(found, python.read(after), want, around)
-    reason = ", ".join(step.done for step in doing)
+    reason = ", ".join(step.said(found) for step in doing)
     line = _first_change(text.data, after.text.data)
     return Edited("edit", raw[: text.shift] + after.text.data, reason, line, tuple(dict.fromkeys(notes)))
 
@@ -89,33 +98,36 @@ def _edited(text: SourceText, raw: bytes, module: PythonModule, want: Want, arou
 def _steps(want: Want, around: Surroundings) -> Iterator[_Step]:
     name, load, kind, agent = want.name, want.load, want.job_type, want.dispatch
     if name is not None:
-        done, already = "takes the worker's name away", "the worker has no name already"
+        done, already = "removed `agent_name`", "the worker has no name already"
         if name:
-            done, already = f"names the worker {name!r}", f"the worker is named {name!r} already"
+            done, already = f"set `agent_name` to {name!r}", f"the worker is named {name!r} already"
         yield _Step(lambda draft, found: name_part(draft, sites(draft, found, around), name, around), done, already)
     if load is not None:
-        done, already = "has the worker report its real load", "no `load_fnc` reports a constant load"
+        done, already = "removed `load_fnc`", "no `load_fnc` is set"
         if load == "zero":
-            done, already = "has the worker report no load", "the worker reports no load already"
+            done, already = "set `load_fnc` to report no load", "the worker reports no load already"
         yield _Step(lambda draft, found: load_part(draft, sites(draft, found, around), load), done, already)
     if kind is not None:
-        done, already = "takes the server type away", "no server type is set"
+        done, already = "removed the server type", "no server type is set"
         if kind:
-            done, already = f"sets the server type to {kind}", f"the server type is {kind} already"
+            done, already = f"set the server type to {kind}", f"the server type is {kind} already"
         yield _Step(lambda draft, found: type_part(draft, sites(draft, found, around), kind), done, already)
     if agent is not None:
-        done, already = "has the token ask for no agent", "the token asks for no agent already"
+        done, already, added = "removed the token's dispatch", "the token asks for no agent already", ""
         if agent:
-            done, already = f"has the token ask for {agent!r}", f"the token asks for {agent!r} already"
-        yield _Step(lambda draft, found: dispatch_part(draft, found, agent, around), done, already, of_token=True)
+            done, already = f"set the token's dispatch to {agent!r}", f"the token asks for {agent!r} already"
+            added = f"added a dispatch of {agent!r} to the token"
+        yield _Step(
+            lambda draft, found: dispatch_part(draft, found, agent, around), done, already, of_token=True, added=added
+        )
 
 
 def _already(able: list[_Step], found: Found) -> str:
     if able:
         return ", ".join(step.already for step in able)
     if found.workers:
-        return "it makes no token"
-    return "it registers no worker" if found.tokens else "it registers no worker and makes no token"
+        return "makes no token"
+    return "registers no worker" if found.tokens else "registers no worker and makes no token"
 
 
 def _aside(found: Found, around: Surroundings) -> list[str]:
@@ -150,10 +162,10 @@ def _check_tokens(found: Found, want: str, around: Surroundings) -> None:
     asked = [one for one in found.dispatches if one.via == "token"]
     for dispatcher in (dispatcher for one in asked for dispatcher in settle.dispatchers(one, around)):
         if not want or dispatcher.agent_name != want:
-            raise RefusedError("a token would still ask for another agent", dispatcher.place.line)
+            raise RefusedError("a token made here would ask for another agent all the same", dispatcher.place.line)
     for token in found.tokens:
         if want and not token.dispatches:
-            raise RefusedError("a token would still ask for no agent", token.spot.line)
+            raise RefusedError("a token made here would ask for no agent all the same", token.spot.line)
         if token.dispatches and not asked:
             raise RefusedError("the token gets its agents in a way that cannot be followed", token.spot.line)
 

@@ -31,15 +31,15 @@ def changed_name(
     text = text_of(value, around, draft.module.text.source)
     if text.variable is not None and text.place is not None:
         at = f"{text.place.source}:{text.place.line}"
-        raise RefusedError(f"the agent's name comes from `{text.variable}`, set in {at}", line_of(holder))
+        raise RefusedError(f"the name comes from `{text.variable}`, which is set in {at}", line_of(holder))
     for option in each(value):
         if isinstance(option, Lit) and option.spot.text is not draft.module.text:
             at = f"{option.spot.text.source}:{option.spot.line}"
-            raise RefusedError(f"the agent's name is written in another module, {at}", line_of(holder))
+            raise RefusedError(f"the name is written in another module, {at}", line_of(holder))
     if text.choices or len(options(value)) > 1:
-        raise RefusedError("the agent's name depends on a condition", line_of(holder))
+        raise RefusedError("the name depends on a condition", line_of(holder))
     if text.value is None and text.variable is None:
-        raise RefusedError(f"the agent's name is not written here: {text.note}", line_of(holder))
+        raise RefusedError(f"the name is not written here: {text.note}", line_of(holder))
     node = value_of(holder)
     if text.variable is not None:
         draft.notes.append(f"`{text.variable}` no longer decides the agent's name in this file.")

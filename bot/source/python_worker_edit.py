@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bot.source import settle
 from bot.source.edit import RefusedError
 from bot.source.python_draft import at, line_of
-from bot.source.python_load import is_known, is_zero, put_zero, take_zero
+from bot.source.python_load import is_zero, put_zero, take_zero
 from bot.source.python_name import changed_name, value_of
 from bot.source.python_needs import need
 from bot.source.surroundings import bounds
@@ -56,7 +56,7 @@ def sites(draft: Draft, found: Found, around: Surroundings) -> list[Site]:
 
 def _site(draft: Draft, found: FoundWorker, setup: WorkerSetup) -> Site:
     if found.options is None:
-        raise RefusedError(found.why, found.spot.line)
+        raise RefusedError(f"the worker's options cannot be told: {found.why}", found.spot.line)
     module = draft.module
     node = draft.node(found.spot, "the worker")
     if node.type == "attribute" or module.last_name(_callee(node)) == "rtc_session":
@@ -66,7 +66,7 @@ def _site(draft: Draft, found: FoundWorker, setup: WorkerSetup) -> Site:
         made = draft.node(here[0].spot, "the AgentServer") if len(here) == len(servers) == 1 else None
         return Site(found, setup, found.options, node, made)
     if module.last_name(_callee(node)) == "run_app":
-        raise RefusedError("the worker's options are made in another file", found.spot.line)
+        raise RefusedError("the worker's options are made in another module", found.spot.line)
     return Site(found, setup, found.options, node, node)
 
 
@@ -111,6 +111,9 @@ def _name(draft: Draft, one: Site, want: str, around: Surroundings) -> None:
     if not want:
         for entry in found:
             draft.remove_option(entry, "the agent's name")
+        if one.setup.name_variable == "LIVEKIT_AGENT_NAME":
+            note = "`LIVEKIT_AGENT_NAME` in the worker's environment still names it from 1.5.7 of livekit-agents on."
+            draft.notes.append(note)
     elif found:
         changed_name(draft, found[-1], value, want, around)
     else:
@@ -137,8 +140,12 @@ def _alike(draft: Draft, several: list[Site], want: str) -> None:
             written = draft.module.written(draft.holder(found[-1], "the agent's name"))
         names.setdefault((one.setup.agent_name, written), one)
     if len(names) > 1:
-        shown = " and ".join(f"'{one.setup.agent_name or ''}'" for one in list(names.values())[:2])
-        raise RefusedError(f"workers with different names are registered here: {shown}", list(names.values())[1].line)
+        shown = " and ".join(
+            f"{one.setup.agent_name!r} in line {one.line}" if one.setup.agent_name else f"one in line {one.line}"
+            for one in names.values()
+        )
+        count = "two" if len(names) == 2 else str(len(names))
+        raise RefusedError(f"there are {count} candidates: {shown}", list(names.values())[1].line)
 
 
 def _guard(draft: Draft, one: Site, want: str, around: Surroundings) -> None:
@@ -160,7 +167,7 @@ def _decides(variable: Variable, want: str) -> bool:
 def _set_by(name: str, variable: Variable) -> str:
     place = variable.place
     at = f"{place.source}:{place.line}" if place is not None else "the environment"
-    return f"`{name}` names the agent, set in {at}"
+    return f"`{name}` is set in {at} and names the worker"
 
 
 def add_option(draft: Draft, call: Node, new: bytes) -> None:
@@ -189,12 +196,10 @@ def load_part(draft: Draft, several: list[Site], want: str) -> None:
             if want == "real":
                 with at(one.line):
                     take_zero(draft, found)
-        elif want == "zero":
+        else:
             line = found[-1].spot.line if found and found[-1].spot.text is draft.module.text else one.line
-            raise RefusedError("capacity logic in an existing load_fnc", line)
-        elif not is_known(value):
-            line = found[-1].spot.line if found and found[-1].spot.text is draft.module.text else one.line
-            raise RefusedError("what the existing load_fnc reports cannot be told", line)
+            what = "capacity logic in an existing `load_fnc`"
+            raise RefusedError(what if want == "zero" else f"{what}: it is no override to take away", line)
     if owners:
         put_zero(draft, list({node.start_byte: node for node in owners}.values()))
 
