@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bot.source import python, settle
 from bot.source.edit import Edited, RefusedError
 from bot.source.grammar import first_error
+from bot.source.lines import first_change
 from bot.source.python_changes import changes, put
 from bot.source.python_dispatch_edit import dispatch_part, others
 from bot.source.python_draft import Draft
@@ -91,7 +92,7 @@ def _edited(text: SourceText, raw: bytes, module: PythonModule, want: Want, arou
         after = _parsed(replace(text, data=put(after.text.data, changes(draft))), module)
     _check(found, python.read(after), want, around)
     reason = ", ".join(step.said(found) for step in doing)
-    line = _first_change(text.data, after.text.data)
+    line = first_change(text.data, after.text.data)
     return Edited("edit", raw[: text.shift] + after.text.data, reason, line, tuple(dict.fromkeys(notes)))
 
 
@@ -140,12 +141,6 @@ def _parsed(text: SourceText, before: PythonModule) -> PythonModule:
     if module.root.has_error:
         raise RefusedError("the edit would leave a file that does not parse", first_error(module.root))
     return module
-
-
-def _first_change(before: bytes, after: bytes) -> int:
-    limit = min(len(before), len(after))
-    at = next((at for at in range(limit) if before[at] != after[at]), limit)
-    return before.count(b"\n", 0, at) + 1
 
 
 def _check(was: Found, found: Found, want: Want, around: Surroundings) -> None:

@@ -198,7 +198,7 @@ def load_part(draft: Draft, several: list[Site], want: str) -> None:
                     take_zero(draft, found)
         else:
             line = found[-1].spot.line if found and found[-1].spot.text is draft.module.text else one.line
-            what = "capacity logic in an existing `load_fnc`"
+            what = "capacity logic in an existing load_fnc"
             raise RefusedError(what if want == "zero" else f"{what}: it is no override to take away", line)
     if owners:
         put_zero(draft, list({node.start_byte: node for node in owners}.values()))
