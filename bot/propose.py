@@ -12,6 +12,7 @@ from bot.livekit.answer import runbook_for
 from bot.plan import tools
 from bot.plan.build import build
 from bot.plan.facts import Facts
+from bot.plan.subject import subject
 from bot.runbook import document as doc
 from bot.runbook.inputs import values
 
@@ -32,8 +33,9 @@ _PLUGINS: Final = (
 
 def propose(runbook: Runbook, given: Mapping[str, str], look: Look, verdicts: Verdicts) -> Plan:
     """The plan of a runbook for what was seen. Raises UsageError for inputs that the runbook does not take."""
-    known = values(runbook, given)
-    return build(runbook, given, look, verdicts, _facts(runbook, known, look))
+    values(runbook, given)
+    about = subject(runbook, given, look, verdicts)
+    return build(runbook, given, look, about, _facts(runbook, about.inputs, look))
 
 
 def runbook_of(verdicts: Verdicts) -> str | None:
