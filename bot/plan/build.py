@@ -8,7 +8,7 @@ from bot import policy
 from bot.livekit import counts
 from bot.livekit.names import names
 from bot.livekit.proposal import Proposal, dispatch_proposal
-from bot.livekit.words import quote
+from bot.livekit.words import listed, quote
 from bot.plan import left, steps
 from bot.plan.guards import job_type_guards, load_guards
 from bot.plan.sides import sources
@@ -64,9 +64,9 @@ class _Builder:
             steps=() if refused else made.steps, skipped=made.skipped, verification=() if refused else made.verification,
             rollback=() if refused else made.rollback, effect="read" if refused else effect,
             approval=Asked("none", "nothing will be done") if refused else Asked(need, why),
-            disrupts=() if refused else self._disrupts(made.steps, agent), guards=guards, tools=() if refused else made.tools,
+            disrupts=() if refused else self._disrupts(made.steps), guards=guards, tools=() if refused else made.tools,
             side_effects=remedy.effects if remedy is not None and not refused else (),
-            left_over=() if refused else tuple(map(look.plain, left.over(look.seen, proposal.remedy, made))), instead=tuple(map(look.plain, instead)),
+            left_over=() if refused else tuple(map(look.plain, left.over(look.seen, proposal, made))), instead=tuple(map(look.plain, instead)),
         )  # fmt: skip
         return sealed(plan)
 
@@ -110,25 +110,29 @@ class _Builder:
         return Proposal("explicit-dispatch", name, None, f"the name {quote(name)} was asked for")
 
     def _asked_for(self, asked: str, name: str, found: Proposal | None) -> Proposal:
+        """What a person chose; the name is the one that stays, unless another was said."""
         why = f"{asked} was asked for"
-        if asked in {"auto-dispatch", "job-type-participant"}:
+        if asked == "auto-dispatch":
             return Proposal(asked, "", None, why)
-        row_agent = (self.row.agent if self.row is not None else None) or ""
-        agent = (
-            name
-            or (found.agent if found is not None else "")
-            or next((n for n in self.names.served if n), "")
-            or row_agent
-        )
-        if not agent and asked == "explicit-dispatch":
-            return Proposal(
-                asked,
-                "",
-                None,
-                why,
-                "which name worker and tokens shall have is not known; say it with --input agent_name=NAME",
-            )
+        wanted = (self.row.agent if self.row is not None else None) or ""
+        if asked == "explicit-dispatch":
+            served = next((n for n in self.names.served if n), "")
+            agent = name or (found.agent if found is not None else "") or served or wanted
+        else:
+            agent = name or self._stays(wanted, found)
+        if not agent and (asked == "explicit-dispatch" or "" not in self.names.running):
+            refusal = "which name worker and tokens shall have is not known; say it with --input agent_name=NAME"
+            return Proposal(asked, "", None, why, (found.refusal if found is not None else "") or refusal)
         return Proposal(asked, agent, None, why)
+
+    def _stays(self, wanted: str, found: Proposal | None) -> str:
+        """The name that the worker of this room has, and keeps; "" when it has none, or when it is not known."""
+        cause = (self.row.cause if self.row is not None else None) or ""
+        if cause == "name-mismatch" and found is not None and found.agent in self.names.running:
+            return found.agent
+        if cause in {"worker-unnamed", "name-mismatch"} or not wanted:
+            return self.names.running[0] if len(self.names.running) == 1 else ""
+        return wanted
 
     def _load_proposal(self, asked: str) -> Proposal:
         agent = (self.row.agent if self.row is not None else None) or next(iter(self.names.running), "")
@@ -215,16 +219,15 @@ class _Builder:
             )
         return "", ()
 
-    def _disrupts(self, made: tuple[Step, ...], agent: str) -> tuple[Disrupts, ...]:
+    def _disrupts(self, made: tuple[Step, ...]) -> tuple[Disrupts, ...]:
         found = []
         for step in made:
             if step.effect != "disrupt":
                 continue
-            everyone = step.kind == "compose" and self.facts.services.get("livekit", "livekit") in (
-                step.command.argv if step.command else ()
-            )
-            who = "every session on this server" if everyone else f"the sessions of {quote(agent)}"
-            told = counts.sessions(self.look.seen, None if everyone else agent)
+            services = step.command.argv if step.kind == "compose" and step.command is not None else ()
+            agents = steps.cut_off(services, self.facts, self.names, self.proposal)
+            who = "every session on this server" if agents is None else f"the sessions of {listed(agents)}"
+            told = counts.sessions(self.look.seen, agents)
             found.append(Disrupts(who=self.look.plain(who), rooms=told.rooms, people=told.people, by=told.by))
         return tuple(dict.fromkeys(found))
 

@@ -20,13 +20,15 @@ _VIA = {
 }  # fmt: skip
 
 
-def over(seen: Seen, remedy: str, made: Made) -> Iterator[str]:
-    """Places and tokens that the plan does not touch."""
+def over(seen: Seen, proposal: Proposal, made: Made) -> Iterator[str]:
+    """Places that dispatch and that the plan does not touch."""
     yield from (text for side in made.sides.values() for text in side.left)
-    if remedy not in {"auto-dispatch", "explicit-dispatch"}:
+    if proposal.remedy not in {"auto-dispatch", "explicit-dispatch"}:
         return
     edited = [one.file for step in made.steps for one in step.files]
     for place in other_places(seen, edited):
+        if place.via == "token" and place.agent_name == proposal.agent:
+            continue  # it says what it should
         name = quote(place.agent_name) if place.agent_name is not None else "an agent that is named at run time"
         yield f"{place.place.source}:{place.place.line} {_VIA[place.via]} {name} and is left as it is"
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal
 
 from bot.livekit.words import listed, quote
 from bot.plan.values import FileEdit
 from bot.source.diff_edit import unified
+from bot.source.edit import Want
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from bot.livekit.names import Names
     from bot.livekit.seen import Seen, Verdict
     from bot.livekit.setup import Dispatcher, WorkerSetup
-    from bot.source.edit import Edited, Want
+    from bot.source.edit import Edited
 
 Side = Literal["worker", "token"]
 
@@ -85,7 +86,11 @@ def worker_side(
         workers = list(_workers(projects, path))
         elsewhere = _elsewhere(workers, running) if want.name is not None else ""
         if elsewhere and running == (want.name,):
-            left.append(f"{path}: {elsewhere}; it runs as wanted, so the source is left as it is")
+            left.append(f"{path}: {elsewhere}; it runs as wanted, so the name in the source is left as it is")
+            rest = replace(want, name=None)
+            if rest == Want():
+                continue
+            files.append(told(path, project.raws[path], project.edit(path, rest), plain))
             continue
         if elsewhere:
             return SideResult(refused=f"{elsewhere}; change it there", left=tuple(left))
