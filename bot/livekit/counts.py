@@ -64,11 +64,10 @@ def server_version(seen: Seen) -> tuple[int, ...]:
     return parts(starts[-1][2]) if starts else ()
 
 
-def hosted_on_cloud(seen: Seen) -> int | None:
-    """The mark of the worker's own warning that LiveKit Cloud hosts it, -1 for its token in the settings, else None."""
-    if any(setting.name == "LIVEKIT_WORKER_TOKEN" and setting.value for setting in seen.setup.env):
-        return -1
-    return next((log.cloud for log in seen.story.logs.values() if log.cloud >= 0), None)
+def hosted_on_cloud(seen: Seen) -> bool:
+    """Whether LiveKit Cloud hosts a worker: its token is among the settings, or it says so itself in a warning."""
+    by_token = any(setting.name == "LIVEKIT_WORKER_TOKEN" and setting.value for setting in seen.setup.env)
+    return by_token or any(log.cloud >= 0 for log in seen.story.logs.values())
 
 
 def on_cloud(seen: Seen) -> bool:

@@ -226,7 +226,13 @@ class _Builder:
                 continue
             services = step.command.argv if step.kind == "compose" and step.command is not None else ()
             agents = steps.cut_off(services, self.facts, self.names, self.proposal)
-            who = "every session on this server" if agents is None else f"the sessions of {listed(agents)}"
+            who = (
+                f"the sessions of {listed(agents)}"
+                if agents is not None
+                else "every session on this server"
+                if steps.server_of(self.facts) in services
+                else "the sessions of the worker without a name, which are counted with all others"
+            )
             told = counts.sessions(self.look.seen, agents)
             found.append(Disrupts(who=self.look.plain(who), rooms=told.rooms, people=told.people, by=told.by))
         return tuple(dict.fromkeys(found))

@@ -222,15 +222,21 @@ class Maker:
             return "nothing is patched, so a new build would be the same as the one that runs"
         if not worker or any(side.edits or side.refused for side in worker):
             return ""
+        if self.proposal.remedy == "real-load":
+            return "the source has no load function of its own, so that nothing is taken away"
         wanted = self.proposal.agent if self.proposal.remedy == "explicit-dispatch" else ""
         if self.proposal.remedy in {"auto-dispatch", "explicit-dispatch"} and set(self.names.running) <= {wanted}:
             return "the worker is not changed: it runs as it should"
         return ""
 
     def _service(self, service: str) -> str:
-        """The service of this deployment that a runbook means by its usual name."""
-        usual = {"livekit": "livekit", "voice-agent": "agent"}.get(service)
-        return self.facts.services.get(usual or "", service)
+        """The service of this deployment that a runbook means by its usual name: what was said, what runs, what builds it."""
+        said = (self.inputs[i.name] for i in self.runbook.inputs if i.type == "service" and i.default == service)
+        given = next((value for value in said if value not in {"", service}), "")
+        usual = {"livekit": "livekit", "voice-agent": "agent"}.get(service, "")
+        patched = [one.file for side in self.made.sides.values() for one in side.files]
+        built = tools.built_from(self.look.projects, patched) if usual == "agent" else ""
+        return given or self.facts.services.get(usual, "") or built or service
 
     def _disruption(self, services: list[str]) -> Effect:
         """What a restart of these services does to sessions; unknown counts as many."""
@@ -292,12 +298,17 @@ class Maker:
                 self.made.rollback.append(f"{block.name} undoes {block.undoes}: {does}")
 
 
+def server_of(facts: Facts) -> str:
+    """The service that runs the LiveKit server."""
+    return facts.services.get("livekit", "livekit")
+
+
 def cut_off(services: Collection[str], facts: Facts, names: Names, proposal: Proposal) -> tuple[str, ...] | None:
     """The agents whose sessions end when these services are started anew, by the names that they have now; None: all.
 
     What has no name cannot be told from others in every room, and which agents a server serves is not asked.
     """
-    if facts.services.get("livekit", "livekit") in services:
+    if server_of(facts) in services:
         return None
     now = (proposal.agent,) if proposal.agent in names.running else names.running
     return now if now and "" not in now else None
