@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bot import policy
 from bot.livekit import counts
-from bot.livekit.words import quote
+from bot.livekit.words import listed, quote
 from bot.plan import left, steps
 from bot.plan.guards import job_type_guards, load_guards
 from bot.plan.subject import LOAD_REMEDIES
@@ -57,9 +57,9 @@ class _Builder:
             steps=() if refused else made.steps, skipped=made.skipped, verification=() if refused else made.verification,
             rollback=() if refused else made.rollback, effect="read" if refused else effect,
             approval=Asked("none", "nothing will be done") if refused else Asked(need, why),
-            disrupts=() if refused else self._disrupts(made.steps, agent), guards=guards, tools=() if refused else made.tools,
+            disrupts=() if refused else self._disrupts(made.steps), guards=guards, tools=() if refused else made.tools,
             side_effects=remedy.effects if remedy is not None and not refused else (),
-            left_over=() if refused else tuple(map(look.plain, left.over(look.seen, proposal.remedy, made))), instead=tuple(map(look.plain, instead)),
+            left_over=() if refused else tuple(map(look.plain, left.over(look.seen, proposal, made))), instead=tuple(map(look.plain, instead)),
         )  # fmt: skip
         return sealed(plan)
 
@@ -134,15 +134,20 @@ class _Builder:
             )
         return "", ()
 
-    def _disrupts(self, made: tuple[Step, ...], agent: str) -> tuple[Disrupts, ...]:
+    def _disrupts(self, made: tuple[Step, ...]) -> tuple[Disrupts, ...]:
         found = []
         for step in made:
             if step.effect != "disrupt":
                 continue
-            everyone = step.kind == "compose" and self.facts.services.get("livekit", "livekit") in (
-                step.command.argv if step.command else ()
+            services = step.command.argv if step.kind == "compose" and step.command is not None else ()
+            agents = steps.cut_off(services, self.facts, self.names, self.proposal)
+            who = (
+                f"the sessions of {listed(agents)}"
+                if agents is not None
+                else "every session on this server"
+                if steps.server_of(self.facts) in services
+                else "the sessions of the worker without a name, which are counted with all others"
             )
-            who = "every session on this server" if everyone else f"the sessions of {quote(agent)}"
-            told = counts.sessions(self.look.seen, None if everyone else agent)
+            told = counts.sessions(self.look.seen, agents)
             found.append(Disrupts(who=self.look.plain(who), rooms=told.rooms, people=told.people, by=told.by))
         return tuple(dict.fromkeys(found))

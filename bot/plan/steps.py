@@ -16,7 +16,7 @@ from bot.runbook.inputs import fill
 from bot.source.edit import Want
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from bot.evidence.look import Look
     from bot.livekit.names import Names
@@ -216,30 +216,34 @@ class Maker:
 
     def _unneeded(self, block: doc.Compose) -> str:
         """Why a rebuild would change nothing; "" when it may."""
-        worker = [side for name, side in self.made.sides.items() if isinstance(self._body(name), doc.Worker)]
-        if block.command.action != "build" or not worker or any(side.edits or side.refused for side in worker):
+        blocks = (b for b in self.runbook.blocks if isinstance(b, doc.Patch))
+        patches = [b.name for b in blocks if isinstance(b.change.body, doc.Worker)]
+        if block.command.action != "build" or not patches:
             return ""
+        worker = [self.made.sides[name] for name in patches if name in self.made.sides]
+        if not worker and not any(step.files for step in self.made.steps):
+            return "nothing is patched, so a new build would be the same as the one that runs"
+        if not worker or any(side.edits or side.refused for side in worker):
+            return ""
+        if self.proposal.remedy == "real-load":
+            return "the source has no load function of its own, so that nothing is taken away"
         wanted = self.proposal.agent if self.proposal.remedy == "explicit-dispatch" else ""
         if self.proposal.remedy in {"auto-dispatch", "explicit-dispatch"} and set(self.names.running) <= {wanted}:
             return "the worker is not changed: it runs as it should"
         return ""
 
-    def _body(self, name: str) -> object:
-        block = self.runbook.block(name)
-        return block.change.body if isinstance(block, doc.Patch) else None
-
     def _service(self, service: str) -> str:
-        """The service of this deployment that a runbook means by its usual name."""
-        usual = {"livekit": "livekit", "voice-agent": "agent"}.get(service)
-        return self.facts.services.get(usual or "", service)
+        """The service of this deployment that a runbook means by its usual name: what was said, what runs, what builds it."""
+        said = (self.inputs[i.name] for i in self.runbook.inputs if i.type == "service" and i.default == service)
+        given = next((value for value in said if value not in {"", service}), "")
+        usual = {"livekit": "livekit", "voice-agent": "agent"}.get(service, "")
+        patched = [one.file for side in self.made.sides.values() for one in side.files]
+        built = tools.built_from(self.look.projects, patched) if usual == "agent" else ""
+        return given or self.facts.services.get(usual, "") or built or service
 
     def _disruption(self, services: list[str]) -> Effect:
         """What a restart of these services does to sessions; unknown counts as many."""
-        server = self.facts.services.get("livekit", "livekit")
-        agent = self.proposal.agent or next(iter(self.names.running), "")
-        told_of = counts.sessions(self.look.seen, None if server in services else agent)
-        if self.row is not None and self.row.cause == "worker-unnamed":
-            told_of = counts.sessions(self.look.seen, None)
+        told_of = counts.sessions(self.look.seen, cut_off(services, self.facts, self.names, self.proposal))
         return "change" if told_of.rooms == 0 else "disrupt"
 
     def _dispatch(self, block: doc.Dispatch, condition: str) -> None:
@@ -299,6 +303,22 @@ class Maker:
                     else f"a patch of {what.file}"
                 )
                 self.made.rollback.append(f"{block.name} undoes {block.undoes}: {does}")
+
+
+def server_of(facts: Facts) -> str:
+    """The service that runs the LiveKit server."""
+    return facts.services.get("livekit", "livekit")
+
+
+def cut_off(services: Collection[str], facts: Facts, names: Names, proposal: Proposal) -> tuple[str, ...] | None:
+    """The agents whose sessions end when these services are started anew, by the names that they have now; None: all.
+
+    What has no name cannot be told from others in every room, and which agents a server serves is not asked.
+    """
+    if server_of(facts) in services:
+        return None
+    now = (proposal.agent,) if proposal.agent in names.running else names.running
+    return now if now and "" not in now else None
 
 
 def _proof(block: doc.Verify, steps: list[str], inputs: Mapping[str, str]) -> str:

@@ -89,25 +89,29 @@ class _Thought:
         return Proposal("explicit-dispatch", name, None, f"the name {quote(name)} was asked for")
 
     def _asked_for(self, asked: str, name: str, found: Proposal | None) -> Proposal:
+        """What a person chose; the name is the one that stays, unless another was said."""
         why = f"{asked} was asked for"
-        if asked in {"auto-dispatch", "job-type-participant"}:
+        if asked == "auto-dispatch":
             return Proposal(asked, "", None, why)
-        row_agent = (self.row.agent if self.row is not None else None) or ""
-        agent = (
-            name
-            or (found.agent if found is not None else "")
-            or next((n for n in self.names.served if n), "")
-            or row_agent
-        )
-        if not agent and asked == "explicit-dispatch":
-            return Proposal(
-                asked,
-                "",
-                None,
-                why,
-                "which name worker and tokens shall have is not known; say it with --input agent_name=NAME",
-            )
+        wanted = (self.row.agent if self.row is not None else None) or ""
+        if asked == "explicit-dispatch":
+            served = next((n for n in self.names.served if n), "")
+            agent = name or (found.agent if found is not None else "") or served or wanted
+        else:
+            agent = name or self._stays(wanted, found)
+        if not agent and (asked == "explicit-dispatch" or "" not in self.names.running):
+            refusal = "which name worker and tokens shall have is not known; say it with --input agent_name=NAME"
+            return Proposal(asked, "", None, why, (found.refusal if found is not None else "") or refusal)
         return Proposal(asked, agent, None, why)
+
+    def _stays(self, wanted: str, found: Proposal | None) -> str:
+        """The name that the worker of this room has, and keeps; "" when it has none, or when it is not known."""
+        cause = (self.row.cause if self.row is not None else None) or ""
+        if cause == "name-mismatch" and found is not None and found.agent in self.names.running:
+            return found.agent
+        if cause in {"worker-unnamed", "name-mismatch"} or not wanted:
+            return self.names.running[0] if len(self.names.running) == 1 else ""
+        return wanted
 
     def _load_proposal(self, asked: str) -> Proposal:
         agent = (self.row.agent if self.row is not None else None) or next(iter(self.names.running), "")
