@@ -178,6 +178,11 @@ class Maker:
         folder = f"{self.facts.folder.rstrip('/')}/"
         return path.removeprefix(folder) if self.facts.folder else path
 
+    def _whole(self, file: str) -> str:
+        """The path of a file that `near` has shortened."""
+        path = f"{self.facts.folder.rstrip('/')}/{file}"
+        return path if any(path in project.found for project in self.look.projects) else file
+
     def _given(self, file: str) -> str:
         """The file of a patch where a person named it; the runbook's own default is only an example."""
         name = file.removeprefix("$")
@@ -237,7 +242,7 @@ class Maker:
         said = (self.inputs[i.name] for i in self.runbook.inputs if i.type == "service" and i.default == service)
         given = next((value for value in said if value not in {"", service}), "")
         usual = {"livekit": "livekit", "voice-agent": "agent"}.get(service, "")
-        patched = [one.file for side in self.made.sides.values() for one in side.files]
+        patched = [self._whole(one.file) for side in self.made.sides.values() for one in side.files]
         built = tools.built_from(self.look.projects, patched) if usual == "agent" else ""
         return given or self.facts.services.get(usual, "") or built or service
 
