@@ -1,13 +1,18 @@
-"""Who must say yes: from the effect of a plan, the runbook's own wish, and the door. Pure."""
+"""Who may do what, and who must say yes: from a plan's effect, the runbook's wish, the deployment's policy, the door. Pure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
 
 from bot.runbook.document import APPROVALS, ASKED
 
 if TYPE_CHECKING:
-    from bot.runbook.document import Approval, Effect
+    from collections.abc import Iterable, Mapping
+
+    from bot.runbook.document import Approval, Effect, Limit
+
+EXPIRES: Final = 15 * 60.0  # seconds that a question is open where the policy says nothing
 
 _BY_EFFECT = {
     "read": "nothing is changed",
@@ -33,3 +38,138 @@ def approval(effect: Effect, asked: Approval | None, blocks: tuple[Approval, ...
     if need == "peer" and effect == "disrupt":
         why = f"{why}; {_TERMINAL}"
     return need, why
+
+
+class Who(Protocol):
+    """Somebody at a door; the same person has the same `name` at each."""
+
+    @property
+    def name(self) -> str:
+        """The name that fletcher.toml declares, else the account's own."""
+
+    @property
+    def door(self) -> str:
+        """The door: "terminal", "slack", "clock" or "web"."""
+
+    @property
+    def channel(self) -> str:
+        """Where in the door, "" where it has no such parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Something that is allowed; what is left empty allows every person, door, channel or runbook."""
+
+    who: tuple[str, ...] = ()
+    doors: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    runbooks: tuple[str, ...] = ()
+
+    def allows(self, who: Who, runbook: str) -> bool:
+        """Whether this person may, from where he is, with this runbook."""
+        asked = (self.who, who.name), (self.doors, who.door), (self.channels, who.channel), (self.runbooks, runbook)
+        return all(not allowed or value in allowed for allowed, value in asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Auto:
+    """A runbook that needs no approval, as long as it was not carried out more often than `limit` says."""
+
+    runbook: str
+    limit: Limit
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A deployment's rules. `effects` raise what is asked for an effect; `single_operator` and `auto` lower it.
+
+    `vouching` are the doors that know who somebody is, through which alone a peer may approve. `expires` is in seconds.
+    """
+
+    run: tuple[Grant, ...] = ()
+    approve: tuple[Grant, ...] = ()
+    effects: Mapping[Effect, Approval] = field(default_factory=dict)
+    single_operator: bool = False
+    auto: tuple[Auto, ...] = ()
+    vouching: tuple[str, ...] = ()
+    expires: float = EXPIRES
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """The approval that is asked for at last, why, and what lowered it; `refused` says why nobody can give it, else ""."""
+
+    need: Approval
+    why: str
+    switches: tuple[str, ...] = ()
+    refused: str = ""
+
+
+def why_not_run(policy: Policy | None, who: Who, runbook: str) -> str:
+    """Why this person may not run this runbook from here, "" when he may."""
+    return _why_not(policy.run if policy else None, who, runbook, "run")
+
+
+def why_not_approve(policy: Policy | None, who: Who, requester: Who, runbook: str, need: Approval) -> str:
+    """Why this person may not approve what `requester` asked for, "" when he may."""
+    if trouble := _why_not(policy.approve if policy else None, who, runbook, "approve"):
+        return trouble
+    if need == "peer":
+        if who.name == requester.name:
+            return f"{who.name} asked for this, so another person has to approve it"
+        if policy is None or who.door not in policy.vouching:
+            return f"a peer must come through a door that knows who somebody is, and the {who.door} does not"
+    elif (
+        who.name != requester.name and who.door == "terminal" and (policy is None or "terminal" not in policy.vouching)
+    ):
+        return f"{requester.name} has to confirm this; another person would have to come through a door that knows who somebody is"
+    return ""
+
+
+def needed(
+    policy: Policy | None, asked: tuple[Approval, str], effect: Effect, who: Who, runbook: str, acted: Iterable[float]
+) -> Needed:
+    """What is asked for a plan: `asked` is what the plan itself says.
+
+    `acted` are how many seconds ago the runbook was carried out on this target before.
+    """
+    need, why = asked
+    raised = policy.effects.get(effect, "none") if policy else "none"
+    by_policy = raised == "peer"
+    if APPROVALS.index(raised) > APPROVALS.index(need):
+        need, why = raised, f"[policy] asks for it where {_BY_EFFECT[effect]}"
+    switches = []
+    if need == "peer" and policy is not None and policy.single_operator:
+        need = "confirm"
+        switches.append("single-operator: the requester's own confirmation suffices")
+    if need == "peer" and not by_policy and who.door == "terminal" and effect != "destroy":
+        need, why = "confirm", why if _TERMINAL in why else f"{why}; {_TERMINAL}"
+    if need != "none" and effect != "destroy" and (auto := _auto(policy, runbook, acted)):
+        need = "none"
+        switches.append(auto)
+    refused = ""
+    if need == "peer" and not (policy and policy.vouching):
+        refused = (
+            f"another person has to approve this ({why}), through a door that knows who somebody is; there is none yet, "
+            "so it cannot be approved: single-operator = true in [policy] lets the requester confirm it himself"
+        )
+    return Needed(need, why, tuple(switches), refused)
+
+
+def _why_not(grants: tuple[Grant, ...] | None, who: Who, runbook: str, verb: str) -> str:
+    if any(grant.allows(who, runbook) for grant in grants or ()):
+        return ""
+    if grants:
+        return f"{who.name} may not {verb} {runbook} from the {who.door}: no line `{verb}` of [policy] allows it"
+    if who.door == "terminal":
+        return ""
+    line = f'{verb} = [{{who = ["{who.name}"], doors = ["{who.door}"]}}]'
+    return f"the {who.door} may only look, since no [policy] says otherwise; in fletcher.toml this line below [policy] would allow it: {line}"
+
+
+def _auto(policy: Policy | None, runbook: str, acted: Iterable[float]) -> str:
+    """The switch that lets a runbook go unasked now, "" where there is none or its limit is reached."""
+    for auto in policy.auto if policy else ():
+        if auto.runbook == runbook and sum(ago < auto.limit.within for ago in acted) < auto.limit.times:
+            return f"auto: {runbook} goes unasked, at most {auto.limit.times} times in {auto.limit.within:g} s"
+    return ""

@@ -1,0 +1,60 @@
+"""What the engine is given: how to look, to act and to prove; and who listens to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bot.engine.values import Decision, Event, Looked, Order, Proof, Run
+    from bot.policy import Policy
+    from bot.redact import Redactor
+    from bot.runbook.document import AnyBlock, Runbook
+    from bot.steps.contract import Doing, Kind
+    from bot.world.contract import World
+
+
+class Eyes(Protocol):
+    """How a run looks, before it asks and again before it acts. Each method raises FletcherError."""
+
+    def look(self, order: Order, runbook: Runbook, inputs: dict[str, str]) -> Looked:
+        """Look, judge and plan; `inputs` are those of the order with their secret values."""
+
+    def redactor(self, order: Order, looked: Looked) -> Redactor:
+        """Who masks the secrets of what was looked at; made anew after a restart, since secrets are not written down."""
+
+
+class Prover(Protocol):
+    """Tells whether what was done holds. Done at least once: a crash in the middle begins it anew.
+
+    `run` has the rows of its steps, with what each remembered and came to. FletcherError means that it cannot be told.
+    """
+
+    def prove(self, run: Run, doing: Doing) -> Proof:
+        """Whether the steps that were done made a failing state a working one."""
+
+    def prove_undone(self, run: Run, doing: Doing) -> Proof:
+        """Whether, after everything was taken back, what ran before runs again as it was."""
+
+
+class Herald(Protocol):
+    """A door while it attends a run: it asks its person, and shows what happens."""
+
+    def ask(self, run: Run) -> Decision | None:
+        """The person's answer to the plan; None leaves the question open, for somebody else or for later."""
+
+    def tell(self, event: Event) -> None:
+        """Show it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything outside the engine, so that a demo and tests bring their own. `kind` finds what carries out a block."""
+
+    eyes: Eyes
+    make_world: Callable[[Order], World]
+    kind: Callable[[AnyBlock], Kind]
+    prover: Prover
+    policy: Policy | None = None
