@@ -1,0 +1,125 @@
+"""A world on a clock of its own: logs and rooms in which things happen at their time, without waiting for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bot.errors import Unreachable
+from bot.livekit.seen import ApiParticipant, ApiRoom, ApiSeen, Machine
+from bot.livekit.setup import Place
+from bot.world.contract import Ended, Line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from threading import Event
+
+    from bot.plan.values import Command
+    from bot.world.contract import Role
+
+SECOND = 1_000_000_000
+START = 1_790_000_000 * SECOND
+
+
+@dataclass
+class Inside:
+    """A room: who is there from when on, in nanoseconds."""
+
+    made: int
+    people: list[tuple[int, ApiParticipant]] = field(default_factory=list)
+
+
+@dataclass
+class StagedWorld:
+    """`happens` is called when a room is made, and schedules what the server then does."""
+
+    clock: int = START
+    lines: list[tuple[int, str, str]] = field(default_factory=list)
+    rooms: dict[str, Inside] = field(default_factory=dict)
+    ended: list[str] = field(default_factory=list)
+    asked: dict[str, str | None] = field(default_factory=dict)
+    happens: Callable[[StagedWorld, str, str | None], None] = lambda _world, _room, _agent: None
+    containers: list[Machine] = field(default_factory=list)
+    api_fails: str = ""
+    log_fails: str = ""
+
+    # --- what a test puts on the stage ---------------------------------------------------------------------------
+
+    def log_line(
+        self, after: float, message: str, *, role: Role = "livekit", level: str = "INFO", **fields: str
+    ) -> None:
+        """A line of the server's (or the worker's), so many seconds from now."""
+        import json
+
+        at = self.clock + int(after * SECOND)
+        stamp = f"2026-09-21T{at // (3600 * SECOND) % 24:02d}:{at // (60 * SECOND) % 60:02d}:{at // SECOND % 60:02d}.{at // 1_000_000 % 1000:03d}Z"
+        self.lines.append(
+            (
+                at,
+                role,
+                f"{stamp}\t{level}\tlivekit.agents\tservice/agentservice.go:302\t{message}\t{json.dumps(fields)}",
+            )
+        )
+
+    def comes(self, room: str, after: float, name: str = "", identity: str = "agent-AJ_1") -> None:
+        """An agent is ACTIVE in a room, so many seconds from now."""
+        someone = ApiParticipant(identity, agent=True, state="ACTIVE", agent_name=name, joined=None)
+        self.rooms.setdefault(room, Inside(self.clock)).people.append((self.clock + int(after * SECOND), someone))
+
+    def container(self, state: str, *, restarts: int = 0, exit_code: int = 0) -> None:
+        """The worker's container."""
+        place = Place("docker inspect demo-voice-agent-1", 1, state)
+        self.containers = [
+            Machine("agent", "voice-agent", "demo-voice-agent-1", state, "", exit_code, oom_killed=False, restarts=restarts, created=None, started=None, finished=None, place=place)
+        ]  # fmt: skip
+
+    # --- the world -----------------------------------------------------------------------------------------------
+
+    def now(self) -> int:
+        return self.clock
+
+    def wait(self, seconds: float) -> None:
+        self.clock += int(seconds * SECOND)
+
+    def run(self, command: Command, *, seconds: float, tell: Callable[[bytes], None], stop: Event) -> Ended:  # noqa: ARG002
+        return Ended(0)
+
+    def log(self, role: Role, since_ns: int) -> Iterator[Line]:
+        if self.log_fails:
+            raise Unreachable(self.log_fails)
+        return (
+            Line(at, f"demo-{who}-1", text.encode())
+            for at, who, text in self.lines
+            if who == role and since_ns <= at <= self.clock
+        )
+
+    def machines(self, role: Role) -> tuple[Machine, ...]:
+        return tuple(self.containers) if role == "agent" else ()
+
+    def api(self, rooms: tuple[str, ...] | None) -> ApiSeen:
+        if self.api_fails:
+            raise Unreachable(self.api_fails)
+        place = Place("LiveKit API", 1, "")
+        told = [
+            ApiRoom(name, f"RM_{name}", None, tuple(p for at, p in inside.people if at <= self.clock), (), place)
+            for name, inside in self.rooms.items()
+            if rooms is None or name in rooms
+        ]
+        return ApiSeen("http://stage", self.clock / SECOND, tuple(told))
+
+    def create_room(self, name: str, *, agent: str | None, metadata: str, empty_timeout: int) -> None:
+        assert metadata
+        assert empty_timeout
+        if self.api_fails:
+            raise Unreachable(self.api_fails)
+        self.rooms[name] = Inside(self.clock)
+        self.asked[name] = agent
+        self.happens(self, name, agent)
+
+    def delete_room(self, name: str) -> None:
+        self.rooms.pop(name, None)
+        self.ended.append(name)
+
+    def create_dispatch(self, room: str, agent: str, metadata: str) -> str:  # noqa: ARG002
+        self.happens(self, room, agent)
+        return "AD_1"

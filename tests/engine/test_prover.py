@@ -1,0 +1,288 @@
+"""Whether it holds: what counts, what does not, and when it cannot be told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bot.engine.prover import Prover, sweep
+from bot.engine.values import Looked, Order, Person, Run, StepRow
+from bot.livekit.marks import CANARY
+from bot.plan.values import Plan, Step
+from bot.redact import Redactor
+from bot.runbook.compile import compile_runbook
+from bot.steps.contract import Doing, Outcome
+from tests.doubles.world import SECOND, START, StagedWorld
+
+if TYPE_CHECKING:
+    from bot.engine.values import Proof
+
+ROOT = Path(__file__).parents[2]
+RUNBOOK = ROOT / "runbooks" / "agent-never-joins.md"
+AGENT = "livekit-ganglia-agent"
+Stage = Callable[[StagedWorld], None]
+
+
+def prove(
+    stage: Stage,
+    *,
+    remedy: str = "explicit-dispatch",
+    claims: list[str] | None = None,
+    after: str = "rebuild-agent",
+    room: str = "demo",
+) -> tuple[Proof, StagedWorld]:
+    """The proof of a run whose step began just now, on a stage."""
+    world = StagedWorld()
+    stage(world)
+    runbook = compile_runbook(str(RUNBOOK), RUNBOOK.read_bytes())
+    verify = "agent-came" if after == "dispatch-again" else "agent-joins"
+    step = Step(name=verify, kind="verify", line=1, heading="", does="", effect="read", timeout=90)
+    plan = Plan(
+        runbook=runbook.id,
+        title=runbook.title,
+        revision="",
+        target="demo",
+        room=room,
+        agent=AGENT,
+        remedy=remedy,
+        verification=(step,),
+    )
+    rows = [StepRow(name=after, state="done", outcome=Outcome(state="done", says="", began_ns=START, ended_ns=START))]
+    if claims is not None:
+        told = json.dumps({"roomConfig": {"agents": [{"agentName": name} for name in claims]}})
+        rows.append(
+            StepRow(
+                name="new-token",
+                state="done",
+                outcome=Outcome(state="done", says="", began_ns=START, ended_ns=START, facts={"claims": told}),
+            )
+        )
+    order = Order(id="run12345", runbook=runbook.id, person=Person("ada", "terminal"), at=0)
+    run = Run(
+        order=order,
+        state="running",
+        changed_at=0,
+        runbook=runbook,
+        looked=Looked(plan=plan, verdict="cause"),
+        steps=tuple(rows),
+    )
+    doing = Doing(world, Path("/nonexistent"), Redactor.of(frozenset()), lambda _line: None, Event())
+    return Prover().prove(run, doing), world
+
+
+def registers(world: StagedWorld, after: float = 2.0, name: str = AGENT, kind: str = "JT_ROOM") -> None:
+    """The new worker registers."""
+    world.container("running")
+    world.log_line(after, "worker registered", namespace="", jobType=kind, agentName=name, workerID="AW_1")
+
+
+def served(world: StagedWorld, room: str, agent: str | None, *, name: str = AGENT) -> None:
+    """The server assigns the room's job, and the agent comes; the noise of the other types comes too."""
+    if (agent or "") == name:
+        world.log_line(
+            0.2, "assigned job to worker", jobID="AJ_1", agentName=name, jobType="JT_ROOM", room=room, workerID="AW_1"
+        )
+        world.log_line(
+            5.0,
+            "not dispatching agent job since no worker is available",
+            agentName=name,
+            jobType="JT_PARTICIPANT",
+            room=room,
+        )
+        world.comes(room, 0.6, name)
+
+
+def good(world: StagedWorld) -> None:
+    """All is well."""
+    registers(world)
+    world.happens = served
+
+
+def unnamed(world: StagedWorld) -> None:
+    """A worker without a name gets the room that asks for nobody."""
+    registers(world, name="")
+    world.happens = lambda w, room, agent: served(w, room, agent, name="")
+
+
+def refuses(world: StagedWorld) -> None:
+    """The load is refused still."""
+    registers(world)
+    world.happens = lambda w, _room, agent: w.log_line(
+        0.3,
+        "failed to send job request",
+        error="no servers available (received 1 responses)",
+        jobType="JT_ROOM",
+        agentName=agent or "",
+    )
+
+
+def earlier(world: StagedWorld) -> None:
+    """There is a line that would prove it, from before the step."""
+    world.log_line(-5, "worker registered", jobType="JT_ROOM", agentName=AGENT, workerID="AW_0")
+    world.log_line(
+        -4, "assigned job to worker", jobID="AJ_0", agentName=AGENT, jobType="JT_ROOM", room="demo", workerID="AW_0"
+    )
+    world.container("running")
+
+
+def crashes(world: StagedWorld) -> None:
+    """The new worker ends at once."""
+    world.container("exited", exit_code=1)
+
+
+def misnamed(world: StagedWorld) -> None:
+    """The new worker has another name."""
+    registers(world, name="other")
+
+
+def dumb(world: StagedWorld) -> None:
+    """The API does not answer."""
+    registers(world)
+    world.api_fails = "the LiveKit API does not answer"
+
+
+def quiet(world: StagedWorld) -> None:
+    """The server writes warnings only; its worker tells that it registered, and the API that the agent is there."""
+    world.container("running")
+    world.log_line(1, "something else", level="WARN")
+    at = world.clock + 2 * SECOND
+    world.lines.append(
+        (
+            at,
+            "agent",
+            json.dumps(
+                {
+                    "level": 30,
+                    "time": at // 1_000_000,
+                    "msg": "registered worker",
+                    "id": "AW_1",
+                    "agentName": AGENT,
+                    "version": "1.9.0",
+                }
+            ),
+        )
+    )
+    world.happens = lambda w, room, _agent: w.comes(room, 0.6, AGENT)
+
+
+def absent(world: StagedWorld) -> None:
+    """It is assigned, and nobody comes."""
+    registers(world)
+    world.happens = lambda w, room, agent: w.log_line(
+        0.2,
+        "assigned job to worker",
+        jobID="AJ_1",
+        agentName=agent or "",
+        jobType="JT_ROOM",
+        room=room,
+        workerID="AW_1",
+    )
+
+
+def leaves(world: StagedWorld) -> None:
+    """The agent comes and goes again within the time in which it has to stay."""
+    registers(world)
+
+    def happens(w: StagedWorld, room: str, agent: str | None) -> None:
+        served(w, room, agent)
+        w.log_line(
+            4, "failed to send job request", error="no response from servers", jobType="JT_ROOM", agentName=AGENT
+        )
+        w.rooms[room].people.clear()
+
+    world.happens = happens
+
+
+def participant(world: StagedWorld) -> None:
+    """The worker starts only when somebody joins."""
+    registers(world, kind="JT_PARTICIPANT")
+
+
+@pytest.mark.parametrize(
+    ("stage", "remedy", "claims", "result", "says"),
+    [
+        (good, "explicit-dispatch", [AGENT], "holds", "ACTIVE"),
+        (good, "explicit-dispatch", None, "holds", "ACTIVE"),
+        (unnamed, "auto-dispatch", [], "holds", "ACTIVE"),
+        (unnamed, "auto-dispatch", [AGENT], "refuted", "does not join"),
+        (refuses, "zero-load", None, "refuted", "refuses"),
+        (earlier, "explicit-dispatch", None, "refuted", "never registered"),
+        (crashes, "explicit-dispatch", None, "refuted", "does not stay alive"),
+        (misnamed, "explicit-dispatch", None, "refuted", "another name"),
+        (dumb, "explicit-dispatch", None, "cannot-tell", "made no room"),
+        (quiet, "explicit-dispatch", None, "holds", "ACTIVE"),
+        (absent, "explicit-dispatch", None, "refuted", "does not join"),
+        (leaves, "explicit-dispatch", None, "refuted", "refuses"),
+        (participant, "job-type-participant", None, "cannot-tell", "no agent came"),
+    ],
+)
+def test_what_a_stage_comes_to(stage: Stage, remedy: str, claims: list[str] | None, result: str, says: str) -> None:
+    """Three outcomes, and each for its reason; the room is ended whatever happened."""
+    proof, world = prove(stage, remedy=remedy, claims=claims)
+    assert (proof.result, says in proof.says) == (result, True), proof
+    assert not [name for name in world.rooms if name.startswith(CANARY)]
+
+
+def test_T19_an_old_line_never_counts() -> None:  # noqa: N802
+    """A success line from before the step proves nothing."""
+    proof, _ = prove(earlier)
+    assert not any(point.ok for point in proof.points)
+
+
+def test_the_room_is_made_as_the_new_token_makes_it() -> None:
+    """The dispatch is the one that the token asks for; without a token only the worker is proven, and that is said."""
+    proof, world = prove(good, claims=[AGENT])
+    assert list(world.asked.values()) == [AGENT]
+    assert next(p for p in proof.points if p.name == "dispatch").ok is True
+    alone, _ = prove(good)
+    assert "only the worker is proven" in next(p for p in alone.points if p.name == "dispatch").says
+
+
+def test_it_waits_for_the_first_report_of_load() -> None:
+    """No room is made before 6 s after the registration: a bad worker looks idle until then."""
+    made: list[int] = []
+
+    def stage(world: StagedWorld) -> None:
+        def happens(w: StagedWorld, room: str, agent: str | None) -> None:
+            made.append(w.clock)
+            served(w, room, agent)
+
+        registers(world)
+        world.happens = happens
+
+    prove(stage)
+    assert made[0] >= START + 8 * SECOND
+
+
+def test_a_dispatch_is_proven_in_its_own_room() -> None:
+    """For a room that was there already no other is made."""
+
+    def stage(world: StagedWorld) -> None:
+        world.rooms.clear()
+        world.comes("demo", 0.6, AGENT)
+        world.log_line(
+            0.2,
+            "assigned job to worker",
+            jobID="AJ_1",
+            agentName=AGENT,
+            jobType="JT_ROOM",
+            room="demo",
+            workerID="AW_1",
+        )
+
+    proof, world = prove(stage, remedy="create-dispatch", after="dispatch-again")
+    assert (proof.result, world.asked) == ("holds", {})
+
+
+def test_what_a_killed_proof_left_behind_is_ended() -> None:
+    """The next start sweeps up, and leaves users' rooms alone."""
+    world = StagedWorld()
+    world.comes(f"{CANARY}run1-00001", 0)
+    world.comes("users", 0)
+    assert sweep(world) == (f"{CANARY}run1-00001",)
+    assert list(world.rooms) == ["users"]
