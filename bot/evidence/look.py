@@ -52,6 +52,7 @@ class Question:
     until: str | None = None
     target: Target | None = None
     counted: bool = False
+    here: str = "."  # the folder in which it is asked, where compose's and settings' files lie
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,9 @@ def look(question: Question, opened: ExitStack, live: Live | None = None) -> Loo
     """
     followed = live is not None
     if live is None and question.target is not None:
-        live = look_live(question.target, () if question.counted else question.rooms, opened, here=Path.cwd())
+        live = look_live(
+            question.target, () if question.counted else question.rooms, opened, here=Path(question.here).absolute()
+        )
     logs: list[LogFile] = []
     tokens: list[Token] = []
     endpoints: list[Endpoint] = []
