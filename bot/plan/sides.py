@@ -13,7 +13,7 @@ from bot.source.diff_edit import unified
 from bot.source.edit import Want
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from bot.evidence.project import Project
     from bot.livekit.names import Names
@@ -42,13 +42,13 @@ class SideResult:
         return any(one.outcome == "edit" for one in self.files)
 
 
-def told(file: str, raw: bytes, edited: Edited, plain: Callable[[str], str]) -> FileEdit:
-    """An edit as it may be shown and kept: hashes and a redacted diff."""
+def told(file: str, raw: bytes, edited: Edited) -> FileEdit:
+    """An edit as it is kept: hashes and a diff, and nothing else of the file."""
     changed = edited.outcome == "edit"
     return FileEdit(
-        file=file, outcome=edited.outcome, reason=plain(edited.reason), line=edited.line, before=sha256(raw).hexdigest(),
-        after=sha256(edited.data).hexdigest() if changed else "", diff=plain(unified(raw, edited.data, file)) if changed else "",
-        notes=tuple(map(plain, edited.notes)),
+        file=file, outcome=edited.outcome, reason=edited.reason, line=edited.line, before=sha256(raw).hexdigest(),
+        after=sha256(edited.data).hexdigest() if changed else "", diff=unified(raw, edited.data, file) if changed else "",
+        notes=edited.notes,
     )  # fmt: skip
 
 
@@ -60,9 +60,7 @@ def sources(projects: Iterable[Project], side: Side) -> Iterator[tuple[Project, 
                 yield project, path
 
 
-def worker_side(
-    projects: Sequence[Project], names: Names, want: Want, given: str, plain: Callable[[str], str]
-) -> SideResult:
+def worker_side(projects: Sequence[Project], names: Names, want: Want, given: str) -> SideResult:
     """The worker's source, brought to what is wanted.
 
     `given` is a file that a person named. A worker whose running name is not the one that its source says has it from
@@ -93,11 +91,11 @@ def worker_side(
             rest = replace(want, name=None)
             if rest == Want():
                 continue
-            files.append(told(path, project.raws[path], project.edit(path, rest), plain))
+            files.append(told(path, project.raws[path], project.edit(path, rest)))
             continue
         if elsewhere:
             return SideResult(refused=f"{elsewhere}; change it there", left=tuple(left))
-        files.append(told(path, project.raws[path], project.edit(path, want), plain))
+        files.append(told(path, project.raws[path], project.edit(path, want)))
     refusal = _refusal(files)
     agrees = "" if any(one.outcome == "edit" for one in files) else "the worker's source says so already"
     return SideResult(tuple(files), refusal, "" if refusal else agrees, tuple(left))
@@ -145,7 +143,6 @@ def token_side(
     want: Want,
     odd: str,
     given: str,
-    plain: Callable[[str], str],
 ) -> SideResult:
     """The places that make tokens, brought to what is wanted.
 
@@ -183,7 +180,7 @@ def token_side(
             return SideResult(
                 refused=f"several places make tokens without a dispatch ({', '.join(silent)}); say which is meant with --input token_source=FILE"
             )
-        files.append(told(path, project.raws[path], project.edit(path, want), plain))
+        files.append(told(path, project.raws[path], project.edit(path, want)))
     refusal = _refusal(files)
     agrees = "" if any(one.outcome == "edit" for one in files) else "the places that make tokens say so already"
     if not refusal and agrees and asked is not None and set(asked) != ({agent} - {""}):

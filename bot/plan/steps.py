@@ -108,7 +108,8 @@ class Maker:
             if (check.result == "matched") != (wanted != reference.negated):
                 return (
                     False,
-                    f"{reference.name} {'does not match' if check.result != 'matched' else 'matches'} ({check.says})",
+                    check.says
+                    or f"the check {reference.name} {'matches' if check.result == 'matched' else 'does not match'}",
                 )
         return True, "; ".join(waiting)
 
@@ -153,23 +154,23 @@ class Maker:
             self.made.skipped.append(Skipped(block.name, f"nothing to do: {why}"))
 
     def _side(self, block: doc.Patch) -> SideResult:
-        body, plain, projects = block.change.body, self.look.plain, self.look.projects
+        body, projects = block.change.body, self.look.projects
         given = self._given(block.change.file)
         match body:
             case doc.Worker():
                 name = fill(body.name, self.inputs) if body.name is not None else None
                 want = Want(name=name, load=body.load, job_type=body.job_type)
-                return worker_side(projects, self.names, want, given, plain)
+                return worker_side(projects, self.names, want, given)
             case doc.Token():
                 want = Want(dispatch=fill(body.dispatch, self.inputs))
                 odd = (self.row.agent if self.row is not None else None) or ""
-                return token_side(projects, self.look.seen, self.row, want, odd, given, plain)
+                return token_side(projects, self.look.seen, self.row, want, odd, given)
         path = self._path(block)
         raw = self.facts.files.get(path, "is not at hand")
         if isinstance(raw, str):
             return SideResult(refused=f"{path} {raw}")
         edited = free_edit(raw, path, body, self.inputs)
-        one = told(path, raw, edited, plain)
+        one = told(path, raw, edited)
         refused = (
             f"{path}{f':{edited.line}' if edited.line else ''}: {edited.reason}" if edited.outcome == "refused" else ""
         )
@@ -270,7 +271,7 @@ class Maker:
 
     def _shown(self, declared: doc.Input) -> str:
         value = self.inputs.get(declared.name, "")
-        return "[redacted]" if declared.secret and value else self.look.plain(value)
+        return "[redacted]" if declared.secret and value else value
 
     # --- afterwards ----------------------------------------------------------------------------
 
