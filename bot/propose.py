@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bot.runbook.document import Runbook
 
 _LARGEST: Final = 1_000_000  # bytes of a file that a patch may be about
+_COMPOSE: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")  # as Compose finds them
 _PLUGINS: Final = (
     "~/.docker/cli-plugins", "/usr/local/lib/docker/cli-plugins", "/usr/local/libexec/docker/cli-plugins",
     "/usr/lib/docker/cli-plugins", "/usr/libexec/docker/cli-plugins",
@@ -59,14 +60,15 @@ def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:
 
 
 def _folder(look: Look) -> str:
-    """Where the project lies on this machine, "" where that is not known."""
+    """Where commands are run: the project that runs, else of those at hand the first with a compose file; "" when none is."""
     live = look.live
     if live is not None and live.attached is not None and Path(live.attached.working_dir).is_dir():
         return live.attached.working_dir
     folders = [project.files.top for project in look.projects if not project.files.single]
     if live is not None and live.folder:
         folders.append(live.folder)
-    return folders[0] if folders else ""
+    composed = (f for f in folders if any((Path(f) / name).is_file() for name in _COMPOSE))
+    return next(composed, folders[0] if folders else "")
 
 
 def _files(runbook: Runbook, inputs: Mapping[str, str], look: Look, folder: str) -> Iterator[tuple[str, bytes | str]]:

@@ -203,6 +203,13 @@ def test_a_healthy_room_needs_no_plan() -> None:
     assert "it is healthy" in reply.json["refused"]
 
 
+def test_a_room_that_nothing_shows_is_not_called_well() -> None:
+    """Where one of the rooms that were asked for is not known, the exit code says so, whatever the others are."""
+    rooms = ("--room", SERVED, "--room", "nobody-knows-it")
+    reply = planned(*evidence(RECORDINGS / "inc-071"), *rooms)
+    assert (reply.code, "is not known" in reply.json["refused"]) == (3, True)
+
+
 # --- what runs ---------------------------------------------------------------------------------------------------------
 
 

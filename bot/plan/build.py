@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from bot import policy
 from bot.livekit import counts
+from bot.livekit.answer import runbook_for
 from bot.livekit.names import names
 from bot.livekit.proposal import Proposal, dispatch_proposal
 from bot.livekit.words import listed, quote
 from bot.plan import left, steps
-from bot.plan.guards import job_type_guards, load_guards
+from bot.plan.guards import job_type_guards, load_guards, name_guards
 from bot.plan.sides import sources
 from bot.plan.values import Asked, Checked, Disrupts, Guard, Plan, Step, sealed, shown
 from bot.runbook import document as doc
@@ -85,7 +86,7 @@ class _Builder:
         if not asked and cause not in self.runbook.causes:
             return Proposal("", name, None, "")
         if cause == "load-refused" or asked in LOAD_REMEDIES:
-            return self._load_proposal(asked)
+            return self._load_proposal(asked, name)
         found = dispatch_proposal(cause, (self.row.agent if self.row else None) or "", self.names) if cause else None
         if not asked and not name and found is not None:
             return self._at_hand(found, cause)
@@ -134,8 +135,8 @@ class _Builder:
             return self.names.running[0] if len(self.names.running) == 1 else ""
         return wanted
 
-    def _load_proposal(self, asked: str) -> Proposal:
-        agent = (self.row.agent if self.row is not None else None) or next(iter(self.names.running), "")
+    def _load_proposal(self, asked: str, name: str) -> Proposal:
+        agent = name or (self.row.agent if self.row is not None else None) or next(iter(self.names.running), "")
         if asked:
             return Proposal(asked, agent, "worker", f"{asked} was asked for")
         low = next(
@@ -188,6 +189,8 @@ class _Builder:
     def _guards(self, agent: str) -> tuple[Guard, ...]:
         if self.proposal.remedy in LOAD_REMEDIES:
             return load_guards(self.look.seen, agent, self.proposal.remedy)
+        if self.proposal.remedy in {"auto-dispatch", "explicit-dispatch"}:
+            return name_guards(self.names, self.proposal.agent)
         return job_type_guards(self.look.seen) if self.proposal.remedy == "job-type-participant" else ()
 
     def _refused(self, made: steps.Made, guards: tuple[Guard, ...]) -> tuple[str, tuple[str, ...]]:
@@ -205,9 +208,11 @@ class _Builder:
                 )
             if self.row.cause not in self.runbook.causes:
                 what = f"its cause is {self.row.cause}" if self.row.cause else "it is healthy"
+                other = runbook_for(self.row.cause)
+                room = quote(self.row.room or "")
                 return (
-                    f"this runbook treats {', '.join(self.runbook.causes)}; of the room {quote(self.row.room or '')} {what}",
-                    (),
+                    f"this runbook treats {', '.join(self.runbook.causes)}; of the room {room} {what}",
+                    (f"the runbook that treats it: fletcher plan {other}",) if other else (),
                 )
         guard = next((guard for guard in guards if guard.level == "refusal"), None)
         if self.proposal.refusal or guard is not None or made.refused:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`folder` is where the project lies on this machine, "" where it is not known.
+    """`folder` is where commands are run, "" where that is not known.
 
     `files` holds the bytes of files by their path, or why there are none. `tools` maps a program to its path, "" where it
     is missing. `project` and `compose_files` are compose's, `services` maps the roles "livekit" and "agent" to the names

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from bot.evidence.project import Project
-    from bot.livekit.names import Names
     from bot.livekit.seen import Seen, Verdict
     from bot.livekit.setup import Dispatcher, WorkerSetup
     from bot.source.edit import Edited
@@ -60,14 +59,13 @@ def sources(projects: Iterable[Project], side: Side) -> Iterator[tuple[Project, 
                 yield project, path
 
 
-def worker_side(projects: Sequence[Project], names: Names, want: Want, given: str) -> SideResult:
+def worker_side(projects: Sequence[Project], running: tuple[str, ...], want: Want, given: str) -> SideResult:
     """The worker's source, brought to what is wanted.
 
-    `given` is a file that a person named. A worker whose running name is not the one that its source says has it from
+    `running` are the names that it may have now, `given` is a file that a person named. A worker whose running name is not the one that its source says has it from
     elsewhere, and an edit of the source would not change it: that is refused, unless it already runs as wanted.
     """
     at_hand = [(project, path) for project, path in sources(projects, "worker") if not given or _same(path, given)]
-    running = names.running
     if not at_hand and given:
         return SideResult(refused=_not_among(projects, "worker", given))
     if not at_hand:
@@ -130,9 +128,11 @@ def _elsewhere(workers: list[WorkerSetup], running: Sequence[str]) -> str:
     if len(running) != 1 or any(worker.agent_name is None or worker.agent_name == running[0] for worker in workers):
         return ""
     says = listed(sorted({worker.agent_name or "" for worker in workers}))
+    # LIVEKIT_AGENT_NAME only counts where the source has no name (agents-js 1.3.2, Python 1.5.7).
+    variable = "LIVEKIT_AGENT_NAME_OVERRIDE" if any(worker.agent_name for worker in workers) else "LIVEKIT_AGENT_NAME"
     return (
         f"the running worker registers as {quote(running[0])}, its source says {says}: the name comes from elsewhere,"
-        " such as LIVEKIT_AGENT_NAME in its environment, or another version runs"
+        f" such as {variable} in its environment, or another version runs"
     )
 
 

@@ -160,7 +160,7 @@ class Maker:
             case doc.Worker():
                 name = fill(body.name, self.inputs) if body.name is not None else None
                 want = Want(name=name, load=body.load, job_type=body.job_type)
-                return worker_side(projects, self.names, want, given)
+                return worker_side(projects, self._now(), want, given)
             case doc.Token():
                 want = Want(dispatch=fill(body.dispatch, self.inputs))
                 odd = (self.row.agent if self.row is not None else None) or ""
@@ -175,6 +175,13 @@ class Maker:
             f"{path}{f':{edited.line}' if edited.line else ''}: {edited.reason}" if edited.outcome == "refused" else ""
         )
         return SideResult((one,), refused, edited.reason if edited.outcome == "unchanged" else "")
+
+    def _now(self) -> tuple[str, ...]:
+        """The names that the worker in question may have now."""
+        cause, running = (self.row.cause if self.row is not None else None), self.names.running
+        if cause == "worker-unnamed" and "" in running:
+            return ("",)
+        return (self.proposal.agent,) if self.proposal.agent in running else running
 
     def _given(self, file: str) -> str:
         """The file of a patch where a person named it; the runbook's own default is only an example."""
@@ -209,6 +216,12 @@ class Maker:
         effect = self._disruption(services)
         does = f"{'rebuilds and recreates' if block.command.action == 'build' else 'restarts'} {', '.join(services)}"
         command = Command(argv=tuple(words), cwd=self.facts.folder, environment=environment)
+        if not self.facts.folder:
+            condition = "; ".join(
+                part
+                for part in (condition, "in the folder of the compose file, which is not at hand (--project DIR)")
+                if part
+            )
         self._add(block, does, condition, effect=max(effect, block.effect, key=doc.EFFECTS.index), command=command)
         self.made.tools.extend(tools.needed(("docker", "docker compose"), block.name, self.facts))
 
