@@ -74,6 +74,9 @@ def worker_side(projects: Sequence[Project], running: tuple[str, ...], want: Wan
         what = f"the worker has to be named {quote(want.name)}" if want.name else "the worker must have no name"
         what = what if want.name is not None else "the worker's load function has to be changed"
         return SideResult(refused=f"the worker's source is not at hand (give it with --project DIR); there {what}")
+    others = "" if given or want.name is not None else _another(at_hand, running)
+    if others:
+        return SideResult(refused=others)
     mine = _meant(at_hand, running)
     if len(mine) > 1 and len({worker.agent_name for _, path in mine for worker in _workers(projects, path)}) > 1:
         listed_files = ", ".join(path for _, path in mine)
@@ -121,6 +124,15 @@ def _meant(at_hand: list[tuple[Project, str]], running: Sequence[str]) -> list[t
     """Those whose worker is the one that runs, where the names tell; else all."""
     alike = [(p, path) for p, path in at_hand if any(w.agent_name in running for w in _workers([p], path))]
     return alike or at_hand
+
+
+def _another(at_hand: list[tuple[Project, str]], running: Sequence[str]) -> str:
+    """Why the sources at hand are of other workers than the one that runs; "" when one may be its own."""
+    says = [(path, worker.agent_name) for project, path in at_hand for worker in _workers([project], path)]
+    if not running or any(name is None or name in running for _, name in says):
+        return ""
+    told_of = ", ".join(f"{path} registers {quote(name or '')}" for path, name in says)
+    return f"no source at hand registers {listed(running)} ({told_of}); if it has its name from elsewhere, say which it is with --input agent_source=FILE"
 
 
 def _elsewhere(workers: list[WorkerSetup], running: Sequence[str]) -> str:
