@@ -48,6 +48,7 @@ def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:
     live = look.live
     attached = live.attached if live is not None else None
     folder = _folder(look)
+    folder = os.path.abspath(folder) if folder else ""  # noqa: PTH100  # links keep their own name
     return Facts(
         folder=folder, files=dict(_files(runbook, inputs, look, folder)), tools=_tools(runbook), project=attached.project if attached else "",
         compose_files=tuple(file for c in (*attached.agents, *attached.livekit)[:1] for file in c.config_files) if attached else (),

@@ -238,3 +238,22 @@ def test_counts_are_shown_and_not_hashed(stack: Stack) -> None:
     assert (first["disrupts"][0]["people"], more["disrupts"][0]["people"]) == (1, 3)
     assert first["digest"] == more["digest"] != none["digest"]
     assert (first["effect"], none["effect"]) == ("disrupt", "change")
+
+
+def test_what_is_shown_can_be_typed(tmp_path: Path) -> None:
+    """A script's inputs are set before its line is read, and each command says its whole folder."""
+    out = fletcher("plan", "agent-never-joins", *demo(tmp_path)).out
+    shown = out.split("$ ")[-1].split("\n  Proof")[0]
+    assert [line.strip() for line in shown.splitlines()] == [
+        f"cd {tmp_path / 'project'}",
+        "export IN_ROOM=fletcher-dev",
+        'bun run scripts/generate-token.ts --room "$IN_ROOM"',
+    ]
+
+
+def test_commands_are_run_where_they_can_be_run_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that was given by a relative path is shown as an absolute one: the commands of a plan follow each other."""
+    demo(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    plan = planned("livekit.log", "agent.log", "--project", "project", "--room", "fletcher-dev").json
+    assert plan["steps"][1]["command"]["cwd"] == str(tmp_path / "project")

@@ -299,7 +299,7 @@ class Maker:
         patched = [one.file for step in self.made.steps for one in step.files if one.outcome == "edit"]
         if patched:
             self.made.rollback.append(
-                f"every patch is taken back first, the last one first: {', '.join(dict.fromkeys(patched))}, if it still has the hash written"
+                f"every patch is taken back first, the last one first, where the file still has the hash that was written: {', '.join(dict.fromkeys(patched))}"
             )
         for block in reversed(self.runbook.blocks):
             if isinstance(block, doc.Rollback) and block.undoes in included:
