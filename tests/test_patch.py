@@ -136,6 +136,14 @@ def test_what_stands_around_a_file_may_refuse(here: Path, around: dict[str, str]
     assert (reply.code, told in reply.out) == (1, True), reply.out
 
 
+@pytest.mark.parametrize("image", ["livekit/livekit-server:v1.8", "livekit/livekit-server:v1.8.4 # not livekit/livekit-server:v1.7.0", "livekit/livekit-server:latest\n    # image: livekit/livekit-server:v1.7.0"])  # fmt: skip
+def test_a_server_that_may_be_new_enough_refuses_nothing(here: Path, image: str) -> None:
+    """A tag without a third number is the newest of its line, and what is commented out does not run."""
+    (here / "compose.yml").write_text(f"services:\n  livekit:\n    image: {image}\n", encoding="utf-8")
+    reply = fletcher("patch", *write(here, agent_ts=AGENT), "--remedy", "job-type-participant")
+    assert reply.code == 0, reply.out
+
+
 def test_settings_are_patched_where_they_give_the_name(here: Path) -> None:
     """An env file and a compose file that name the worker are files of this remedy, too."""
     compose = "services:\n  agent:\n    build: .\n    environment:\n      LIVEKIT_AGENT_NAME: support  # ours\n      LOG_LEVEL: info\n"
@@ -152,6 +160,7 @@ def test_settings_are_patched_where_they_give_the_name(here: Path) -> None:
     [
         (["x.ts"], "--remedy is missing: one of auto-dispatch, explicit-dispatch"),
         (["x.ts", "--remedy", "zeroload"], "did you mean 'zero-load'?"),
+        (["x.ts", "--remedy", "create-dispatch"], "fletcher plan agent-never-joins --input remedy=create-dispatch"),
         (["--remedy", "zero-load"], "which files?"),
         (["none.ts", "--remedy", "zero-load"], "none.ts does not exist"),
         ([".", "--remedy", "zero-load"], ". is a folder"),

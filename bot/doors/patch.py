@@ -75,6 +75,10 @@ def _remedy(given: str | None) -> RemedyWord:
     if given is None:
         raise UsageError(f"--remedy is missing: one of {listed}")
     word = next((word for word in WORDS if word == given), None)
+    if given == "create-dispatch":
+        raise UsageError(
+            "create-dispatch is a call and changes no file: `fletcher plan agent-never-joins --input remedy=create-dispatch`"
+        )
     if word is None:
         near = get_close_matches(given, WORDS, 1, 0.5)
         hint = f" (did you mean {near[0]!r}?)" if near else ""

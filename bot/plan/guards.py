@@ -54,6 +54,10 @@ def _load_guards(seen: Seen, agent: str, remedy: str) -> Iterator[Guard]:
                 "refusal",
                 f"agents.target_load exists since livekit-server 1.11.0; this one is {'.'.join(map(str, version))}",
             )
+        if not version:
+            yield Guard(
+                "warning", "agents.target_load exists since livekit-server 1.11.0; which version runs is not known"
+            )
         if counts.on_cloud(seen) and not seen.has_server_log:
             yield Guard("refusal", "the server is LiveKit Cloud's, whose configuration nobody else can change")
         yield Guard("warning", f"the server is restarted, which ends every session on it; {told}")
