@@ -163,6 +163,17 @@ def test_a_secret_in_the_file_is_not_in_the_plan(tmp_path: Path) -> None:
     )
 
 
+def test_a_log_that_begins_in_the_middle_says_not_that_nobody_was_served(tmp_path: Path) -> None:
+    """Without the server's start in its log, rooms may have been served under the name: it is kept."""
+    given = demo(tmp_path)
+    log = tmp_path / "livekit.log"
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    log.write_text("".join(line for line in lines if "starting LiveKit server" not in line), encoding="utf-8")
+    plan = planned(*given).json
+    assert (plan["remedy"], plan["agent"]) == ("explicit-dispatch", "livekit-ganglia-agent")
+    assert "does not go back to its start" in plan["why"]
+
+
 # --- what is refused ---------------------------------------------------------------------------------------------------
 
 
