@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from bot.source.edit import Outcome
     from bot.source.remedies import RemedyWord
 
-_SERVER = re.compile(rb"livekit/livekit-server:v?(\d+)\.(\d+)(?:\.(\d+))?")
+_SERVER = re.compile(rb"^[^#\n]*livekit/livekit-server:v?(\d+)\.(\d+)(?:\.(\d+))?", re.MULTILINE)
+_NEWEST = 999  # what a tag without a third number stands for: the newest of its line
 _CLOUD = re.compile(r"\.livekit\.cloud\b")
 _NAME = "LIVEKIT_AGENT_NAME"
 
@@ -134,7 +135,7 @@ def _configured(project: Project, path: str, raw: bytes, word: RemedyWord, name:
 def _hindrance(project: Project, word: RemedyWord) -> str:
     """What the files themselves show to make a remedy useless: versions, and where the worker runs."""
     server = _server_version(project)
-    told = ".".join(map(str, server))
+    told = ".".join(str(part) for part in server if part != _NEWEST)
     if word == "target-load" and server and server < (1, 11):
         return f"agents.target_load exists since livekit-server 1.11.0, and a compose file here runs {told}"
     if word == "job-type-participant" and server and server < (1, 8, 4):
@@ -149,7 +150,7 @@ def _hindrance(project: Project, word: RemedyWord) -> str:
 def _server_version(project: Project) -> tuple[int, ...]:
     """The lowest version of livekit-server that a compose file at hand runs; () when none says."""
     found = [
-        tuple(int(part) for part in match.groups(default=b"0"))
+        tuple(int(part) for part in match.groups(default=str(_NEWEST).encode()))
         for path, raw in project.raws.items()
         if path.endswith((".yml", ".yaml"))
         for match in _SERVER.finditer(raw)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bot.runbook.document import Runbook
 
 _LARGEST: Final = 1_000_000  # bytes of a file that a patch may be about
+_COMPOSE: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")  # as Compose finds them
 _PLUGINS: Final = (
     "~/.docker/cli-plugins", "/usr/local/lib/docker/cli-plugins", "/usr/local/libexec/docker/cli-plugins",
     "/usr/lib/docker/cli-plugins", "/usr/libexec/docker/cli-plugins",
@@ -48,10 +49,11 @@ def runbook_of(verdicts: Verdicts) -> str | None:
 def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:
     live = look.live
     attached = live.attached if live is not None else None
-    folder = _folder(look)
-    scripts = _scripts(runbook, look, folder)
+    named = _folder(look)
+    folder = os.path.abspath(named) if named else ""  # noqa: PTH100  # links keep their own name
+    scripts = _scripts(runbook, look, named)
     return Facts(
-        folder=folder, files=dict(_files(runbook, inputs, look, folder)), scripts=scripts, tools=_tools(runbook, scripts), project=attached.project if attached else "",
+        folder=folder, named=named, files=dict(_files(runbook, inputs, look, folder)), scripts=scripts, tools=_tools(runbook, scripts), project=attached.project if attached else "",
         compose_files=tuple(file for c in (*attached.agents, *attached.livekit)[:1] for file in c.config_files) if attached else (),
         services={
             role: containers[0].service for role, containers in (("livekit", attached.livekit), ("agent", attached.agents)) if containers
@@ -62,14 +64,15 @@ def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:
 
 
 def _folder(look: Look) -> str:
-    """Where the project lies on this machine, "" where that is not known."""
+    """Where commands are run: the project that runs, else of those at hand the first with a compose file; "" when none is."""
     live = look.live
     if live is not None and live.attached is not None and Path(live.attached.working_dir).is_dir():
         return live.attached.working_dir
     folders = [project.files.top for project in look.projects if not project.files.single]
     if live is not None and live.folder:
         folders.append(live.folder)
-    return folders[0] if folders else ""
+    composed = (f for f in folders if any((Path(f) / name).is_file() for name in _COMPOSE))
+    return next(composed, folders[0] if folders else "")
 
 
 def _files(runbook: Runbook, inputs: Mapping[str, str], look: Look, folder: str) -> Iterator[tuple[str, bytes | str]]:
@@ -94,7 +97,7 @@ def _scripts(runbook: Runbook, look: Look, folder: str) -> dict[str, str]:
             if path.endswith(f"/{script}")
         ]
         here = [folder] if folder and (Path(folder) / script).is_file() else below
-        found[script] = here[0] if len(here) == 1 else ""
+        found[script] = os.path.abspath(here[0]) if len(here) == 1 else ""  # noqa: PTH100  # links keep their own name
     return found
 
 

@@ -165,6 +165,17 @@ def test_a_secret_in_the_file_is_not_in_the_plan(tmp_path: Path) -> None:
     )
 
 
+def test_a_log_that_begins_in_the_middle_says_not_that_nobody_was_served(tmp_path: Path) -> None:
+    """Without the server's start in its log, rooms may have been served under the name: it is kept."""
+    given = demo(tmp_path)
+    log = tmp_path / "livekit.log"
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    log.write_text("".join(line for line in lines if "starting LiveKit server" not in line), encoding="utf-8")
+    plan = planned(*given).json
+    assert (plan["remedy"], plan["agent"]) == ("explicit-dispatch", "livekit-ganglia-agent")
+    assert "does not go back to its start" in plan["why"]
+
+
 # --- what is refused ---------------------------------------------------------------------------------------------------
 
 
@@ -205,6 +216,13 @@ def test_a_healthy_room_needs_no_plan() -> None:
     assert "it is healthy" in reply.json["refused"]
 
 
+def test_a_room_that_nothing_shows_is_not_called_well() -> None:
+    """Where one of the rooms that were asked for is not known, the exit code says so, whatever the others are."""
+    rooms = ("--room", SERVED, "--room", "nobody-knows-it")
+    reply = planned(*evidence(RECORDINGS / "inc-071"), *rooms)
+    assert (reply.code, "is not known" in reply.json["refused"]) == (3, True)
+
+
 # --- what runs ---------------------------------------------------------------------------------------------------------
 
 
@@ -243,3 +261,22 @@ def test_the_document_names_every_remedy_and_its_commands_are_taken() -> None:
         known = fletcher(verb, "--help").out
         for line in re.findall(rf"^fletcher {verb} .*$", text, re.MULTILINE):
             assert all(option in known for option in re.findall(r"--[a-z-]+", line)), line
+
+
+def test_what_is_shown_can_be_typed(tmp_path: Path) -> None:
+    """A script's inputs are set before its line is read, and each command says its whole folder."""
+    out = fletcher("plan", "agent-never-joins", *demo(tmp_path)).out
+    shown = out.split("$ ")[-1].split("\n  Proof")[0]
+    assert [line.strip() for line in shown.splitlines()] == [
+        f"cd {tmp_path / 'project'}",
+        "export IN_ROOM=fletcher-dev",
+        'bun run scripts/generate-token.ts --room "$IN_ROOM"',
+    ]
+
+
+def test_commands_are_run_where_they_can_be_run_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that was given by a relative path is shown as an absolute one: the commands of a plan follow each other."""
+    demo(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    plan = planned("livekit.log", "agent.log", "--project", "project", "--room", "fletcher-dev").json
+    assert plan["steps"][1]["command"]["cwd"] == str(tmp_path / "project")

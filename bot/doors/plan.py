@@ -40,6 +40,7 @@ def plan(args: argparse.Namespace) -> int:
     """Look, judge, and tell the plan."""
     from bot.diagnose import diagnose
     from bot.doors import terminal
+    from bot.plan.subject import chosen
     from bot.propose import propose
     from bot.runbook import shelf
 
@@ -52,7 +53,8 @@ def plan(args: argparse.Namespace) -> int:
     files = given.files(args)
     with terminal.patience("still looking"), diagnose(given.question(args, files, counted=True)) as answer:
         made = propose(runbook, inputs, answer.look, answer.verdicts)
-        unknown = made.refused and all(row.verdict == "inconclusive" for row in answer.verdicts.rows)
+        row = chosen(runbook, inputs, answer.verdicts)
+        unknown = row is None or row.verdict == "inconclusive"
     _tell(made, args)
     if not made.refused:
         return 0

@@ -106,8 +106,11 @@ class Maker:
             if check.result == "inconclusive":
                 return False, f"the check {reference.name} is inconclusive: {check.says}"
             if (check.result == "matched") != (wanted != reference.negated):
-                says = f" ({check.says})" if check.says else ""
-                return False, f"{reference.name} {'matches' if check.result == 'matched' else 'does not match'}{says}"
+                return (
+                    False,
+                    check.says
+                    or f"the check {reference.name} {'matches' if check.result == 'matched' else 'does not match'}",
+                )
         return True, "; ".join(waiting)
 
     def _block(self, block: AnyBlock, condition: str) -> None:
@@ -151,23 +154,23 @@ class Maker:
             self.made.skipped.append(Skipped(block.name, f"nothing to do: {why}"))
 
     def _side(self, block: doc.Patch) -> SideResult:
-        body, plain, projects = block.change.body, self.look.plain, self.look.projects
+        body, projects = block.change.body, self.look.projects
         given = self._given(block.change.file)
         match body:
             case doc.Worker():
                 name = fill(body.name, self.inputs) if body.name is not None else None
                 want = Want(name=name, load=body.load, job_type=body.job_type)
-                return worker_side(projects, self.names, want, given, self.near, plain)
+                return worker_side(projects, self._now(), want, given, self.near)
             case doc.Token():
                 want = Want(dispatch=fill(body.dispatch, self.inputs))
                 odd = (self.row.agent if self.row is not None else None) or ""
-                return token_side(projects, self.look.seen, self.row, want, odd, given, self.near, plain)
+                return token_side(projects, self.look.seen, self.row, want, odd, given, self.near)
         path = self._path(block)
         raw = self.facts.files.get(path, "is not at hand")
         if isinstance(raw, str):
             return SideResult(refused=f"{path} {raw}")
         edited = free_edit(raw, path, body, self.inputs)
-        one = told(self.near(path), raw, edited, plain)
+        one = told(self.near(path), raw, edited)
         refused = (
             f"{path}{f':{edited.line}' if edited.line else ''}: {edited.reason}" if edited.outcome == "refused" else ""
         )
@@ -175,13 +178,19 @@ class Maker:
 
     def near(self, path: str) -> str:
         """A file as it is called in the project's folder, where it lies in it."""
-        folder = f"{self.facts.folder.rstrip('/')}/"
-        return path.removeprefix(folder) if self.facts.folder else path
+        return path.removeprefix(f"{self.facts.named.rstrip('/')}/") if self.facts.named else path
 
     def _whole(self, file: str) -> str:
         """The path of a file that `near` has shortened."""
-        path = f"{self.facts.folder.rstrip('/')}/{file}"
+        path = f"{self.facts.named.rstrip('/')}/{file}"
         return path if any(path in project.found for project in self.look.projects) else file
+
+    def _now(self) -> tuple[str, ...]:
+        """The names that the worker in question may have now."""
+        cause, running = (self.row.cause if self.row is not None else None), self.names.running
+        if cause == "worker-unnamed" and "" in running:
+            return ("",)
+        return (self.proposal.agent,) if self.proposal.agent in running else running
 
     def _given(self, file: str) -> str:
         """The file of a patch where a person named it; the runbook's own default is only an example."""
@@ -216,6 +225,12 @@ class Maker:
         effect = self._disruption(services)
         does = f"{'rebuilds and recreates' if block.command.action == 'build' else 'restarts'} {', '.join(services)}"
         command = Command(argv=tuple(words), cwd=self.facts.folder, environment=environment)
+        if not self.facts.folder:
+            condition = "; ".join(
+                part
+                for part in (condition, "in the folder of the compose file, which is not at hand (--project DIR)")
+                if part
+            )
         self._add(block, does, condition, effect=max(effect, block.effect, key=doc.EFFECTS.index), command=command)
         self.made.tools.extend(tools.needed(("docker", "docker compose"), block.name, self.facts))
 
@@ -282,7 +297,7 @@ class Maker:
 
     def _shown(self, declared: doc.Input) -> str:
         value = self.inputs.get(declared.name, "")
-        return "[redacted]" if declared.secret and value else self.look.plain(value)
+        return "[redacted]" if declared.secret and value else value
 
     # --- afterwards ----------------------------------------------------------------------------
 
@@ -297,7 +312,7 @@ class Maker:
         patched = [one.file for step in self.made.steps for one in step.files if one.outcome == "edit"]
         if patched:
             self.made.rollback.append(
-                f"every patch is taken back first, the last one first: {', '.join(dict.fromkeys(patched))}, if it still has the hash written"
+                f"every patch is taken back first, the last one first, where the file still has the hash that was written: {', '.join(dict.fromkeys(patched))}"
             )
         for block in reversed(self.runbook.blocks):
             if isinstance(block, doc.Rollback) and block.undoes in included:
