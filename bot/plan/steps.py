@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bot.livekit import counts
 from bot.livekit.words import quote
 from bot.plan import tools
+from bot.plan.facts import service_here
 from bot.plan.free import free_edit
 from bot.plan.sides import SideResult, token_side, told, worker_side
 from bot.plan.values import Command, Skipped, Step
@@ -193,7 +194,7 @@ class Maker:
             self.made.needless.add(block.name)
             self.made.skipped.append(Skipped(block.name, unneeded))
             return
-        services = [self._service(service) for service in block.command.services]
+        services = [service_here(self.facts.services, service) for service in block.command.services]
         words = [
             "docker",
             "compose",
@@ -224,11 +225,6 @@ class Maker:
     def _body(self, name: str) -> object:
         block = self.runbook.block(name)
         return block.change.body if isinstance(block, doc.Patch) else None
-
-    def _service(self, service: str) -> str:
-        """The service of this deployment that a runbook means by its usual name."""
-        usual = {"livekit": "livekit", "voice-agent": "agent"}.get(service)
-        return self.facts.services.get(usual or "", service)
 
     def _disruption(self, services: list[str]) -> Effect:
         """What a restart of these services does to sessions; unknown counts as many."""
