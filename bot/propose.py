@@ -19,9 +19,10 @@ from bot.runbook.inputs import values
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from bot.evidence.attach import Attached
     from bot.evidence.look import Look
     from bot.livekit.seen import Verdicts
-    from bot.plan.values import Plan
+    from bot.plan.values import Checked, Plan
     from bot.runbook.document import Runbook
 
 _LARGEST: Final = 1_000_000  # bytes of a file that a patch may be about
@@ -52,15 +53,32 @@ def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:
     named = _folder(look)
     folder = os.path.abspath(named) if named else ""  # noqa: PTH100  # links keep their own name
     scripts = _scripts(runbook, look, named)
+    services = _services(attached) if attached is not None else {}
     return Facts(
         folder=folder, named=named, files=dict(_files(runbook, inputs, look, folder)), scripts=scripts, tools=_tools(runbook, scripts), project=attached.project if attached else "",
         compose_files=tuple(file for c in (*attached.agents, *attached.livekit)[:1] for file in c.config_files) if attached else (),
-        services={
-            role: containers[0].service for role, containers in (("livekit", attached.livekit), ("agent", attached.agents)) if containers
-        } if attached else {},
+        services=services, checks=_checks(runbook, inputs, look, folder, services),
         can_dispatch="" if look.seen.api is not None else "needs the LiveKit API, which was not asked (LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET)",
         target=attached.project if attached else folder,
     )  # fmt: skip
+
+
+def _services(attached: Attached) -> dict[str, str]:
+    roles = (("livekit", attached.livekit), ("agent", attached.agents))
+    return {role: containers[0].service for role, containers in roles if containers}
+
+
+def _checks(
+    runbook: Runbook, inputs: Mapping[str, str], look: Look, folder: str, services: Mapping[str, str]
+) -> dict[str, Checked]:
+    """What the checks came to that look at more than LiveKit and the inputs."""
+    if all(
+        isinstance(b.evidence, doc.Causes | doc.Chosen | doc.Shell) for b in runbook.blocks if isinstance(b, doc.Check)
+    ):
+        return {}
+    from bot.asking.ask import ask  # what asks is loaded only where something is asked
+
+    return ask(runbook, inputs, look, folder, services)
 
 
 def _folder(look: Look) -> str:

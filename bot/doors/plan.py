@@ -54,7 +54,8 @@ def plan(args: argparse.Namespace) -> int:
     with terminal.patience("still looking"), diagnose(given.question(args, files, counted=True)) as answer:
         made = propose(runbook, inputs, answer.look, answer.verdicts)
         row = chosen(runbook, inputs, answer.verdicts)
-        unknown = row is None or row.verdict == "inconclusive"
+        unseen = bool(runbook.causes) and (row is None or row.verdict == "inconclusive")
+        unknown = unseen or any(check.result == "inconclusive" for check in made.checks)
     _tell(made, args)
     if not made.refused:
         return 0

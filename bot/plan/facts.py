@@ -33,3 +33,9 @@ class Facts:
     checks: Mapping[str, Checked] = field(default_factory=dict)
     can_dispatch: str = ""
     target: str = ""
+
+
+def service_here(services: Mapping[str, str], service: str) -> str:
+    """The service of this deployment that a runbook means by its usual name."""
+    usual = {"livekit": "livekit", "voice-agent": "agent"}.get(service)
+    return services.get(usual or "", service)

@@ -104,7 +104,8 @@ class Asked(Struct, frozen=True):
 class Plan(Struct, frozen=True, kw_only=True):
     """Everything that will happen, or (`refused`) why nothing can, and what to do instead.
 
-    `revision` is the SHA-256 of the runbook's text. `digest` covers all but the counts, which change by the minute.
+    `revision` is the SHA-256 of the runbook's text. `digest` covers all but what changes by the minute: counts, and the
+    words of a check, of which it covers what they came to.
     """
 
     schema: Literal[1] = 1
@@ -135,7 +136,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     digest: str = ""
 
 
-_NOT_HASHED = ("digest", "disrupts", "guards")
+_NOT_HASHED = ("digest", "disrupts", "guards", "checks", "skipped")
 
 
 _HASHES = frozenset({"revision", "before", "after", "digest"})  # long and random, and no secrets
@@ -160,4 +161,6 @@ def sealed(plan: Plan) -> Plan:
     whole = {key: value for key, value in told.items() if key not in _NOT_HASHED}
     # A guard's level is its class; the numbers in its sentence are counts.
     whole["guards"] = [guard.level for guard in plan.guards]
+    whole["checks"] = [(check.name, check.result) for check in plan.checks]
+    whole["skipped"] = [skipped.name for skipped in plan.skipped]  # why is for people, and quotes checks
     return msgspec.structs.replace(plan, digest=hashlib.sha256(msgspec.json.encode(whole, order="sorted")).hexdigest())
