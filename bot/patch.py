@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from bot.errors import UsageError
 from bot.evidence.beside import open_files
 from bot.evidence.project import is_dotenv
-from bot.source import compose_edit, dotenv_edit, server_edit
 from bot.source.edit import Edited
 from bot.source.remedies import REMEDIES, TARGET_LOAD, Side, environment, want
 from bot.source.surroundings import bounds
@@ -119,6 +118,8 @@ def _edit(project: Project, path: str, word: RemedyWord, name: str) -> Edited:
 
 def _configured(project: Project, path: str, raw: bytes, word: RemedyWord, name: str) -> Edited:
     """A file of settings: the server's, or one that gives the worker its name."""
+    from bot.source import compose_edit, dotenv_edit, server_edit  # most files are source
+
     if word == "target-load":
         if "server" in _sides(project, path):
             return server_edit.target_load(raw, path, TARGET_LOAD)

@@ -42,7 +42,6 @@ def options(p: argparse.ArgumentParser) -> None:
 def patch(args: argparse.Namespace) -> int:
     """Tell what each file becomes, write it, and return the exit code."""
     from bot.patch import patches
-    from bot.steps.patch import Change, write_all
 
     word = _remedy(args.remedy)
     if not args.files:
@@ -51,15 +50,17 @@ def patch(args: argparse.Namespace) -> int:
         raise UsageError("--agent-name is empty; for a worker without a name take --remedy auto-dispatch")
     done = patches(args.files, word, args.agent_name)
     refused = any(one.outcome == "refused" for one in done)
-    edits = [Change(Path(one.file), one.before, one.after) for one in done if one.outcome == "edit"]
+    edits = [one for one in done if one.outcome == "edit"]
     if edits and not refused and not args.dry_run:
-        write_all(edits)
+        from bot.steps.patch import Change, write_all
+
+        write_all([Change(Path(one.file), one.before, one.after) for one in edits])
     if args.json:
-        import msgspec
+        import json
 
         plain = _plain(done)
-        rows = [_row(one, plain) for one in done]
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(rows), indent=2) + b"\n")
+        told = json.dumps([_row(one, plain) for one in done], indent=2, ensure_ascii=False)
+        sys.stdout.buffer.write(told.encode("utf-8", "backslashreplace") + b"\n")  # a file's name may be no UTF-8
     else:
         for line in _told(done, word, dry=args.dry_run):
             print(line)
@@ -67,8 +68,6 @@ def patch(args: argparse.Namespace) -> int:
 
 
 def _remedy(given: str | None) -> RemedyWord:
-    from difflib import get_close_matches
-
     from bot.source.remedies import WORDS
 
     listed = ", ".join(WORDS)
@@ -80,6 +79,8 @@ def _remedy(given: str | None) -> RemedyWord:
             "create-dispatch is a call and changes no file: `fletcher plan agent-never-joins --input remedy=create-dispatch`"
         )
     if word is None:
+        from difflib import get_close_matches
+
         near = get_close_matches(given, WORDS, 1, 0.5)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise UsageError(f"unknown remedy {given!r}{hint}; the remedies are {listed}")
