@@ -234,7 +234,8 @@ class _Reading(Reading):
 
     def _grant(self, receiver: Value, grant: Value) -> None:
         join = field(grant, "roomJoin") if isinstance(grant, Table) else Unknown("it is made elsewhere")
-        if join is ABSENT or (isinstance(join, Lit) and not join.value):
+        agent = field(grant, "agent") if isinstance(grant, Table) else ABSENT
+        if join is ABSENT or (isinstance(join, Lit) and not join.value) or (isinstance(agent, Lit) and agent.value):
             self.forbid_joining(receiver)
 
     def _beside(self, node: Node) -> list[Node]:
@@ -388,7 +389,20 @@ class _Reading(Reading):
             if name == "RoomConfiguration":
                 self.config(option, "token", option.spot, conditional=conditional)
             else:
-                self.dispatches((option,), "token", option.spot, conditional=conditional)
+                via: Via = "create-room" if _in_room(node, self.module) else "token"
+                self.dispatches((option,), via, option.spot, conditional=conditional)
+
+
+def _in_room(node: Node, module: TypeScriptModule) -> bool:
+    """Whether a dispatch stands in what a room is made with: beside the room's name."""
+    owner = next((up for up, _ in module.climb(node) if up.type == "object"), None)
+    keys = {
+        module.written(one)
+        if one.type == "shorthand_property_identifier"
+        else key_text(one.child_by_field_name("key"), module.written)
+        for one in parameters(owner)
+    }
+    return keys >= {"name", "agents"}
 
 
 def _written_agents(config: Value) -> Iterator[Value]:

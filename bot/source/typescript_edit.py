@@ -8,8 +8,9 @@ from bot.source.edit import Edited, RefusedError
 from bot.source.grammar import first_error
 from bot.source.typescript_draft import Draft
 from bot.source.typescript_imports import drop_unused, mentioned
+from bot.source.typescript_load_edit import edit_load
 from bot.source.typescript_token_edit import asked, by_call, edit_dispatch, of_tokens, own, passed_on
-from bot.source.typescript_worker_edit import edit_job_type, edit_load, edit_name, settled
+from bot.source.typescript_worker_edit import edit_job_type, edit_name, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable

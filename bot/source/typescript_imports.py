@@ -34,8 +34,12 @@ def imported_names(draft: Draft, names: tuple[str, ...], package: str, where: Sp
     bare = not draft.module.nodes("import_statement") and b"require(" not in draft.text.data
     for name in list(missing):
         if name in scope:
-            raise RefusedError(f"`{name}` is something else in this file", where.line)
-        if bare and draft.module.mentions[name]:
+            if not _of_types(draft, scope[name], name):
+                raise RefusedError(f"`{name}` is something else in this file", where.line)
+            if _into_value(draft, name):
+                draft.imported.add(name)
+                missing.remove(name)
+        elif bare and draft.module.mentions[name]:
             missing.remove(name)  # a fragment that names it without an import
     draft.imported.update(missing)
     if missing and not _into_import(draft, missing, package):
@@ -89,6 +93,27 @@ def _only_type(module: TypeScriptModule, binding: Binding, local: str) -> bool:
         for spec in module.nodes("import_specifier")
         if module.written(spec.child_by_field_name("alias") or spec.child_by_field_name("name")) == local
     )
+
+
+def _of_types(draft: Draft, binding: Binding, name: str) -> bool:
+    """Whether a name is the SDK's, but imported as a type only."""
+    sdk = binding.kind == "import" and binding.imported == name and "livekit" in binding.module
+    return sdk and _only_type(draft.module, binding, name)
+
+
+def _into_value(draft: Draft, name: str) -> bool:
+    """Import a class that is imported as a type; False when it is taken out of its import, for that is of types only."""
+    module = draft.module
+    spec = next(one for one in module.nodes("import_specifier") if _local(module, one) == name)
+    whole = next(up for up, _ in module.climb(spec) if up.type == "import_statement")
+    word = next((child for child in spec.children if child.type == "type"), None)
+    if word is None and len(parameters(spec.parent)) == 1:
+        word = next((child for child in whole.children if child.type == "type"), None)
+    if word is None or word.next_sibling is None:
+        draft.cutter.item(spec)
+        return False
+    draft.changes.append(Splice(word.start_byte, word.next_sibling.start_byte, b""))
+    return True
 
 
 def _into_import(draft: Draft, names: list[str], package: str) -> bool:
