@@ -12,6 +12,7 @@ from bot.livekit.answer import runbook_for
 from bot.plan import tools
 from bot.plan.build import build
 from bot.plan.facts import Facts
+from bot.plan.subject import subject
 from bot.runbook import document as doc
 from bot.runbook.inputs import values
 
@@ -32,8 +33,9 @@ _PLUGINS: Final = (
 
 def propose(runbook: Runbook, given: Mapping[str, str], look: Look, verdicts: Verdicts) -> Plan:
     """The plan of a runbook for what was seen. Raises UsageError for inputs that the runbook does not take."""
-    known = values(runbook, given)
-    return build(runbook, given, look, verdicts, _facts(runbook, known, look))
+    values(runbook, given)
+    about = subject(runbook, given, look, verdicts)
+    return build(runbook, given, look, about, _facts(runbook, about.inputs, look))
 
 
 def runbook_of(verdicts: Verdicts) -> str | None:
@@ -47,8 +49,9 @@ def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:
     live = look.live
     attached = live.attached if live is not None else None
     folder = _folder(look)
+    scripts = _scripts(runbook, look, folder)
     return Facts(
-        folder=folder, files=dict(_files(runbook, inputs, look, folder)), tools=_tools(runbook), project=attached.project if attached else "",
+        folder=folder, files=dict(_files(runbook, inputs, look, folder)), scripts=scripts, tools=_tools(runbook, scripts), project=attached.project if attached else "",
         compose_files=tuple(file for c in (*attached.agents, *attached.livekit)[:1] for file in c.config_files) if attached else (),
         services={
             role: containers[0].service for role, containers in (("livekit", attached.livekit), ("agent", attached.agents)) if containers
@@ -77,15 +80,29 @@ def _files(runbook: Runbook, inputs: Mapping[str, str], look: Look, folder: str)
             path = tools.patched_file(runbook, block, inputs, look.seen)
             where = Path(path) if path in seen_at else Path(folder) / path
             yield path, read_bytes(where, _LARGEST) if where.exists() else f"is not in {folder or 'this folder'}"
-        elif isinstance(block, doc.TokenStep | doc.ShellStep):
-            for script in tools.scripts(block):
-                where = Path(folder) / script
-                yield script, b"" if folder and where.is_file() else f"is not in {folder or 'a folder at hand'}"
 
 
-def _tools(runbook: Runbook) -> dict[str, str]:
+def _scripts(runbook: Runbook, look: Look, folder: str) -> dict[str, str]:
+    """The project's scripts that steps run, each with the folder from which it is run: the project's, or one in it."""
+    steps = [block for block in runbook.blocks if isinstance(block, doc.TokenStep | doc.ShellStep)]
+    found = {}
+    for script in dict.fromkeys(script for block in steps for script in tools.scripts(block)):
+        below = [
+            path.removesuffix(f"/{script}")
+            for project in look.projects
+            for path in project.files.paths
+            if path.endswith(f"/{script}")
+        ]
+        here = [folder] if folder and (Path(folder) / script).is_file() else below
+        found[script] = here[0] if len(here) == 1 else ""
+    return found
+
+
+def _tools(runbook: Runbook, scripts: Mapping[str, str]) -> dict[str, str]:
+    """Where each program is: on the PATH, or among the packages of the project whose script calls it."""
     names = {name for b in runbook.blocks if isinstance(b, doc.TokenStep | doc.ShellStep) for name in tools.programs(b)}
-    found = {name: shutil.which(name) or "" for name in sorted(names | {"docker"})}
+    own = os.pathsep.join(str(Path(folder) / "node_modules" / ".bin") for folder in scripts.values() if folder)
+    found = {name: shutil.which(name) or shutil.which(name, path=own) or "" for name in sorted(names | {"docker"})}
     # Asking `docker compose version` would start a program for each plan that is only looked at.
     plugins = (Path(folder).expanduser() / "docker-compose" for folder in _PLUGINS)
     return {**found, "docker compose": next((str(plugin) for plugin in plugins if os.access(plugin, os.X_OK)), "")}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from bot.source.remedies import REMEDIES
 from tests.doubles.livekit_api import SECRET, agent, person
 from tests.fletcher import RECORDINGS, Reply, diagnose, evidence, fletcher
 from tests.running import ROOM, SERVED, Stack
@@ -231,3 +233,13 @@ def test_counts_are_shown_and_not_hashed(stack: Stack) -> None:
     assert (first["disrupts"][0]["people"], more["disrupts"][0]["people"]) == (1, 3)
     assert first["digest"] == more["digest"] != none["digest"]
     assert (first["effect"], none["effect"]) == ("disrupt", "change")
+
+
+def test_the_document_names_every_remedy_and_its_commands_are_taken() -> None:
+    """docs/plans.md speaks of each remedy, and the options in its commands exist."""
+    text = (Path(__file__).parent.parent / "docs" / "plans.md").read_text(encoding="utf-8")
+    assert all(f"`{word}`" in text for word in (*REMEDIES, "create-dispatch"))
+    for verb in ("plan", "patch"):
+        known = fletcher(verb, "--help").out
+        for line in re.findall(rf"^fletcher {verb} .*$", text, re.MULTILINE):
+            assert all(option in known for option in re.findall(r"--[a-z-]+", line)), line

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 from bot import policy
 from bot.livekit import counts
-from bot.livekit.names import names
-from bot.livekit.proposal import Proposal, dispatch_proposal
-from bot.livekit.words import quote
+from bot.livekit.words import listed, quote
 from bot.plan import left, steps
 from bot.plan.guards import job_type_guards, load_guards
-from bot.plan.sides import sources
+from bot.plan.subject import LOAD_REMEDIES
 from bot.plan.values import Asked, Checked, Disrupts, Guard, Plan, Step, sealed
 from bot.runbook import document as doc
 from bot.runbook.weigh import weigh_causes, weigh_inputs
@@ -21,30 +19,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from bot.evidence.look import Look
-    from bot.livekit.seen import Verdict, Verdicts
     from bot.plan.facts import Facts
+    from bot.plan.subject import Subject
     from bot.runbook.document import Effect, Runbook
 
-LOAD_REMEDIES = ("zero-load", "target-load", "real-load")
 _WAY_BACK = ("real-load", "job-type-participant")  # asked for by a person, whatever the verdict is
 
 
-def build(runbook: Runbook, given: Mapping[str, str], look: Look, verdicts: Verdicts, facts: Facts) -> Plan:
+def build(runbook: Runbook, given: Mapping[str, str], look: Look, subject: Subject, facts: Facts) -> Plan:
     """The plan for one room; pure."""
-    return _Builder(runbook, given, look, verdicts, facts).plan()
+    return _Builder(runbook, given, look, subject, facts).plan()
 
 
 class _Builder:
     """One plan while it is put together."""
 
-    def __init__(
-        self, runbook: Runbook, given: Mapping[str, str], look: Look, verdicts: Verdicts, facts: Facts
-    ) -> None:
+    def __init__(self, runbook: Runbook, given: Mapping[str, str], look: Look, subject: Subject, facts: Facts) -> None:
         self.runbook, self.given, self.look, self.facts = runbook, given, look, facts
-        self.row = chosen(runbook, given, verdicts)
-        self.names = names(look.seen)
-        self.proposal = self._proposal()
-        self.inputs = self._inputs()
+        self.row, self.names = subject.row, subject.names
+        self.proposal, self.inputs = subject.proposal, subject.inputs
         self.checks = {check.name: check for check in self._checks()}
 
     def plan(self) -> Plan:
@@ -64,9 +57,9 @@ class _Builder:
             steps=() if refused else made.steps, skipped=made.skipped, verification=() if refused else made.verification,
             rollback=() if refused else made.rollback, effect="read" if refused else effect,
             approval=Asked("none", "nothing will be done") if refused else Asked(need, why),
-            disrupts=() if refused else self._disrupts(made.steps, agent), guards=guards, tools=() if refused else made.tools,
+            disrupts=() if refused else self._disrupts(made.steps), guards=guards, tools=() if refused else made.tools,
             side_effects=remedy.effects if remedy is not None and not refused else (),
-            left_over=() if refused else tuple(map(look.plain, left.over(look.seen, proposal.remedy, made))), instead=tuple(map(look.plain, instead)),
+            left_over=() if refused else tuple(map(look.plain, left.over(look.seen, proposal, made))), instead=tuple(map(look.plain, instead)),
         )  # fmt: skip
         return sealed(plan)
 
@@ -78,80 +71,6 @@ class _Builder:
         if self.row is not None and self.row.agent is not None and self.row.cause != "worker-unnamed":
             return self.row.agent
         return next(iter(self.names.running), "")
-
-    def _proposal(self) -> Proposal:
-        asked, name = self.given.get("remedy", ""), self.given.get("agent_name", "")
-        cause = (self.row.cause if self.row is not None else None) or ""
-        if not asked and cause not in self.runbook.causes:
-            return Proposal("", name, None, "")
-        if cause == "load-refused" or asked in LOAD_REMEDIES:
-            return self._load_proposal(asked)
-        found = dispatch_proposal(cause, (self.row.agent if self.row else None) or "", self.names) if cause else None
-        if not asked and not name and found is not None:
-            return self._at_hand(found, cause)
-        if not asked:
-            return found if found is not None and name == found.agent else self._named(name)
-        if found is not None and asked == found.remedy and not name:
-            return found
-        return self._asked_for(asked, name, found)
-
-    def _at_hand(self, found: Proposal, cause: str) -> Proposal:
-        """The proposal; where either side could be changed, the one whose source is at hand."""
-        wanted = (self.row.agent if self.row is not None else None) or ""
-        hands = [side for side in ("token", "worker") if any(sources(self.look.projects, side))]
-        if cause != "name-mismatch" or found.odd is not None or found.refusal or hands != ["worker"]:
-            return found
-        why = f"{found.why}, and of the two the worker's source is at hand"
-        return Proposal("explicit-dispatch", wanted, "worker", why)
-
-    @staticmethod
-    def _named(name: str) -> Proposal:
-        """The name was given, and is another than the one that would be proposed."""
-        return Proposal("explicit-dispatch", name, None, f"the name {quote(name)} was asked for")
-
-    def _asked_for(self, asked: str, name: str, found: Proposal | None) -> Proposal:
-        why = f"{asked} was asked for"
-        if asked in {"auto-dispatch", "job-type-participant"}:
-            return Proposal(asked, "", None, why)
-        row_agent = (self.row.agent if self.row is not None else None) or ""
-        agent = (
-            name
-            or (found.agent if found is not None else "")
-            or next((n for n in self.names.served if n), "")
-            or row_agent
-        )
-        if not agent and asked == "explicit-dispatch":
-            return Proposal(
-                asked,
-                "",
-                None,
-                why,
-                "which name worker and tokens shall have is not known; say it with --input agent_name=NAME",
-            )
-        return Proposal(asked, agent, None, why)
-
-    def _load_proposal(self, asked: str) -> Proposal:
-        agent = (self.row.agent if self.row is not None else None) or next(iter(self.names.running), "")
-        if asked:
-            return Proposal(asked, agent, "worker", f"{asked} was asked for")
-        low = next(
-            (s for s in self.look.seen.setup.server if s.target_load is not None and s.target_load < DEFAULT_TARGET),
-            None,
-        )
-        if low is not None:
-            why = f"{low.place.source}:{low.place.line} sets agents.target_load to {low.target_load}, lower than the server's own {DEFAULT_TARGET}"
-            return Proposal("target-load", agent, None, why)
-        return Proposal("zero-load", agent, "worker", "the server refuses the worker for the load that it reports")
-
-    def _inputs(self) -> dict[str, str]:
-        """Every input's value: what was given, else what was found out, else its default."""
-        found = {
-            "room": (self.row.room if self.row is not None else None) or "", "remedy": self.proposal.remedy, "agent_name": self.proposal.agent,
-        }  # fmt: skip
-        return {
-            declared.name: self.given.get(declared.name) or found.get(declared.name) or declared.default or ""
-            for declared in self.runbook.inputs
-        }
 
     def _shown_inputs(self) -> dict[str, str]:
         secret = {declared.name for declared in self.runbook.inputs if declared.secret}
@@ -215,35 +134,20 @@ class _Builder:
             )
         return "", ()
 
-    def _disrupts(self, made: tuple[Step, ...], agent: str) -> tuple[Disrupts, ...]:
+    def _disrupts(self, made: tuple[Step, ...]) -> tuple[Disrupts, ...]:
         found = []
         for step in made:
             if step.effect != "disrupt":
                 continue
-            everyone = step.kind == "compose" and self.facts.services.get("livekit", "livekit") in (
-                step.command.argv if step.command else ()
+            services = step.command.argv if step.kind == "compose" and step.command is not None else ()
+            agents = steps.cut_off(services, self.facts, self.names, self.proposal)
+            who = (
+                f"the sessions of {listed(agents)}"
+                if agents is not None
+                else "every session on this server"
+                if steps.server_of(self.facts) in services
+                else "the sessions of the worker without a name, which are counted with all others"
             )
-            who = "every session on this server" if everyone else f"the sessions of {quote(agent)}"
-            told = counts.sessions(self.look.seen, None if everyone else agent)
+            told = counts.sessions(self.look.seen, agents)
             found.append(Disrupts(who=self.look.plain(who), rooms=told.rooms, people=told.people, by=told.by))
         return tuple(dict.fromkeys(found))
-
-
-DEFAULT_TARGET = 0.7  # agents.target_load of livekit-server 1.11.0 and newer (pkg/agent/config.go)
-
-
-def chosen(runbook: Runbook, given: Mapping[str, str], verdicts: Verdicts) -> Verdict | None:
-    """The room that the plan is about: the one that was asked for, else the newest that the runbook treats."""
-    rows = [row for row in verdicts.rows if row.room is not None]
-    if given.get("room"):
-        rows = [row for row in rows if given["room"] in {row.room, row.room_id}]
-    treated = [row for row in rows if row.cause in runbook.causes]
-    for several in (
-        treated,
-        [row for row in rows if row.verdict == "cause"],
-        [row for row in rows if row.verdict == "inconclusive"],
-        rows,
-    ):
-        if several:
-            return max(several, key=lambda row: row.at if row.at is not None else float("-inf"))
-    return None

@@ -27,14 +27,13 @@ def _load_guards(seen: Seen, agent: str, remedy: str) -> Iterator[Guard]:
     workers = counts.live_workers(seen, agent)
     rooms, by = counts.open_rooms(seen)
     told = f"{_number(workers, 'worker')} of {quote(agent)} and {_number(rooms, 'open room')} ({by})"
+    if remedy in {"zero-load", "real-load"} and counts.hosted_on_cloud(seen):
+        yield Guard(
+            "refusal",
+            "LiveKit Cloud hosts this worker, and there the SDK ignores a load function of your own: it would have no effect",
+        )
     if remedy == "zero-load":
-        mark = counts.hosted_on_cloud(seen)
-        if mark is not None:
-            yield Guard(
-                "refusal",
-                "LiveKit Cloud hosts this worker, and there the SDK ignores a load function of your own: it would have no effect",
-            )
-        elif counts.on_cloud(seen):
+        if counts.on_cloud(seen) and not counts.hosted_on_cloud(seen):
             yield Guard(
                 "note",
                 "a worker that you run for LiveKit Cloud: it can help, but no server log can prove it; only the agent in the room can",
@@ -54,6 +53,8 @@ def _load_guards(seen: Seen, agent: str, remedy: str) -> Iterator[Guard]:
                 "refusal",
                 f"agents.target_load exists since livekit-server 1.11.0; this one is {'.'.join(map(str, version))}",
             )
+        if counts.on_cloud(seen) and not seen.has_server_log:
+            yield Guard("refusal", "the server is LiveKit Cloud's, whose configuration nobody else can change")
         yield Guard("warning", f"the server is restarted, which ends every session on it; {told}")
     elif remedy == "real-load":
         yield Guard("note", _cpu_limits(seen))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bot.livekit import counts
 from bot.livekit.words import quote
 from bot.plan.sides import other_places
 
@@ -20,13 +21,15 @@ _VIA = {
 }  # fmt: skip
 
 
-def over(seen: Seen, remedy: str, made: Made) -> Iterator[str]:
-    """Places and tokens that the plan does not touch."""
+def over(seen: Seen, proposal: Proposal, made: Made) -> Iterator[str]:
+    """Places that dispatch and that the plan does not touch."""
     yield from (text for side in made.sides.values() for text in side.left)
-    if remedy not in {"auto-dispatch", "explicit-dispatch"}:
+    if proposal.remedy not in {"auto-dispatch", "explicit-dispatch"}:
         return
     edited = [one.file for step in made.steps for one in step.files]
     for place in other_places(seen, edited):
+        if place.via == "token" and place.agent_name == proposal.agent:
+            continue  # it says what it should
         name = quote(place.agent_name) if place.agent_name is not None else "an agent that is named at run time"
         yield f"{place.place.source}:{place.place.line} {_VIA[place.via]} {name} and is left as it is"
 
@@ -43,11 +46,15 @@ def instead(proposal: Proposal, made: Made, row: Verdict | None, seen: Seen) -> 
         case "create-dispatch":
             yield "a new room's name per session"
         case "explicit-dispatch":
-            if room:
+            if room and row is not None and row.agent:
                 yield "for the room that is open now: --input remedy=create-dispatch"
         case "zero-load":
             yield "more or larger workers, or a load that counts jobs against what one worker can carry"
             yield "agents-js 1.0.49 or newer, whose load respects the container's limits"
-            yield "server 1.11 and newer: --input remedy=target-load raises the limit for every worker; it restarts the server"
+            version = counts.server_version(seen)
+            if not counts.hosted_on_cloud(seen) and (not version or version >= (1, 11)):
+                yield "server 1.11 and newer: --input remedy=target-load raises the limit for every worker; it restarts the server"
+        case "target-load" if any(side.refused for side in made.sides.values()):
+            yield "the server's configuration from where it lies: --livekit-config FILE"
         case _:
             return

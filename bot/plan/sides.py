@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal
 
 from bot.livekit.words import listed, quote
+from bot.plan.asked import asked_for, backends
 from bot.plan.values import FileEdit
 from bot.source.diff_edit import unified
+from bot.source.edit import Want
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from bot.livekit.names import Names
     from bot.livekit.seen import Seen, Verdict
     from bot.livekit.setup import Dispatcher, WorkerSetup
-    from bot.source.edit import Edited, Want
+    from bot.source.edit import Edited
 
 Side = Literal["worker", "token"]
 
@@ -59,7 +61,12 @@ def sources(projects: Iterable[Project], side: Side) -> Iterator[tuple[Project, 
 
 
 def worker_side(
-    projects: Sequence[Project], names: Names, want: Want, given: str, plain: Callable[[str], str]
+    projects: Sequence[Project],
+    names: Names,
+    want: Want,
+    given: str,
+    near: Callable[[str], str],
+    plain: Callable[[str], str],
 ) -> SideResult:
     """The worker's source, brought to what is wanted.
 
@@ -68,6 +75,8 @@ def worker_side(
     """
     at_hand = [(project, path) for project, path in sources(projects, "worker") if not given or _same(path, given)]
     running = names.running
+    if not at_hand and given:
+        return SideResult(refused=_not_among(projects, "worker", given))
     if not at_hand:
         if want.name is not None and running == (want.name,):
             return SideResult(agrees=f"the worker runs as {quote(want.name)} already")
@@ -76,7 +85,7 @@ def worker_side(
         return SideResult(refused=f"the worker's source is not at hand (give it with --project DIR); there {what}")
     mine = _meant(at_hand, running)
     if len(mine) > 1 and len({worker.agent_name for _, path in mine for worker in _workers(projects, path)}) > 1:
-        listed_files = ", ".join(path for _, path in mine)
+        listed_files = ", ".join(near(path) for _, path in mine)
         return SideResult(
             refused=f"several files register workers ({listed_files}); say which is meant with --input agent_source=FILE"
         )
@@ -85,14 +94,25 @@ def worker_side(
         workers = list(_workers(projects, path))
         elsewhere = _elsewhere(workers, running) if want.name is not None else ""
         if elsewhere and running == (want.name,):
-            left.append(f"{path}: {elsewhere}; it runs as wanted, so the source is left as it is")
+            left.append(f"{near(path)}: {elsewhere}; it runs as wanted, so the name in the source is left as it is")
+            rest = replace(want, name=None)
+            if rest == Want():
+                continue
+            files.append(told(near(path), project.raws[path], project.edit(path, rest), plain))
             continue
         if elsewhere:
             return SideResult(refused=f"{elsewhere}; change it there", left=tuple(left))
-        files.append(told(path, project.raws[path], project.edit(path, want), plain))
+        files.append(told(near(path), project.raws[path], project.edit(path, want), plain))
     refusal = _refusal(files)
     agrees = "" if any(one.outcome == "edit" for one in files) else "the worker's source says so already"
     return SideResult(tuple(files), refusal, "" if refusal else agrees, tuple(left))
+
+
+def _not_among(projects: Iterable[Project], side: Side, given: str) -> str:
+    """What is wrong with a file that a person named."""
+    does = "registers a worker" if side == "worker" else "makes tokens"
+    others = ", ".join(path for _, path in sources(projects, side))
+    return f"{given} is no file at hand that {does}" + (f"; these do: {others}" if others else " (--project DIR)")
 
 
 def _refusal(files: Iterable[FileEdit]) -> str:
@@ -130,6 +150,7 @@ def token_side(
     want: Want,
     odd: str,
     given: str,
+    near: Callable[[str], str],
     plain: Callable[[str], str],
 ) -> SideResult:
     """The places that make tokens, brought to what is wanted.
@@ -139,7 +160,11 @@ def token_side(
     """
     agent = want.dispatch or ""
     at_hand = [(project, path) for project, path in sources(projects, "token") if not given or _same(path, given)]
-    asked = _asked(seen, row)
+    if not at_hand and given:
+        return SideResult(refused=_not_among(projects, "token", given))
+    asked, by_call = asked_for(seen, row), backends(seen, row, agent, odd)
+    if by_call:
+        return SideResult(refused=by_call)
     if not at_hand:
         if asked is not None and set(asked) == ({agent} - {""}):
             what = f"asks for {quote(agent)}" if agent else "asks for nobody"
@@ -158,13 +183,13 @@ def token_side(
     for project, path in at_hand:
         own = _names(project, path)
         if own and not own & {agent, odd, None}:
-            left.append(f"{path} asks for {listed(sorted(name or '' for name in own))} and is left as it is")
+            left.append(f"{near(path)} asks for {listed(sorted(name or '' for name in own))} and is left as it is")
             continue
         if agent and not own and len(silent) > 1:
             return SideResult(
-                refused=f"several places make tokens without a dispatch ({', '.join(silent)}); say which is meant with --input token_source=FILE"
+                refused=f"several places make tokens without a dispatch ({', '.join(map(near, silent))}); say which is meant with --input token_source=FILE"
             )
-        files.append(told(path, project.raws[path], project.edit(path, want), plain))
+        files.append(told(near(path), project.raws[path], project.edit(path, want), plain))
     refusal = _refusal(files)
     agrees = "" if any(one.outcome == "edit" for one in files) else "the places that make tokens say so already"
     if not refusal and agrees and asked is not None and set(asked) != ({agent} - {""}):
@@ -174,23 +199,6 @@ def token_side(
 
 def _names(project: Project, path: str) -> set[str | None]:
     return {d.agent_name for d in project.setup.dispatchers if d.place.source == path and d.via == "token"}
-
-
-def _asked(seen: Seen, row: Verdict | None) -> tuple[str, ...] | None:
-    """The agents that this room was made with, by its token and by the backend's calls; None when nothing shows it."""
-    name, ident = (row.room or "", row.room_id or "") if row is not None else ("", "")
-    tokens = [token for token in seen.tokens if not name or not token.room or token.room == name]
-    rooms = [room for room in seen.story.rooms.values() if ident and room.id == ident]
-    joins = [join.asked for room in rooms for join in room.joins if not join.agent and join.asked is not None][:1]
-    calls = [call.agents for token in tokens for call in token.calls if call.room in {"", name}]
-    told = [
-        *(token.agents for token in tokens),
-        *calls,
-        *([] if tokens else joins),
-        *(room.asked_api for room in rooms),
-    ]
-    asked = [agents for agents in told if agents is not None]
-    return tuple(dict.fromkeys(name for agents in asked for name, _ in agents)) if asked else None
 
 
 def other_places(seen: Seen, edited: Iterable[str]) -> Iterator[Dispatcher]:

@@ -16,7 +16,7 @@ from bot.runbook.inputs import fill
 from bot.source.edit import Want
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from bot.evidence.look import Look
     from bot.livekit.names import Names
@@ -106,10 +106,8 @@ class Maker:
             if check.result == "inconclusive":
                 return False, f"the check {reference.name} is inconclusive: {check.says}"
             if (check.result == "matched") != (wanted != reference.negated):
-                return (
-                    False,
-                    f"{reference.name} {'does not match' if check.result != 'matched' else 'matches'} ({check.says})",
-                )
+                says = f" ({check.says})" if check.says else ""
+                return False, f"{reference.name} {'matches' if check.result == 'matched' else 'does not match'}{says}"
         return True, "; ".join(waiting)
 
     def _block(self, block: AnyBlock, condition: str) -> None:
@@ -159,21 +157,31 @@ class Maker:
             case doc.Worker():
                 name = fill(body.name, self.inputs) if body.name is not None else None
                 want = Want(name=name, load=body.load, job_type=body.job_type)
-                return worker_side(projects, self.names, want, given, plain)
+                return worker_side(projects, self.names, want, given, self.near, plain)
             case doc.Token():
                 want = Want(dispatch=fill(body.dispatch, self.inputs))
                 odd = (self.row.agent if self.row is not None else None) or ""
-                return token_side(projects, self.look.seen, self.row, want, odd, given, plain)
+                return token_side(projects, self.look.seen, self.row, want, odd, given, self.near, plain)
         path = self._path(block)
         raw = self.facts.files.get(path, "is not at hand")
         if isinstance(raw, str):
             return SideResult(refused=f"{path} {raw}")
         edited = free_edit(raw, path, body, self.inputs)
-        one = told(path, raw, edited, plain)
+        one = told(self.near(path), raw, edited, plain)
         refused = (
             f"{path}{f':{edited.line}' if edited.line else ''}: {edited.reason}" if edited.outcome == "refused" else ""
         )
         return SideResult((one,), refused, edited.reason if edited.outcome == "unchanged" else "")
+
+    def near(self, path: str) -> str:
+        """A file as it is called in the project's folder, where it lies in it."""
+        folder = f"{self.facts.folder.rstrip('/')}/"
+        return path.removeprefix(folder) if self.facts.folder else path
+
+    def _whole(self, file: str) -> str:
+        """The path of a file that `near` has shortened."""
+        path = f"{self.facts.folder.rstrip('/')}/{file}"
+        return path if any(path in project.found for project in self.look.projects) else file
 
     def _given(self, file: str) -> str:
         """The file of a patch where a person named it; the runbook's own default is only an example."""
@@ -213,30 +221,34 @@ class Maker:
 
     def _unneeded(self, block: doc.Compose) -> str:
         """Why a rebuild would change nothing; "" when it may."""
-        worker = [side for name, side in self.made.sides.items() if isinstance(self._body(name), doc.Worker)]
-        if block.command.action != "build" or not worker or any(side.edits or side.refused for side in worker):
+        blocks = (b for b in self.runbook.blocks if isinstance(b, doc.Patch))
+        patches = [b.name for b in blocks if isinstance(b.change.body, doc.Worker)]
+        if block.command.action != "build" or not patches:
             return ""
+        worker = [self.made.sides[name] for name in patches if name in self.made.sides]
+        if not worker and not any(step.files for step in self.made.steps):
+            return "nothing is patched, so a new build would be the same as the one that runs"
+        if not worker or any(side.edits or side.refused for side in worker):
+            return ""
+        if self.proposal.remedy == "real-load":
+            return "the source has no load function of its own, so that nothing is taken away"
         wanted = self.proposal.agent if self.proposal.remedy == "explicit-dispatch" else ""
         if self.proposal.remedy in {"auto-dispatch", "explicit-dispatch"} and set(self.names.running) <= {wanted}:
             return "the worker is not changed: it runs as it should"
         return ""
 
-    def _body(self, name: str) -> object:
-        block = self.runbook.block(name)
-        return block.change.body if isinstance(block, doc.Patch) else None
-
     def _service(self, service: str) -> str:
-        """The service of this deployment that a runbook means by its usual name."""
-        usual = {"livekit": "livekit", "voice-agent": "agent"}.get(service)
-        return self.facts.services.get(usual or "", service)
+        """The service of this deployment that a runbook means by its usual name: what was said, what runs, what builds it."""
+        said = (self.inputs[i.name] for i in self.runbook.inputs if i.type == "service" and i.default == service)
+        given = next((value for value in said if value not in {"", service}), "")
+        usual = {"livekit": "livekit", "voice-agent": "agent"}.get(service, "")
+        patched = [self._whole(one.file) for side in self.made.sides.values() for one in side.files]
+        built = tools.built_from(self.look.projects, patched) if usual == "agent" else ""
+        return given or self.facts.services.get(usual, "") or built or service
 
     def _disruption(self, services: list[str]) -> Effect:
         """What a restart of these services does to sessions; unknown counts as many."""
-        server = self.facts.services.get("livekit", "livekit")
-        agent = self.proposal.agent or next(iter(self.names.running), "")
-        told_of = counts.sessions(self.look.seen, None if server in services else agent)
-        if self.row is not None and self.row.cause == "worker-unnamed":
-            told_of = counts.sessions(self.look.seen, None)
+        told_of = counts.sessions(self.look.seen, cut_off(services, self.facts, self.names, self.proposal))
         return "change" if told_of.rooms == 0 else "disrupt"
 
     def _dispatch(self, block: doc.Dispatch, condition: str) -> None:
@@ -255,7 +267,11 @@ class Maker:
         if missing and isinstance(block, doc.TokenStep):
             self.made.skipped.append(Skipped(block.name, missing))
             return
-        command = Command(argv=(*_SHELLS[block.language], block.text), cwd=self.facts.folder, environment=environment)
+        folder = next(
+            (self.facts.scripts[name] for name in tools.scripts(block) if self.facts.scripts.get(name)),
+            self.facts.folder,
+        )
+        command = Command(argv=(*_SHELLS[block.language], block.text), cwd=folder, environment=environment)
         what = (
             "makes a token with the project's own script; only who asked for it gets it"
             if isinstance(block, doc.TokenStep)
@@ -292,6 +308,22 @@ class Maker:
                     else f"a patch of {what.file}"
                 )
                 self.made.rollback.append(f"{block.name} undoes {block.undoes}: {does}")
+
+
+def server_of(facts: Facts) -> str:
+    """The service that runs the LiveKit server."""
+    return facts.services.get("livekit", "livekit")
+
+
+def cut_off(services: Collection[str], facts: Facts, names: Names, proposal: Proposal) -> tuple[str, ...] | None:
+    """The agents whose sessions end when these services are started anew, by the names that they have now; None: all.
+
+    What has no name cannot be told from others in every room, and which agents a server serves is not asked.
+    """
+    if server_of(facts) in services:
+        return None
+    now = (proposal.agent,) if proposal.agent in names.running else names.running
+    return now if now and "" not in now else None
 
 
 def _proof(block: doc.Verify, steps: list[str], inputs: Mapping[str, str]) -> str:

@@ -40,7 +40,8 @@ def dispatch_part(draft: Draft, found: Found, want: str, around: Surroundings) -
     _single(draft, asked, nodes, around)
     for one, node in zip(asked, nodes, strict=True):
         if want:
-            _rename(draft, one, node, want, around)
+            # What names the worker, too, is the worker's to change.
+            _rename(draft, one, node, want, around, constants=not found.workers)
         else:
             _take(draft, one, node)
     if want:
@@ -67,7 +68,7 @@ def _dispatch_node(draft: Draft, one: FoundDispatch) -> Node:
         if name == "add" or (isinstance(value, Ref) and value.name == "RoomAgentDispatch"):
             return node
     why = one.name.why if isinstance(one.name, Unknown) else "the dispatch is made elsewhere"
-    raise RefusedError(why, one.spot.line)
+    raise RefusedError(f"the token's dispatch cannot be told: {why}", one.spot.line)
 
 
 def _single(draft: Draft, asked: list[FoundDispatch], nodes: list[Node], around: Surroundings) -> None:
@@ -75,20 +76,20 @@ def _single(draft: Draft, asked: list[FoundDispatch], nodes: list[Node], around:
     for node in nodes:
         above = node.parent
         if above is not None and above.type == "list" and len(items_of(above)) > 1:
-            raise RefusedError("several agents are dispatched", line_of(node))
+            raise RefusedError("the token asks for several agents", line_of(node))
         for up, _ in draft.module.climb(node):
             if up.type in {"function_definition", "lambda", "module"}:
                 break
             if up.type in _ITERATES and not _within_loop_over_tokens(draft, up):
-                raise RefusedError("several agents may be dispatched", line_of(node))
+                raise RefusedError("the token may ask for several agents", line_of(node))
     names: dict[str, FoundDispatch] = {}
     for one in asked:
         for dispatcher in settle.dispatchers(one, around):
             if dispatcher.agent_name is not None:
                 names.setdefault(dispatcher.agent_name, one)
     if len(names) > 1:
-        shown = " and ".join(f"'{name}'" for name in list(names)[:2])
-        raise RefusedError(f"several agents are dispatched: {shown}", list(names.values())[1].spot.line)
+        shown = " and ".join(f"{name!r} in line {one.spot.line}" for name, one in names.items())
+        raise RefusedError(f"tokens made here ask for several agents: {shown}", list(names.values())[1].spot.line)
 
 
 def _within_loop_over_tokens(draft: Draft, loop: Node) -> bool:
@@ -111,21 +112,21 @@ def _take(draft: Draft, one: FoundDispatch, node: Node) -> None:
     for key in _CARRIED:
         value = field(table, key) if table is not None else ABSENT
         if value is not ABSENT and not (isinstance(value, Lit) and not value.value):
-            raise RefusedError(f"the dispatch carries {key}, which the agent may need", line_of(node))
+            raise RefusedError(f"the dispatch carries `{key}`, which the agent may read", line_of(node))
     callee = node.child_by_field_name("function") if node.type == "call" else None
     ops = filling(node) if callee is not None and draft.module.last_name(callee) == "add" else without(draft, node)
     if ops is None:
-        raise RefusedError("the dispatch is used in a way that cannot be followed", one.spot.line)
+        raise RefusedError("the dispatch is used in a way that cannot be taken away surely", one.spot.line)
     draft.remove(ops)
 
 
-def _rename(draft: Draft, one: FoundDispatch, node: Node, want: str, around: Surroundings) -> None:
+def _rename(draft: Draft, one: FoundDispatch, node: Node, want: str, around: Surroundings, *, constants: bool) -> None:
     if [dispatcher.agent_name for dispatcher in settle.dispatchers(one, around)] == [want]:
         return
     table = _options(draft, node)
     found: list[Entry] = [entry for entry in table.entries if entry.key in _NAMES] if table is not None else []
     if found:
-        changed_name(draft, found[-1], found[-1].value, want, around)
+        changed_name(draft, found[-1], found[-1].value, want, around, constants=constants)
     elif node.type == "call":
         listed = node.child_by_field_name("arguments")
         if listed is not None:

@@ -8,7 +8,7 @@ from bot.source.edit import RefusedError
 from bot.source.python_draft import Ops, line_of
 from bot.source.python_values import PythonModule
 from bot.source.splice import Splice, indent_at, newline
-from bot.source.values import Lit, Local, Unknown, Value, each
+from bot.source.values import Lit, Local, Value, each
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -138,8 +138,3 @@ def _unit(draft: Draft) -> bytes:
         if inner.startswith(outer) and inner != outer:
             return inner[len(outer) :]
     return b"\t" if b"\n\t" in data else b"    "
-
-
-def is_known(value: Value) -> bool:
-    """Whether a `load_fnc` is a function that can be looked into."""
-    return all(isinstance(option, Local) for option in each(value)) and not isinstance(value, Unknown)
