@@ -74,6 +74,9 @@ def edit_dispatch(draft: Draft, name: str) -> str:
     wrong = [found for found in mine or of_tokens(draft) if any(one.agent_name != name for one in asked(draft, found))]
     if not bare and not wrong:
         return ""
+    if wrong and not mine:
+        reason = f"the room configuration is passed in by a caller, which has to ask for '{name}'"
+        raise RefusedError(reason, wrong[0].spot.line)
     _one_agent(draft, wrong)
     for found in wrong:
         _rename(draft, found, name)
