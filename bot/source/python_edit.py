@@ -12,9 +12,10 @@ from bot.source.lines import first_change
 from bot.source.python_changes import changes, put
 from bot.source.python_dispatch_edit import dispatch_part, others
 from bot.source.python_draft import Draft
-from bot.source.python_load import is_zero
-from bot.source.python_worker_edit import load_part, name_part, sites, type_part
-from bot.source.values import ABSENT, Lit, field
+from bot.source.python_load import is_unset, is_zero
+from bot.source.python_load_edit import load_part
+from bot.source.python_worker_edit import name_part, sites, type_part
+from bot.source.values import each, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,7 +108,7 @@ def _steps(want: Want, around: Surroundings) -> Iterator[_Step]:
         done, already = "removed `load_fnc`", "no `load_fnc` is set"
         if load == "zero":
             done, already = "set `load_fnc` to report no load", "the worker reports no load already"
-        yield _Step(lambda draft, found: load_part(draft, sites(draft, found, around), load), done, already)
+        yield _Step(lambda draft, found: load_part(draft, sites(draft, found, around), load, around), done, already)
     if kind is not None:
         done, already = "removed the server type", "no server type is set"
         if kind:
@@ -177,6 +178,5 @@ def _check_worker(old: FoundWorker, new: FoundWorker, want: Want, around: Surrou
     if want.load is None or new.options is None:
         return
     value = field(new.options, "load_fnc")
-    absent = value is ABSENT or (isinstance(value, Lit) and value.value is None)
-    if (want.load == "zero") != (not absent and is_zero(value)):
+    if not (is_zero(value) if want.load == "zero" else all(is_unset(option) for option in each(value))):
         raise RefusedError("the load would not be what is wanted", line)
