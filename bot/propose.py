@@ -12,8 +12,10 @@ from bot.livekit.answer import runbook_for
 from bot.plan import tools
 from bot.plan.build import build
 from bot.plan.facts import Facts
+from bot.plan.values import Checked
 from bot.runbook import document as doc
-from bot.runbook.inputs import values
+from bot.runbook.inputs import fill, values
+from bot.runbook.weigh import weigh_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from bot.livekit.seen import Verdicts
     from bot.plan.values import Plan
     from bot.runbook.document import Runbook
+    from bot.runbook.weigh import Word
 
 _LARGEST: Final = 1_000_000  # bytes of a file that a patch may be about
 _COMPOSE: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")  # as Compose finds them
@@ -56,7 +59,7 @@ def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:
             role: containers[0].service for role, containers in (("livekit", attached.livekit), ("agent", attached.agents)) if containers
         } if attached else {},
         can_dispatch="" if look.seen.api is not None else "needs the LiveKit API, which was not asked (LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET)",
-        target=attached.project if attached else folder,
+        target=attached.project if attached else folder, checks=dict(_checks(runbook, inputs, folder)),
     )  # fmt: skip
 
 
@@ -84,6 +87,29 @@ def _files(runbook: Runbook, inputs: Mapping[str, str], look: Look, folder: str)
             for script in tools.scripts(block):
                 where = Path(folder) / script
                 yield script, b"" if folder and where.is_file() else f"is not in {folder or 'a folder at hand'}"
+
+
+def _checks(runbook: Runbook, inputs: Mapping[str, str], folder: str) -> Iterator[tuple[str, Checked]]:
+    """The declarative checks that are about files of the project."""
+    for block in runbook.blocks:
+        if isinstance(block, doc.Check) and isinstance(block.evidence, doc.File):
+            yield block.name, _file_check(block.name, block.evidence, inputs, folder)
+
+
+def _file_check(name: str, asked: doc.File, inputs: Mapping[str, str], folder: str) -> Checked:
+    path = fill(asked.path, inputs)
+    where = Path(folder) / path
+    if not folder or not where.resolve().is_relative_to(Path(folder).resolve()):
+        return Checked(name, "inconclusive", f"{path} is not in {folder or 'a folder at hand (--project DIR)'}")
+    there = where.is_file()
+    if not asked.exists or not (asked.lines.require or asked.lines.forbid):
+        word: Word = "matched" if there == asked.exists else "not-matched"
+        return Checked(name, word, f"{path} is {'there' if there else 'not there'}")
+    raw = read_bytes(where, _LARGEST) if there else "is not there"
+    if isinstance(raw, str):
+        return Checked(name, "inconclusive", f"{path} {raw}")
+    weighed = weigh_lines(asked.lines, raw.decode("utf-8", "replace").splitlines(), inputs)
+    return Checked(name, weighed.word, weighed.why or f"{path} has what is asked for")
 
 
 def _tools(runbook: Runbook) -> dict[str, str]:

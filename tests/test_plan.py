@@ -268,3 +268,60 @@ def test_commands_are_run_where_they_can_be_run_from_anywhere(tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     plan = planned("livekit.log", "agent.log", "--project", "project", "--room", "fletcher-dev").json
     assert plan["steps"][1]["command"]["cwd"] == str(tmp_path / "project")
+
+
+MINE = """---
+runbook: 1
+id: mine
+title: Mine
+inputs:
+  key: {type: string, secret: true}
+---
+
+# Mine
+
+```sh { check name=by-script }
+test -f there
+```
+
+```yaml { check name=by-file }
+file: package.json
+require: [livekit]
+```
+
+```yaml { check name=gone }
+file: {path: gone.txt, exists: false}
+```
+
+```sh { step name=one effect=change when=by-script,by-file,gone }
+echo "$IN_KEY"
+```
+
+```sh { step name=two effect=change unless=by-file }
+echo two
+```
+
+```sh { verify name=proof after=one,two }
+true
+```
+"""
+
+
+def test_a_runbook_of_ones_own_is_planned(tmp_path: Path) -> None:
+    """Checks of files are made, a script's is waited for, and a secret input is set without being shown."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.md").write_text(MINE, encoding="utf-8")
+    given = demo(tmp_path / "demo")
+    (tmp_path / "demo" / "project" / "package.json").write_text('{"name": "livekit"}', encoding="utf-8")
+    asked = ("--runbooks", str(tmp_path / "own"), "--input", "key=hunter2hunter2")
+    reply = planned(*given, *asked, runbook="mine")
+    [step] = reply.json["steps"]
+    assert (reply.code, step["name"]) == (0, "one")
+    assert step["condition"] == "only if the check by-script matches when it is run"
+    assert step["command"]["environment"] == {"IN_KEY": "[redacted]"}
+    assert "hunter2hunter2" not in reply.out
+    assert [(check["name"], check["result"]) for check in reply.json["checks"]] == [
+        ("by-script", "waiting"),
+        ("by-file", "matched"),
+        ("gone", "matched"),
+    ]

@@ -181,7 +181,9 @@ class _Builder:
             case doc.Shell():
                 return Checked(block.name, "waiting", "a script; it is run after the approval")
             case _:
-                return self.facts.checks.get(block.name, Checked(block.name, "inconclusive", "it was not looked at"))
+                return self.facts.checks.get(
+                    block.name, Checked(block.name, "inconclusive", "checks of this kind are not made for a plan")
+                )
         return Checked(block.name, weighed.word, weighed.why)
 
     # --- may it be done ------------------------------------------------------------------------
