@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from bot.livekit import counts
@@ -27,6 +28,11 @@ def over(seen: Seen, proposal: Proposal, made: Made) -> Iterator[str]:
     if proposal.remedy not in {"auto-dispatch", "explicit-dispatch"}:
         return
     edited = [one.file for step in made.steps for one in step.files]
+    makers = {maker.place.source for maker in seen.setup.token_makers}
+    scripts = "".join(step.command.argv[-1] for step in made.steps if step.kind == "token" and step.command)
+    for file in edited:
+        if file in makers and PurePosixPath(file).name not in scripts:
+            yield f"what runs {file} takes the change only when it is deployed or started anew, which is not done here"
     for place in other_places(seen, edited):
         if place.via == "token" and place.agent_name == proposal.agent:
             continue  # it says what it should
