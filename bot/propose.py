@@ -52,8 +52,9 @@ def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:
     attached = live.attached if live is not None else None
     folder = _folder(look)
     folder = os.path.abspath(folder) if folder else ""  # noqa: PTH100  # links keep their own name
+    scripts = {s for b in runbook.blocks if isinstance(b, doc.TokenStep | doc.ShellStep) for s in tools.scripts(b)}
     return Facts(
-        folder=folder, files=dict(_files(runbook, inputs, look, folder)), tools=_tools(runbook), project=attached.project if attached else "",
+        folder=folder, files=dict(_files(runbook, inputs, look, folder)), places={s: place for s in scripts if (place := _place(s, look, folder))}, tools=_tools(runbook), project=attached.project if attached else "",
         compose_files=tuple(file for c in (*attached.agents, *attached.livekit)[:1] for file in c.config_files) if attached else (),
         services={
             role: containers[0].service for role, containers in (("livekit", attached.livekit), ("agent", attached.agents)) if containers
@@ -85,8 +86,13 @@ def _files(runbook: Runbook, inputs: Mapping[str, str], look: Look, folder: str)
             yield path, read_bytes(where, _LARGEST) if where.exists() else f"is not in {folder or 'this folder'}"
         elif isinstance(block, doc.TokenStep | doc.ShellStep):
             for script in tools.scripts(block):
-                where = Path(folder) / script
-                yield script, b"" if folder and where.is_file() else f"is not in {folder or 'a folder at hand'}"
+                yield script, b"" if _place(script, look, folder) else f"is not in {folder or 'a folder at hand'}"
+
+
+def _place(script: str, look: Look, folder: str) -> str:
+    """The folder from which a script is run by its path: where commands are run, or another project's. "" when none has it."""
+    folders = [folder, *(project.files.top for project in look.projects if not project.files.single)]
+    return next((os.path.abspath(f) for f in folders if f and (Path(f) / script).is_file()), "")  # noqa: PTH100  # links keep their own name
 
 
 def _checks(runbook: Runbook, inputs: Mapping[str, str], folder: str) -> Iterator[tuple[str, Checked]]:

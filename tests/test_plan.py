@@ -325,3 +325,15 @@ def test_a_runbook_of_ones_own_is_planned(tmp_path: Path) -> None:
         ("by-file", "matched"),
         ("gone", "matched"),
     ]
+
+
+def test_a_script_is_run_in_the_project_that_has_it(tmp_path: Path) -> None:
+    """With agent and backend as two projects, the token's script is found in its own."""
+    given = demo(tmp_path)
+    (tmp_path / "backend").mkdir()
+    (tmp_path / "project" / "scripts").rename(tmp_path / "backend" / "scripts")
+    plan = planned(*given, "--project", str(tmp_path / "backend")).json
+    assert [step["command"]["cwd"] for step in plan["steps"] if step["command"]] == [
+        str(tmp_path / "project"),
+        str(tmp_path / "backend"),
+    ]

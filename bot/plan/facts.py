@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Facts:
     """`folder` is where commands are run, "" where that is not known.
 
-    `files` holds the bytes of files by their path, or why there are none. `tools` maps a program to its path, "" where it
+    `files` holds the bytes of files by their path, or why there are none, `places` the folders from
+    which its scripts are run. `tools` maps a program to its path, "" where it
     is missing. `project` and `compose_files` are compose's, `services` maps the roles "livekit" and "agent" to the names
     of their services. `checks` are the declarative checks about files of the project. `can_dispatch` is "" when the API
     was reached, else why not.
@@ -23,6 +24,7 @@ class Facts:
 
     folder: str = ""
     files: Mapping[str, bytes | str] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)
     project: str = ""
     compose_files: tuple[str, ...] = ()

@@ -25,7 +25,7 @@ _VIA = {
 def over(seen: Seen, proposal: Proposal, made: Made) -> Iterator[str]:
     """Places that dispatch and that the plan does not touch."""
     yield from (text for side in made.sides.values() for text in side.left)
-    if proposal.remedy not in {"auto-dispatch", "explicit-dispatch"}:
+    if proposal.remedy not in {"auto-dispatch", "explicit-dispatch", "job-type-participant"}:
         return
     edited = [one.file for step in made.steps for one in step.files]
     makers = {maker.place.source for maker in seen.setup.token_makers}

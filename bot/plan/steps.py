@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -202,12 +203,7 @@ class Maker:
             self.made.skipped.append(Skipped(block.name, unneeded))
             return
         services = [self._service(service) for service in block.command.services]
-        words = [
-            "docker",
-            "compose",
-            *(["up", "-d", "--build"] if block.command.action == "build" else ["restart"]),
-            *services,
-        ]
+        words = self._compose_words(block.command)
         environment = {}
         if self.facts.project:
             environment["COMPOSE_PROJECT_NAME"] = self.facts.project
@@ -215,7 +211,7 @@ class Maker:
             environment["COMPOSE_FILE"] = ":".join(self.facts.compose_files)
         effect = self._disruption(services)
         does = f"{'rebuilds and recreates' if block.command.action == 'build' else 'restarts'} {', '.join(services)}"
-        command = Command(argv=tuple(words), cwd=self.facts.folder, environment=environment)
+        command = Command(argv=words, cwd=self.facts.folder, environment=environment)
         if not self.facts.folder:
             condition = "; ".join(
                 part
@@ -224,6 +220,11 @@ class Maker:
             )
         self._add(block, does, condition, effect=max(effect, block.effect, key=doc.EFFECTS.index), command=command)
         self.made.tools.extend(tools.needed(("docker", "docker compose"), block.name, self.facts))
+
+    def _compose_words(self, command: doc.Composed) -> tuple[str, ...]:
+        """The command, with this deployment's names of its services."""
+        does = ("up", "-d", "--build") if command.action == "build" else ("restart",)
+        return ("docker", "compose", *does, *map(self._service, command.services))
 
     def _unneeded(self, block: doc.Compose) -> str:
         """Why a rebuild would change nothing; "" when it may."""
@@ -273,7 +274,10 @@ class Maker:
         if missing and isinstance(block, doc.TokenStep):
             self.made.skipped.append(Skipped(block.name, missing))
             return
-        command = Command(argv=(*_SHELLS[block.language], block.text), cwd=self.facts.folder, environment=environment)
+        where = next(
+            (self.facts.places[one] for one in tools.scripts(block) if one in self.facts.places), self.facts.folder
+        )
+        command = Command(argv=(*_SHELLS[block.language], block.text), cwd=where, environment=environment)
         what = (
             "makes a token with the project's own script; only who asked for it gets it"
             if isinstance(block, doc.TokenStep)
@@ -304,11 +308,10 @@ class Maker:
         for block in reversed(self.runbook.blocks):
             if isinstance(block, doc.Rollback) and block.undoes in included:
                 what = block.action
-                does = (
-                    f"`{block.text.strip()}`"
-                    if isinstance(what, doc.Shell | doc.Composed)
-                    else f"a patch of {what.file}"
-                )
+                if isinstance(what, doc.Composed):
+                    does = f"`{shlex.join(self._compose_words(what))}`"
+                else:
+                    does = f"`{block.text.strip()}`" if isinstance(what, doc.Shell) else f"a patch of {what.file}"
                 self.made.rollback.append(f"{block.name} undoes {block.undoes}: {does}")
 
 
