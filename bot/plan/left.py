@@ -45,7 +45,8 @@ def instead(proposal: Proposal, made: Made, row: Verdict | None, seen: Seen) -> 
     room = row.room if row is not None else None
     match proposal.remedy:
         case "auto-dispatch":
-            if any(side.edits for side in made.sides.values()) or any(side.agrees for side in made.sides.values()):
+            sides = made.sides.values()
+            if any(side.refused and not side.files for side in sides) and any(s.edits or s.agrees for s in sides):
                 yield "with both sources at hand (--project DIR for each) it can be planned"
             if row is not None and row.agent and seen.setup.workers:
                 yield f"the other way round: --input remedy=explicit-dispatch --input agent_name={row.agent}"
@@ -56,7 +57,7 @@ def instead(proposal: Proposal, made: Made, row: Verdict | None, seen: Seen) -> 
                 yield "for the room that is open now: --input remedy=create-dispatch"
         case "zero-load":
             yield "more or larger workers, or a load that counts jobs against what one worker can carry"
-            yield "agents-js 1.0.49 or newer, whose load respects the container's limits"
+            yield "an SDK whose load respects the container's limits: agents-js 1.0.49, Python 0.11, and newer"
             version = counts.server_version(seen)
             if not counts.hosted_on_cloud(seen) and (not version or version >= (1, 11)):
                 yield "server 1.11 and newer: --input remedy=target-load raises the limit for every worker; it restarts the server"
