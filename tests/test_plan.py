@@ -198,6 +198,9 @@ def test_one_side_alone_is_refused_with_what_to_do_there() -> None:
             "must be one of auto-dispatch",
         ),
         (["plan", "agent-never-joins", str(DEMO / "livekit.log"), "--input", "rooms=x"], 2, "room"),
+        (["plan", "agent-never-joins", "x.log", "--input", "room=x", "--input", "room=y"], 2, "given twice"),
+        (["plan", "agent-never-joins", "x.log", "--input", "room=x", "--room", "y"], 2, "a plan is for one"),
+        (["plan", "agent-never-joins", "x.log", "--json", "--markdown"], 2, "choose one"),
     ],
 )
 def test_a_wrong_question_is_told(argv: list[str], code: int, told: str) -> None:
