@@ -20,6 +20,7 @@ from bot.runbook.weigh import weigh_lines
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from bot.evidence.attach import Attached
     from bot.evidence.look import Look
     from bot.livekit.seen import Verdicts
     from bot.plan.values import Plan
@@ -56,12 +57,17 @@ def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:
     return Facts(
         folder=folder, files=dict(_files(runbook, inputs, look, folder)), places={s: place for s in scripts if (place := _place(s, look, folder))}, tools=_tools(runbook), project=attached.project if attached else "",
         compose_files=tuple(file for c in (*attached.agents, *attached.livekit)[:1] for file in c.config_files) if attached else (),
-        services={
-            role: containers[0].service for role, containers in (("livekit", attached.livekit), ("agent", attached.agents)) if containers
-        } if attached else {},
+        services=_services(attached) if attached else {},
         can_dispatch="" if look.seen.api is not None else "needs the LiveKit API, which was not asked (LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET)",
         target=attached.project if attached else folder, checks=dict(_checks(runbook, inputs, folder)),
     )  # fmt: skip
+
+
+def _services(attached: Attached) -> dict[str, str]:
+    """The services by their roles; which of several agents is meant, their containers do not tell."""
+    found = {"livekit": attached.livekit[0].service} if attached.livekit else {}
+    agents = {container.service for container in attached.agents}
+    return {**found, "agent": agents.pop()} if len(agents) == 1 else found
 
 
 def _folder(look: Look) -> str:

@@ -13,7 +13,7 @@ from bot.livekit.words import listed, quote
 from bot.plan import left, steps
 from bot.plan.guards import job_type_guards, load_guards, name_guards
 from bot.plan.sides import sources
-from bot.plan.values import Asked, Checked, Disrupts, Guard, Plan, Step, sealed, shown
+from bot.plan.values import Asked, Checked, Disrupts, Guard, Plan, sealed, shown
 from bot.runbook import document as doc
 from bot.runbook.weigh import weigh_causes, weigh_inputs
 from bot.source.remedies import REMEDIES
@@ -65,7 +65,7 @@ class _Builder:
             steps=() if refused else made.steps, skipped=made.skipped, verification=() if refused else made.verification,
             rollback=() if refused else made.rollback, effect="read" if refused else effect,
             approval=Asked("none", "nothing will be done") if refused else Asked(need, why),
-            disrupts=() if refused else self._disrupts(made.steps), guards=guards, tools=() if refused else made.tools,
+            disrupts=() if refused else self._disrupts(made), guards=guards, tools=() if refused else made.tools,
             side_effects=remedy.effects if remedy is not None and not refused else (),
             left_over=() if refused else tuple(left.over(look.seen, proposal, made)), instead=instead,
         )  # fmt: skip
@@ -226,18 +226,18 @@ class _Builder:
             )
         return "", ()
 
-    def _disrupts(self, made: tuple[Step, ...]) -> tuple[Disrupts, ...]:
+    def _disrupts(self, made: steps.Made) -> tuple[Disrupts, ...]:
         found = []
-        for step in made:
+        for step in made.steps:
             if step.effect != "disrupt":
                 continue
             services = step.command.argv if step.kind == "compose" and step.command is not None else ()
-            agents = steps.cut_off(services, self.facts, self.names, self.proposal)
+            agents = steps.cut_off(services, made.server, self.names, self.proposal)
             who = (
                 f"the sessions of {listed(agents)}"
                 if agents is not None
                 else "every session on this server"
-                if steps.server_of(self.facts) in services
+                if made.server in services
                 else "the sessions of the worker without a name, which are counted with all others"
             )
             told = counts.sessions(self.look.seen, agents)
