@@ -64,8 +64,10 @@ def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:
 
 
 def _services(attached: Attached) -> dict[str, str]:
-    roles = (("livekit", attached.livekit), ("agent", attached.agents))
-    return {role: containers[0].service for role, containers in roles if containers}
+    """The services by their roles; which of several agents is meant, their containers do not tell."""
+    found = {"livekit": attached.livekit[0].service} if attached.livekit else {}
+    agents = {container.service for container in attached.agents}
+    return {**found, "agent": agents.pop()} if len(agents) == 1 else found
 
 
 def _checks(

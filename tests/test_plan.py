@@ -200,6 +200,9 @@ def test_one_side_alone_is_refused_with_what_to_do_there() -> None:
             "must be one of auto-dispatch",
         ),
         (["plan", "agent-never-joins", str(DEMO / "livekit.log"), "--input", "rooms=x"], 2, "room"),
+        (["plan", "agent-never-joins", "x.log", "--input", "room=x", "--input", "room=y"], 2, "given twice"),
+        (["plan", "agent-never-joins", "x.log", "--input", "room=x", "--room", "y"], 2, "a plan is for one"),
+        (["plan", "agent-never-joins", "x.log", "--json", "--markdown"], 2, "choose one"),
     ],
 )
 def test_a_wrong_question_is_told(argv: list[str], code: int, told: str) -> None:
@@ -280,3 +283,72 @@ def test_commands_are_run_where_they_can_be_run_from_anywhere(tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     plan = planned("livekit.log", "agent.log", "--project", "project", "--room", "fletcher-dev").json
     assert plan["steps"][1]["command"]["cwd"] == str(tmp_path / "project")
+
+
+MINE = """---
+runbook: 1
+id: mine
+title: Mine
+inputs:
+  key: {type: string, secret: true}
+---
+
+# Mine
+
+```sh { check name=by-script }
+test -f there
+```
+
+```yaml { check name=by-file }
+file: package.json
+require: [livekit]
+```
+
+```yaml { check name=gone }
+file: {path: gone.txt, exists: false}
+```
+
+```sh { step name=one effect=change when=by-script,by-file,gone }
+echo "$IN_KEY"
+```
+
+```sh { step name=two effect=change unless=by-file }
+echo two
+```
+
+```sh { verify name=proof after=one,two }
+true
+```
+"""
+
+
+def test_a_runbook_of_ones_own_is_planned(tmp_path: Path) -> None:
+    """Checks of files are made, a script's is waited for, and a secret input is set without being shown."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.md").write_text(MINE, encoding="utf-8")
+    given = demo(tmp_path / "demo")
+    (tmp_path / "demo" / "project" / "package.json").write_text('{"name": "livekit"}', encoding="utf-8")
+    asked = ("--runbooks", str(tmp_path / "own"), "--input", "key=hunter2hunter2")
+    reply = planned(*given, *asked, runbook="mine")
+    [step] = reply.json["steps"]
+    assert (reply.code, step["name"]) == (0, "one")
+    assert step["condition"] == "only if the check by-script matches when it is run"
+    assert step["command"]["environment"] == {"IN_KEY": "[redacted]"}
+    assert "hunter2hunter2" not in reply.out
+    assert [(check["name"], check["result"]) for check in reply.json["checks"]] == [
+        ("by-script", "waiting"),
+        ("by-file", "matched"),
+        ("gone", "matched"),
+    ]
+
+
+def test_a_script_is_run_in_the_project_that_has_it(tmp_path: Path) -> None:
+    """With agent and backend as two projects, the token's script is found in its own."""
+    given = demo(tmp_path)
+    (tmp_path / "backend").mkdir()
+    (tmp_path / "project" / "scripts").rename(tmp_path / "backend" / "scripts")
+    plan = planned(*given, "--project", str(tmp_path / "backend")).json
+    assert [step["command"]["cwd"] for step in plan["steps"] if step["command"]] == [
+        str(tmp_path / "project"),
+        str(tmp_path / "backend"),
+    ]

@@ -65,7 +65,8 @@ def test_a_rule_holds(rule: str, tmp_path: Path) -> None:
     argv += [word for name, value in case.get("input", {}).items() for word in ("--input", f"{name}={value}")]
     reply = fletcher("plan", *argv, "--json")
     assert not reply.err
-    plan = json.loads(reply.out.replace(f"{tmp_path}/", ""))
+    told = reply.out.replace(f"{tmp_path}/", "").replace(f"{recording}/", "")
+    plan = json.loads(told)
     assert reply.code == (1 if "refused" in case else 0), plan["refused"]
     assert plan["remedy"] == case["remedy"]
     assert plan["agent"] == case.get("agent", plan["agent"])
@@ -75,7 +76,7 @@ def test_a_rule_holds(rule: str, tmp_path: Path) -> None:
     assert changed(plan) == case.get("changed", {})
     assert plan["effect"] == case.get("effect", plan["effect"])
     for said in case.get("says", []):
-        assert said in reply.out
+        assert said in told
     for secret in case.get("hides", []):
         shown = "".join(fletcher("plan", *argv, form).out for form in ("--json", "--markdown"))
         assert secret not in shown + fletcher("plan", *argv).out

@@ -11,7 +11,7 @@ from bot.livekit.words import listed, quote
 from bot.plan import left, steps
 from bot.plan.guards import job_type_guards, load_guards, name_guards
 from bot.plan.subject import LOAD_REMEDIES
-from bot.plan.values import Asked, Checked, Disrupts, Guard, Plan, Step, sealed, shown
+from bot.plan.values import Asked, Checked, Disrupts, Guard, Plan, sealed, shown
 from bot.runbook import document as doc
 from bot.runbook.weigh import weigh_causes, weigh_inputs
 from bot.source.remedies import REMEDIES
@@ -45,7 +45,8 @@ class _Builder:
         """All of it."""
         runbook, look, proposal = self.runbook, self.look, self.proposal
         agent = self._agent()
-        made = steps.Maker(runbook, self.inputs, look, self.facts, self.names, self.row, proposal).make(self.checks)
+        maker = steps.Maker(runbook, self.inputs, look, self.facts, self.names, self.row, proposal)
+        made = maker.make(self.checks)
         guards = self._guards(agent)
         refused, instead = self._refused(made, guards)
         effect: Effect = max((s.effect for s in made.steps), key=doc.EFFECTS.index, default="read")
@@ -58,9 +59,9 @@ class _Builder:
             steps=() if refused else made.steps, skipped=made.skipped, verification=() if refused else made.verification,
             rollback=() if refused else made.rollback, effect="read" if refused else effect,
             approval=Asked("none", "nothing will be done") if refused else Asked(need, why),
-            disrupts=() if refused else self._disrupts(made.steps), guards=guards, tools=() if refused else made.tools,
+            disrupts=() if refused else self._disrupts(made), guards=guards, tools=() if refused else made.tools,
             side_effects=remedy.effects if remedy is not None and not refused else (),
-            left_over=() if refused else tuple(left.over(look.seen, proposal, made)), instead=instead,
+            left_over=() if refused else tuple(left.over(look.seen, proposal, made, maker.near)), instead=instead,
         )  # fmt: skip
         return sealed(shown(plan, look.plain))
 
@@ -96,7 +97,9 @@ class _Builder:
             case doc.Shell():
                 return Checked(block.name, "waiting", "a script; it is run after the approval")
             case _:
-                return self.facts.checks.get(block.name, Checked(block.name, "inconclusive", "it was not looked at"))
+                return self.facts.checks.get(
+                    block.name, Checked(block.name, "inconclusive", "checks of this kind are not made for a plan")
+                )
         return Checked(block.name, weighed.word, weighed.why)
 
     # --- may it be done ------------------------------------------------------------------------
@@ -139,18 +142,18 @@ class _Builder:
             )
         return "", ()
 
-    def _disrupts(self, made: tuple[Step, ...]) -> tuple[Disrupts, ...]:
+    def _disrupts(self, made: steps.Made) -> tuple[Disrupts, ...]:
         found = []
-        for step in made:
+        for step in made.steps:
             if step.effect != "disrupt":
                 continue
             services = step.command.argv if step.kind == "compose" and step.command is not None else ()
-            agents = steps.cut_off(services, self.facts, self.names, self.proposal)
+            agents = steps.cut_off(services, made.server, self.names, self.proposal)
             who = (
                 f"the sessions of {listed(agents)}"
                 if agents is not None
                 else "every session on this server"
-                if steps.server_of(self.facts) in services
+                if made.server in services
                 else "the sessions of the worker without a name, which are counted with all others"
             )
             told = counts.sessions(self.look.seen, agents)

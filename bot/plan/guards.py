@@ -70,8 +70,12 @@ def name_guards(names: Names, agent: str) -> tuple[Guard, ...]:
     lost = [name for name in names.running if name in names.served and name != agent]
     if not lost or agent in names.running:
         return ()
-    who = listed([name for name in lost if name]) or "automatic dispatch"
-    says = f"rooms were served under {who}: whatever asks for that gets no agent any more, wherever it is"
+    named = listed(name for name in lost if name)
+    says = (
+        f"rooms were served under {named}: whatever asks for that gets no agent any more, wherever it is"
+        if named
+        else "rooms were served by the worker without a name: those that ask for nobody get no agent any more"
+    )
     return (Guard("warning", says),)
 
 

@@ -71,11 +71,11 @@ def worker_side(
     if not at_hand and given:
         return SideResult(refused=_not_among(projects, "worker", given))
     if not at_hand:
-        if want.name is not None and running == (want.name,):
+        if want.name is not None and running == (want.name,) and replace(want, name=None) == Want():
             return SideResult(agrees=f"the worker runs as {quote(want.name)} already")
-        what = f"the worker has to be named {quote(want.name)}" if want.name else "the worker must have no name"
-        what = what if want.name is not None else "the worker's load function has to be changed"
-        return SideResult(refused=f"the worker's source is not at hand (give it with --project DIR); there {what}")
+        return SideResult(
+            refused=f"the worker's source is not at hand (give it with --project DIR); there {_to_do(want)}"
+        )
     others = "" if given or want.name is not None else _another(at_hand, running)
     if others:
         return SideResult(refused=others)
@@ -126,6 +126,19 @@ def _meant(at_hand: list[tuple[Project, str]], running: Sequence[str]) -> list[t
     """Those whose worker is the one that runs, where the names tell; else all."""
     alike = [(p, path) for p, path in at_hand if any(w.agent_name in running for w in _workers([p], path))]
     return alike or at_hand
+
+
+def _to_do(want: Want) -> str:
+    """What a person has to do where the source is."""
+    if want.load is not None:
+        return (
+            "let it report no load (loadFunc, in Python load_fnc)"
+            if want.load == "zero"
+            else "take its load function away"
+        )
+    if want.job_type:
+        return f"set its server type to {want.job_type}"
+    return f"name the worker {quote(want.name)}" if want.name else "take the worker's name away"
 
 
 def _another(at_hand: list[tuple[Project, str]], running: Sequence[str]) -> str:
@@ -207,11 +220,11 @@ def _names(project: Project, path: str) -> set[str | None]:
     return {d.agent_name for d in project.setup.dispatchers if d.place.source == path and d.via == "token"}
 
 
-def other_places(seen: Seen, edited: Iterable[str]) -> Iterator[Dispatcher]:
+def other_places(seen: Seen, edited: Iterable[str], near: Callable[[str], str]) -> Iterator[Dispatcher]:
     """Other places that dispatch: calls of the API, rules for telephone calls, presets of the server."""
     done = set(edited)
     for d in (*seen.setup.dispatchers, *(d for server in seen.setup.server for d in server.presets)):
-        if d.via != "token" or d.place.source not in done:
+        if d.via != "token" or near(d.place.source) not in done:
             yield d
 
 

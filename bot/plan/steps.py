@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ class _Made:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What became of the runbook's blocks; `refused` says why its patches cannot be made, "" when they can."""
+    """What became of the runbook's blocks; `refused` says why its patches cannot be made, "" when they can; `server` is the LiveKit server's service."""
 
     steps: tuple[Step, ...]
     skipped: tuple[Skipped, ...]
@@ -56,6 +57,7 @@ class Made:
     approvals: tuple[Approval, ...]
     sides: Mapping[str, SideResult]
     refused: str
+    server: str
 
 
 class Maker:
@@ -88,7 +90,7 @@ class Maker:
         self._undo(included)
         m = self.made
         return Made(
-            tuple(m.steps), tuple(m.skipped), tuple(m.verification), tuple(m.rollback), tuple(m.tools), tuple(m.approvals), m.sides, m.refused,
+            tuple(m.steps), tuple(m.skipped), tuple(m.verification), tuple(m.rollback), tuple(m.tools), tuple(m.approvals), m.sides, m.refused, self._service("livekit"),
         )  # fmt: skip
 
     def _applies(self, block: AnyBlock, checks: Mapping[str, Checked]) -> tuple[bool, str]:
@@ -211,12 +213,7 @@ class Maker:
             self.made.skipped.append(Skipped(block.name, unneeded))
             return
         services = [self._service(service) for service in block.command.services]
-        words = [
-            "docker",
-            "compose",
-            *(["up", "-d", "--build"] if block.command.action == "build" else ["restart"]),
-            *services,
-        ]
+        words = self._compose_words(block.command)
         environment = {}
         if self.facts.project:
             environment["COMPOSE_PROJECT_NAME"] = self.facts.project
@@ -224,15 +221,18 @@ class Maker:
             environment["COMPOSE_FILE"] = ":".join(self.facts.compose_files)
         effect = self._disruption(services)
         does = f"{'rebuilds and recreates' if block.command.action == 'build' else 'restarts'} {', '.join(services)}"
-        command = Command(argv=tuple(words), cwd=self.facts.folder, environment=environment)
+        command = Command(argv=words, cwd=self.facts.folder, environment=environment)
+        hangs = [condition, self._guessed(block.command)]
         if not self.facts.folder:
-            condition = "; ".join(
-                part
-                for part in (condition, "in the folder of the compose file, which is not at hand (--project DIR)")
-                if part
-            )
+            hangs.append("in the folder of the compose file, which is not at hand (--project DIR)")
+        condition = "; ".join(part for part in hangs if part)
         self._add(block, does, condition, effect=max(effect, block.effect, key=doc.EFFECTS.index), command=command)
         self.made.tools.extend(tools.needed(("docker", "docker compose"), block.name, self.facts))
+
+    def _compose_words(self, command: doc.Composed) -> tuple[str, ...]:
+        """The command, with this deployment's names of its services."""
+        does = ("up", "-d", "--build") if command.action == "build" else ("restart",)
+        return ("docker", "compose", *does, *map(self._service, command.services))
 
     def _unneeded(self, block: doc.Compose) -> str:
         """Why a rebuild would change nothing; "" when it may."""
@@ -256,14 +256,26 @@ class Maker:
         """The service of this deployment that a runbook means by its usual name: what was said, what runs, what builds it."""
         said = (self.inputs[i.name] for i in self.runbook.inputs if i.type == "service" and i.default == service)
         given = next((value for value in said if value not in {"", service}), "")
+        return given or self._deployed(service) or service
+
+    def _deployed(self, service: str) -> str:
+        """The service by what runs or builds it; "" when neither tells."""
         usual = {"livekit": "livekit", "voice-agent": "agent"}.get(service, "")
         patched = [self._whole(one.file) for side in self.made.sides.values() for one in side.files]
         built = tools.built_from(self.look.projects, patched) if usual == "agent" else ""
-        return given or self.facts.services.get(usual, "") or built or service
+        return self.facts.services.get(usual, "") or built
+
+    def _guessed(self, command: doc.Composed) -> str:
+        """What to say of services that are only taken to have their usual names."""
+        guessed = [s for s in command.services if self._service(s) == s and not self._deployed(s)]
+        inputs = [i.name for i in self.runbook.inputs if i.type == "service" and i.default in guessed]
+        return f"if that is its service's name, else --input {inputs[0]}=NAME" if inputs else ""
 
     def _disruption(self, services: list[str]) -> Effect:
         """What a restart of these services does to sessions; unknown counts as many."""
-        told_of = counts.sessions(self.look.seen, cut_off(services, self.facts, self.names, self.proposal))
+        told_of = counts.sessions(
+            self.look.seen, cut_off(services, self._service("livekit"), self.names, self.proposal)
+        )
         return "change" if told_of.rooms == 0 else "disrupt"
 
     def _dispatch(self, block: doc.Dispatch, condition: str) -> None:
@@ -317,25 +329,19 @@ class Maker:
         for block in reversed(self.runbook.blocks):
             if isinstance(block, doc.Rollback) and block.undoes in included:
                 what = block.action
-                does = (
-                    f"`{block.text.strip()}`"
-                    if isinstance(what, doc.Shell | doc.Composed)
-                    else f"a patch of {what.file}"
-                )
+                if isinstance(what, doc.Composed):
+                    does = f"`{shlex.join(self._compose_words(what))}`"
+                else:
+                    does = f"`{block.text.strip()}`" if isinstance(what, doc.Shell) else f"a patch of {what.file}"
                 self.made.rollback.append(f"{block.name} undoes {block.undoes}: {does}")
 
 
-def server_of(facts: Facts) -> str:
-    """The service that runs the LiveKit server."""
-    return facts.services.get("livekit", "livekit")
-
-
-def cut_off(services: Collection[str], facts: Facts, names: Names, proposal: Proposal) -> tuple[str, ...] | None:
+def cut_off(services: Collection[str], server: str, names: Names, proposal: Proposal) -> tuple[str, ...] | None:
     """The agents whose sessions end when these services are started anew, by the names that they have now; None: all.
 
     What has no name cannot be told from others in every room, and which agents a server serves is not asked.
     """
-    if server_of(facts) in services:
+    if server in services:
         return None
     now = (proposal.agent,) if proposal.agent in names.running else names.running
     return now if now and "" not in now else None
