@@ -201,12 +201,12 @@ class _Reading(Reading):
 
     def _has_own_server(self) -> bool:
         """Whether this file has a class AgentServer of its own, as the SDK's source has, and so does not mean theirs."""
-        for one in self.module.scopes.scope(self.module.root).get("AgentServer", []):
-            bases = one.node.child_by_field_name("superclasses") if one.kind == "class" else None
-            above = bases.named_children if bases is not None else []
-            if one.kind == "class" and not any(self.module.last_name(base) == "AgentServer" for base in above):
-                return True
-        return False
+        found = self.module.scopes.scope(self.module.root).get("AgentServer", [])
+        return bool(found) and all(one.kind == "class" and not self._extends(one.node, "AgentServer") for one in found)
+
+    def _extends(self, cls: Node, name: str) -> bool:
+        bases = cls.child_by_field_name("superclasses")
+        return any(self.module.last_name(base) == name for base in (bases.named_children if bases is not None else []))
 
     def _session(self, node: Node, server: Made | None) -> None:
         call, named, spot = node.parent, None, self.module.spot(node)

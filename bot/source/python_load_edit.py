@@ -98,8 +98,15 @@ def _write_zero(draft: Draft, loads: list[Value]) -> None:
     for load in loads:
         if not isinstance(load, Local) or load.node is None or number_of(load) == 0:
             continue
-        for result in draft.module.results(load.node):
-            draft.replace(result, b"0" if result.type == "integer" else b"0.0")
+        for result in map(_bare, draft.module.results(load.node)):
+            new = b"0" if result.type == "integer" else b"0.0"
+            # `return-1` is Python, `return0.0` is not.
+            joined = draft.data[result.start_byte - 1 : result.start_byte].isalnum()
+            draft.replace(result, b" " + new if joined else new)
+
+
+def _bare(node: Node) -> Node:
+    return _bare(node.named_children[0]) if node.type == "parenthesized_expression" else node
 
 
 def _is_only_here(draft: Draft, load: Value, holders: list[Node]) -> bool:

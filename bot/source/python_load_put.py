@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bot.source.surroundings import Surroundings
 
 NAMES = ("no_load", "report_no_load", "fletcher_no_load")
-_OF_LOAD = re.compile(r"(?i)(?:^|_)load(?:_|$)")
+_OF_LOAD = re.compile(r"(?:\w_load|^load)_(?:fnc|func|fn|function)$|\w_load$")
 _NAMED_BECAUSE = (
     "`{}` is a function of its own, because `dev` of livekit-agents up to 1.5 hands the worker to another process by "
     "pickle, which a lambda does not survive."
