@@ -34,7 +34,7 @@ class Subject:
 
 def subject(runbook: Runbook, given: Mapping[str, str], look: Look, verdicts: Verdicts) -> Subject:
     """What the runbook would treat, with these inputs given."""
-    row = _chosen(runbook, given, verdicts)
+    row = chosen(runbook, given, verdicts)
     thought = _Thought(runbook, given, look, row, names(look.seen))
     proposal = thought.proposal()
     found = {
@@ -64,7 +64,7 @@ class _Thought:
         if not asked and cause not in self.runbook.causes:
             return Proposal("", name, None, "")
         if cause == "load-refused" or asked in LOAD_REMEDIES:
-            return self._load_proposal(asked)
+            return self._load_proposal(asked, name)
         found = dispatch_proposal(cause, (self.row.agent if self.row else None) or "", self.names) if cause else None
         if not asked and not name and found is not None:
             return self._at_hand(found, cause)
@@ -113,8 +113,8 @@ class _Thought:
             return self.names.running[0] if len(self.names.running) == 1 else ""
         return wanted
 
-    def _load_proposal(self, asked: str) -> Proposal:
-        agent = (self.row.agent if self.row is not None else None) or next(iter(self.names.running), "")
+    def _load_proposal(self, asked: str, name: str) -> Proposal:
+        agent = name or (self.row.agent if self.row is not None else None) or next(iter(self.names.running), "")
         if asked:
             return Proposal(asked, agent, "worker", f"{asked} was asked for")
         low = next(
@@ -127,7 +127,7 @@ class _Thought:
         return Proposal("zero-load", agent, "worker", "the server refuses the worker for the load that it reports")
 
 
-def _chosen(runbook: Runbook, given: Mapping[str, str], verdicts: Verdicts) -> Verdict | None:
+def chosen(runbook: Runbook, given: Mapping[str, str], verdicts: Verdicts) -> Verdict | None:
     """The room that the plan is about: the one that was asked for, else the newest that the runbook treats."""
     rows = [row for row in verdicts.rows if row.room is not None]
     if given.get("room"):
