@@ -83,7 +83,7 @@ def _checks(
     return ask(runbook, inputs, look, folder, services)
 
 
-def _folder(look: Look) -> str:
+def folder_of(look: Look) -> str:
     """Where commands are run: the project that runs, else of those at hand the first with a compose file; "" when none is."""
     live = look.live
     if live is not None and live.attached is not None and Path(live.attached.working_dir).is_dir():

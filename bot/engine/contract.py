@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from bot.engine.values import Decision, Event, Looked, Order, Proof, Run
+    from bot.plan.values import Checked
     from bot.policy import Policy
     from bot.redact import Redactor
-    from bot.runbook.document import AnyBlock, Runbook
+    from bot.runbook.document import AnyBlock, Check, Input, Runbook, Verify
     from bot.steps.contract import Doing, Kind
     from bot.world.contract import World
 
@@ -20,7 +21,7 @@ class Eyes(Protocol):
     """How a run looks, before it asks and again before it acts. Each method raises FletcherError."""
 
     def look(self, order: Order, runbook: Runbook, inputs: dict[str, str]) -> Looked:
-        """Look, judge and plan; `inputs` are those of the order with their secret values."""
+        """Look, judge and plan; `inputs` are those that were given, with their secret values."""
 
     def redactor(self, order: Order, looked: Looked) -> Redactor:
         """Who masks the secrets of what was looked at; made anew after a restart, since secrets are not written down."""
@@ -51,10 +52,14 @@ class Herald(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Everything outside the engine, so that a demo and tests bring their own. `kind` finds what carries out a block."""
+    """Everything outside the engine, so that a demo and tests bring their own.
+
+    `kind` finds what carries out a block; `ask` runs the script of a check and says what it came to.
+    """
 
     eyes: Eyes
     make_world: Callable[[Order], World]
     kind: Callable[[AnyBlock], Kind]
+    ask: Callable[[Check | Verify, Mapping[str, str], Iterable[Input], str, Doing], Checked]
     prover: Prover
     policy: Policy | None = None

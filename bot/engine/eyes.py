@@ -1,78 +1,90 @@
-"""How a run looks: the same diagnosis and plan as without an engine, reduced to what is written down."""
+"""How a run looks: as `fletcher diagnose` and `fletcher plan` do, at what the order names."""
 
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from bot.diagnose import diagnose
 from bot.engine.values import Looked
+from bot.errors import FletcherError
 from bot.evidence.look import Question
 from bot.evidence.secrets import secrets_of
-from bot.evidence.token import is_token
-from bot.evidence.worker_http import is_url
+from bot.plan.subject import chosen
 from bot.propose import folder_of, propose
 from bot.redact import Redactor
 from bot.settings import targets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from bot.diagnose import Diagnosis
     from bot.engine.values import Order
-    from bot.evidence.files import Kind
+    from bot.plan.values import Plan
     from bot.runbook.document import Runbook
     from bot.settings import Target
 
-_QUOTED = 12  # lines that decided which are written down
+_QUOTED = 12  # lines that decided and are kept with the run
 
 
-class Eyes:
-    """Looks at what an order is about."""
+class Looking:
+    """The eyes of an executor; `environment` is where the targets' keys are, since no order holds them."""
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        self._environment = environment
+        self._redactors: dict[str, Redactor] = {}
 
     def look(self, order: Order, runbook: Runbook, inputs: dict[str, str]) -> Looked:
-        """Look, judge and plan. Raises what a diagnosis raises."""
-        with self._seen(order, inputs) as answer:
+        """Look, judge and plan."""
+        rooms = tuple(dict.fromkeys((*order.rooms, *filter(None, (inputs.get("room"),)))))
+        with diagnose(self._question(order, rooms)) as answer:
             plan = propose(runbook, inputs, answer.look, answer.verdicts)
-            rows = [row for row in answer.verdicts.rows if row.room == plan.room] or list(answer.verdicts.rows)[:1]
-            quotes = [answer.look.quote(cite) for row in rows for cite in row.evidence][:_QUOTED]
-            live = answer.look.live
-            roots = [path for kind, path in _files(order) if kind in {"project", "config", "any"}]
+            row = chosen(runbook, inputs, answer.verdicts)
+            self._redactors[order.id] = answer.look.redactor
             return Looked(
-                plan=plan, verdict=rows[0].verdict if rows else "inconclusive", folder=str(Path(order.here, folder_of(answer.look)).absolute()),
-                roots=tuple(dict.fromkeys([*roots, *([live.folder] if live is not None and live.folder else [])])),
-                quotes=tuple(f"{source}:{line}  {text}" for source, line, text in quotes),
+                plan=plan, verdict=_verdict(answer, runbook, inputs, plan), folder=folder_of(answer.look), roots=tuple(_roots(answer)),
+                quotes=tuple(": ".join((f"{source}:{line}", text)) for source, line, text in map(answer.look.quote, row.evidence[:_QUOTED] if row else ())),
             )  # fmt: skip
 
     def redactor(self, order: Order, looked: Looked) -> Redactor:
-        """Who masks the secrets of what was looked at: those of the target, and of the files that were read."""
-        target = target_of(order)
-        found = frozenset[str]().union(*(secrets_of(root) for root in looked.roots if Path(root).exists()))
-        return Redactor.of(found | ({target.api_secret} if target.api_secret else set()))
+        """Who masks the secrets of what was looked at, looked for anew after a restart."""
+        known = self._redactors.get(order.id)
+        if known is None:
+            known = self._redactors[order.id] = self._again(order, looked)
+        return known
 
-    @contextmanager
-    def _seen(self, order: Order, inputs: dict[str, str]) -> Iterator[Diagnosis]:
-        files = _files(order)
-        rooms = tuple(dict.fromkeys([*order.rooms, *([inputs["room"]] if inputs.get("room") else [])]))
-        running = target_of(order) if order.live or not files else None
-        asked = Question(files, rooms, order.since or None, order.until or None, running, counted=True, here=order.here)
-        with diagnose(asked) as answer:
-            yield answer
+    def _again(self, order: Order, looked: Looked) -> Redactor:
+        paths = {*looked.roots, *(path for _, path in order.files if Path(path).exists())}
+        found = frozenset[str]().union(*map(secrets_of, paths))
+        try:
+            with diagnose(self._question(order, order.rooms)) as answer:
+                return answer.look.redactor.with_secrets(found)
+        except FletcherError:  # what runs does not answer just now; its own secrets cannot turn up then
+            return Redactor.of(found)
+
+    def _question(self, order: Order, rooms: tuple[str, ...]) -> Question:
+        running = self._target(order) if order.live or not order.files else None
+        return Question(
+            order.files, rooms, order.since or None, order.until or None, running, counted=True, here=order.here
+        )
+
+    def _target(self, order: Order) -> Target:
+        config = Path(order.here, order.config) if order.config else None
+        return targets(self._environment, Path(order.here), config).choose(order.target or None, **order.fields)
 
 
-def target_of(order: Order) -> Target:
-    """The deployment that an order means. Raises UsageError, WrongDocument."""
-    config = Path(order.config) if order.config else None
-    return targets(os.environ, Path(order.here), config).choose(order.target or None, **order.fields)
+def _verdict(
+    answer: Diagnosis, runbook: Runbook, inputs: Mapping[str, str], plan: Plan
+) -> Literal["cause", "healthy", "inconclusive"]:
+    if runbook.causes:
+        row = chosen(runbook, inputs, answer.verdicts)
+        return row.verdict if row is not None and row.verdict in {"cause", "healthy"} else "inconclusive"
+    if plan.steps:
+        return "cause"
+    return "inconclusive" if any(check.result == "inconclusive" for check in plan.checks) else "healthy"
 
 
-def _files(order: Order) -> tuple[tuple[Kind, str], ...]:
-    """The files that were given, found from the folder in which they were."""
-    here = Path(order.here)
-    alone = here.absolute() == Path.cwd()
-    return tuple(
-        (kind, path if alone or path == "-" or is_url(path) or is_token(path, kind) else str(here / path))
-        for kind, path in order.files
-    )
+def _roots(answer: Diagnosis) -> Iterator[str]:
+    for project in answer.look.projects:
+        yield project.files.paths[0] if project.files.single else project.files.top
