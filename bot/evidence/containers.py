@@ -38,7 +38,7 @@ class Container:
     """One container; times are in epoch seconds on the engine's clock, None where there is none.
 
     `state` and `health` are Docker's words, `health` "" without a health check. `ports` are TCP ports as (in the
-    container, host's address, host's port). `env` is redacted, `command` too.
+    container, host's address, host's port). `image` is the name that was asked for, `image_id` what it led to. `env` is redacted, `command` too.
     """
 
     id: str
@@ -48,6 +48,7 @@ class Container:
     number: int
     oneoff: bool
     image: str
+    image_id: str
     command: str
     state: str
     health: str
@@ -129,6 +130,7 @@ def read_container(told: dict[str, Any]) -> Container:
         number=int(number) if number.isdecimal() else 1,
         oneoff=str(labels.get(LABEL + "oneoff", "")).lower() == "true",
         image=str(config.get("Image", "")),
+        image_id=str(told.get("Image", "")),
         command=redact(shlex.join(words)),
         state=str(state.get("Status", "")),
         health=str(_dict(state.get("Health")).get("Status", "")).replace("none", ""),

@@ -56,6 +56,7 @@ class Box:
     number: int = 1
     name: str = ""
     image: str = "local/image:1"
+    image_id: str = "sha256:" + "0" * 64
     command: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     state: str = "running"
@@ -105,6 +106,7 @@ class Box:
             "Id": self.id,
             "Name": f"/{self.name}",
             "Created": self.created,
+            "Image": self.image_id,
             "Path": path,
             "Args": arguments,
             "State": state,
