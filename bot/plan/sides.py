@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Literal
 
 from bot.livekit.words import listed, quote
 from bot.plan.values import FileEdit
+from bot.runbook import document as doc
+from bot.runbook.inputs import fill
 from bot.source.diff_edit import unified
+from bot.source.edit import Want
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from bot.evidence.project import Project
     from bot.livekit.names import Names
     from bot.livekit.seen import Seen, Verdict
     from bot.livekit.setup import Dispatcher, WorkerSetup
-    from bot.source.edit import Edited, Want
+    from bot.source.edit import Edited
 
 Side = Literal["worker", "token"]
 
@@ -40,6 +43,14 @@ class SideResult:
         return any(one.outcome == "edit" for one in self.files)
 
 
+def want(body: doc.Worker | doc.Token, inputs: Mapping[str, str]) -> Want:
+    """What such a patch asks of a source file."""
+    if isinstance(body, doc.Token):
+        return Want(dispatch=fill(body.dispatch, inputs))
+    name = fill(body.name, inputs) if body.name is not None else None
+    return Want(name=name, load=body.load, job_type=body.job_type)
+
+
 def told(file: str, raw: bytes, edited: Edited, plain: Callable[[str], str]) -> FileEdit:
     """An edit as it may be shown and kept: hashes and a redacted diff."""
     changed = edited.outcome == "edit"
@@ -59,7 +70,7 @@ def sources(projects: Iterable[Project], side: Side) -> Iterator[tuple[Project, 
 
 
 def worker_side(
-    projects: Sequence[Project], names: Names, want: Want, given: str, plain: Callable[[str], str]
+    projects: Sequence[Project], names: Names, wanted: Want, given: str, plain: Callable[[str], str]
 ) -> SideResult:
     """The worker's source, brought to what is wanted.
 
@@ -69,10 +80,10 @@ def worker_side(
     at_hand = [(project, path) for project, path in sources(projects, "worker") if not given or _same(path, given)]
     running = names.running
     if not at_hand:
-        if want.name is not None and running == (want.name,):
-            return SideResult(agrees=f"the worker runs as {quote(want.name)} already")
-        what = f"the worker has to be named {quote(want.name)}" if want.name else "the worker must have no name"
-        what = what if want.name is not None else "the worker's load function has to be changed"
+        if wanted.name is not None and running == (wanted.name,):
+            return SideResult(agrees=f"the worker runs as {quote(wanted.name)} already")
+        what = f"the worker has to be named {quote(wanted.name)}" if wanted.name else "the worker must have no name"
+        what = what if wanted.name is not None else "the worker's load function has to be changed"
         return SideResult(refused=f"the worker's source is not at hand (give it with --project DIR); there {what}")
     mine = _meant(at_hand, running)
     if len(mine) > 1 and len({worker.agent_name for _, path in mine for worker in _workers(projects, path)}) > 1:
@@ -83,13 +94,13 @@ def worker_side(
     files, left = [], []
     for project, path in mine:
         workers = list(_workers(projects, path))
-        elsewhere = _elsewhere(workers, running) if want.name is not None else ""
-        if elsewhere and running == (want.name,):
+        elsewhere = _elsewhere(workers, running) if wanted.name is not None else ""
+        if elsewhere and running == (wanted.name,):
             left.append(f"{path}: {elsewhere}; it runs as wanted, so the source is left as it is")
             continue
         if elsewhere:
             return SideResult(refused=f"{elsewhere}; change it there", left=tuple(left))
-        files.append(told(path, project.raws[path], project.edit(path, want), plain))
+        files.append(told(path, project.raws[path], project.edit(path, wanted), plain))
     refusal = _refusal(files)
     agrees = "" if any(one.outcome == "edit" for one in files) else "the worker's source says so already"
     return SideResult(tuple(files), refusal, "" if refusal else agrees, tuple(left))
@@ -127,7 +138,7 @@ def token_side(
     projects: Sequence[Project],
     seen: Seen,
     row: Verdict | None,
-    want: Want,
+    wanted: Want,
     odd: str,
     given: str,
     plain: Callable[[str], str],
@@ -137,7 +148,7 @@ def token_side(
     Without their source the claims of the token at hand, or what the room's join asked for, must agree already. `odd` is
     the name that is asked for by mistake: places that ask for another one are meant so, and are left as they are.
     """
-    agent = want.dispatch or ""
+    agent = wanted.dispatch or ""
     at_hand = [(project, path) for project, path in sources(projects, "token") if not given or _same(path, given)]
     asked = _asked(seen, row)
     if not at_hand:
@@ -164,7 +175,7 @@ def token_side(
             return SideResult(
                 refused=f"several places make tokens without a dispatch ({', '.join(silent)}); say which is meant with --input token_source=FILE"
             )
-        files.append(told(path, project.raws[path], project.edit(path, want), plain))
+        files.append(told(path, project.raws[path], project.edit(path, wanted), plain))
     refusal = _refusal(files)
     agrees = "" if any(one.outcome == "edit" for one in files) else "the places that make tokens say so already"
     if not refusal and agrees and asked is not None and set(asked) != ({agent} - {""}):

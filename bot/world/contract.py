@@ -65,7 +65,7 @@ class World(Protocol):
 
         Its environment is PATH, HOME and LANG, the way to the engine, and what the command sets: no key or secret of
         ours. After `seconds`, or once `stop` is set, everything that it started is ended, also what left its process
-        group.
+        group. Unreachable of kind "lost": it was started, and how it ended is not known.
         """
 
     def log(self, role: Role, since_ns: int) -> Iterator[Line]:

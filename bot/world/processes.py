@@ -60,7 +60,7 @@ class Processes:
 
         `environment` is all that it gets. What it leaves running when it ends by itself goes on, unheard; after
         `seconds`, once `stop` is set, or when `tell` raises, everything it started is ended: SIGTERM, then SIGKILL.
-        Raises Unreachable when it cannot be started, and when it cannot be told how it ended.
+        Raises Unreachable when it cannot be started, and (of kind "lost") when it cannot be told how it ended.
         """
         order = json.dumps({"argv": list(argv), "cwd": cwd, "environment": dict(environment)}).encode()
         with ExitStack() as opened:
