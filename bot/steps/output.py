@@ -26,6 +26,7 @@ class Output:
     def __init__(self, doing: Doing, name: str, redactor: Redactor) -> None:
         self.trouble = ""
         self.last = ""  # the last line with something in it
+        self.head: list[str] = []  # the lines that were told
         self._tell, self._stream = doing.tell, redactor.stream()
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._stored = self._lines = 0
@@ -82,6 +83,7 @@ class Output:
         self._lines += 1
         if self._lines <= SHOWN:
             self._tell(line)
+            self.head.append(line)
         elif self._lines == SHOWN + 1:
             self._tell(f"… the rest of the output is in {self.path}")
 

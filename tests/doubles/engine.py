@@ -29,7 +29,7 @@ from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 PIECE = 16384  # Docker splits longer lines
 PIECES = {"stdout": 1, "stderr": 2, "engine": 3}
@@ -176,6 +176,7 @@ class Engine:
         self.refusal: tuple[int, str] | None = None  # answered to everything but its version
         self.cut_after: int | None = None  # bytes of a log, then the connection breaks
         self.chunk: int | None = None  # bytes of a log that are sent at once
+        self.command: Callable[[dict[str, Any]], dict[str, Any]] | None = None  # what `docker` does (docker_cli.py)
         self.host = ""
         self.socket = ""
         self._tcp, self._tls = tcp, tls
@@ -310,6 +311,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+    def do_POST(self) -> None:
+        """Docker's own program is a double, too: it tells what it was called with, and is told what to do."""
+        told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        assert self.server.engine.command is not None
+        self._json(HTTPStatus.OK, self.server.engine.command(told))
 
     def do_GET(self) -> None:
         engine = self.server.engine
