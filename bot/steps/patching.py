@@ -54,7 +54,7 @@ class Patching:
                 write_all(changes)
         except FletcherError as problem:
             return outcome("failed", str(problem))
-        names = ", ".join(path for path, *_ in memory.files)
+        names = ", ".join(path for path, *_ in memory.files) or "what was to be patched"
         return outcome("done", f"patched {names}" if changes else f"{names} had been patched already")
 
     def settled(self, task: Task, memory: Memory, doing: Doing) -> bool | None:  # noqa: ARG002  # every kind's form
@@ -81,6 +81,12 @@ class Patching:
             return None
         says = "; ".join([*([f"{', '.join(done)} as before"] if done else []), *left])
         return Outcome(state="failed" if left else "done", says=says, began_ns=began, ended_ns=doing.world.now())
+
+
+def read(task: Task, file: str) -> tuple[Path, bytes]:
+    """A file of the project with its bytes, for a patch that was not planned. Raises Unreachable when it cannot be read."""
+    path = Path(task.folder) / file
+    return path, _bytes(path)
 
 
 def place(task: Task, edit: FileEdit) -> Path:
