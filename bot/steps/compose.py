@@ -197,8 +197,20 @@ def _looked_at(
             f"docker compose found nothing to change: the container of {_listed(services)} is the one that ran before"
         )
     else:
-        says = f"{_listed(services)} runs anew"
+        says = f"{_listed(services)} runs anew" + _otherwise(before, now)
     return Outcome(state=state, says=says, began_ns=began, ended_ns=doing.world.now(), output=ran.output, facts=facts)  # type: ignore[arg-type]  # one of its words
+
+
+def _otherwise(before: list[Instance], now: tuple[Instance, ...]) -> str:
+    """What to say of services that are set up in another way than before: then not only what was patched is new."""
+    was = {(i.service, i.config) for i in before if i.config}
+    names = dict.fromkeys(i.service for i in now if i.config and was and (i.service, i.config) not in was)
+    if not names:
+        return ""
+    return (
+        f", and {', '.join(names)} is set up otherwise than before: the compose file or the project's .env has changed since, "
+        "or it was started with variables in the environment that Fletcher does not have"
+    )
 
 
 def _facts(before: list[Instance], now: tuple[Instance, ...]) -> dict[str, str]:

@@ -39,7 +39,10 @@ class Ended:
 
 
 class Instance(NamedTuple):
-    """One container of a compose service: `image` is the id of its image, `state` Docker's word, such as running."""
+    """One container of a compose service: `image` is the id of its image, `state` Docker's word, such as running.
+
+    `config` is compose's own hash of how the service is set up, "" where it is not known.
+    """
 
     service: str
     name: str
@@ -49,6 +52,7 @@ class Instance(NamedTuple):
     started_ns: int
     state: str
     exit_code: int
+    config: str = ""
 
 
 class World(Protocol):

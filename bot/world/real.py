@@ -112,7 +112,7 @@ class RealWorld:
             project = self._target.compose_project or self._attached(engine).project
             return tuple(
                 Instance(
-                    c.service, c.name, c.id, c.image_id, int((c.created or 0) * 1e9), int((c.started or 0) * 1e9), c.state, c.exit_code
+                    c.service, c.name, c.id, c.image_id, int((c.created or 0) * 1e9), int((c.started or 0) * 1e9), c.state, c.exit_code, c.config_hash,
                 )
                 for c in engine.containers(project)
                 if c.service in services and not c.oneoff

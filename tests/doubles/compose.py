@@ -24,6 +24,7 @@ class Compose:
         self.first: dict[str, Callable[[], None]] = {}
         self.changes = True  # whether a build makes another image
         self.starts = ("running", 0)  # how a new container is, with its exit code
+        self.config_hash = ""  # of what a new container is made
         self._images = 0
         engine.command = self._called
 
@@ -51,7 +52,7 @@ class Compose:
             image = f"sha256:new{self._images}" if self._images else box.image_id
             if word == "up" and image != box.image_id:
                 self.engine.recreate(
-                    box, image_id=image, created=now, started=now, state=state, exit_code=code
+                    box, image_id=image, config_hash=self.config_hash, created=now, started=now, state=state, exit_code=code
                 )  # fmt: skip
             elif word == "restart":
                 box.started, box.state, box.exit_code = now, state, code

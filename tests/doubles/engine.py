@@ -70,6 +70,7 @@ class Box:
     log_driver: str = "json-file"
     tty: bool = False
     oneoff: bool = False
+    config_hash: str = ""
     working_dir: str = "/srv/demo"
     config_files: tuple[str, ...] = ("/srv/demo/docker-compose.yml",)
     mounts: tuple[tuple[str, str], ...] = ()
@@ -140,6 +141,7 @@ class Box:
             label + "service": self.service,
             label + "container-number": str(self.number),
             label + "oneoff": str(self.oneoff),
+            label + "config-hash": self.config_hash,
             label + "project.working_dir": self.working_dir,
             label + "project.config_files": ",".join(self.config_files),
         }

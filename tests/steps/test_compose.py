@@ -193,6 +193,14 @@ def test_a_run_that_is_stopped_replaces_nothing(at: Bench, docker: Compose) -> N
     assert docker.words == ["build voice-agent"]
 
 
+def test_a_service_that_is_set_up_otherwise_is_told(at: Bench, docker: Compose, engine: Engine) -> None:
+    """As when it was started from a shell that had more in its environment."""
+    engine.boxes[0].config_hash = docker.config_hash = "a"
+    assert perform(step(at), at)[0].says == "voice-agent runs anew"
+    docker.config_hash = "b"
+    assert "voice-agent is set up otherwise than before" in perform(step(at), at)[0].says
+
+
 def test_a_variable_that_is_missing_stops_it(at: Bench, docker: Compose) -> None:
     """A container without it would be another one than runs now."""
     docker.says["build"] = (
