@@ -28,6 +28,7 @@ _RESTART: Final = ("docker", "compose", "restart")
 _LEAST: Final = 30.0  # seconds for `up` behind a build that took nearly all the time
 #: docker compose, of a variable that its file takes from the environment: it goes on with "" in its place.
 _UNSET: Final = re.compile(r'The \\?"(\w+)\\?" variable is not set')
+_HASH: Final = re.compile(r"^(\S+) (\S+)$", re.MULTILINE)  # docker compose config --hash
 
 
 class Compose:
@@ -71,7 +72,7 @@ class Compose:
             output.say(f"$ {' '.join(command.argv)}")
             if builds:
                 ran = into(output, _with(command, "build", *services), doing, task.step.timeout)
-                if why := _stops(ran, "the build", task, output, doing):
+                if why := _stops(ran, task, before, output, doing):
                     return _failed(why, ran, services, before, doing, began)
                 replaced = doing.world.now()
                 left = max(_LEAST, task.step.timeout - (replaced - began) / 1e9)
@@ -115,20 +116,28 @@ def _finished(task: Task, before: list[Instance], now: tuple[Instance, ...]) -> 
     return new and {i.service for i in now} == set(services_of(task))
 
 
-def _stops(ran: Ran, what: str, task: Task, output: Output, doing: Doing) -> str:
+def _stops(ran: Ran, task: Task, before: list[Instance], output: Output, doing: Doing) -> str:
     """Why nothing may be replaced after a build; "" when it may."""
     if not ran.good:
-        return f"{what} {ran.told(task.step.timeout)}"
+        return f"the build {ran.told(task.step.timeout)}"
     if doing.stop.is_set():
         return "the run was stopped after the build"
-    unset = dict.fromkeys(name for line in output.head for name in _UNSET.findall(line))
-    if unset:
-        names = ", ".join(unset)
-        return (
-            f"the compose file takes {names} from the environment, where Fletcher has none, and a container without it may "
-            f"not work: write it into the project's .env (`{next(iter(unset))}=` where it is to be empty)"
-        )
-    return ""
+    unset = list(dict.fromkeys(name for line in output.head for name in _UNSET.findall(line)))
+    if not unset or _as_before(task, before, doing):
+        return ""
+    return (
+        f"the compose file takes {', '.join(unset)} from the environment, where Fletcher has none, and the service would be "
+        f"set up otherwise than it runs: write it into the project's .env (`{unset[0]}=` where it is to be empty)"
+    )
+
+
+def _as_before(task: Task, before: list[Instance], doing: Doing) -> bool:
+    """Whether compose would set the services up as those are that run: what is missing is another's, or always was."""
+    said = bytearray()
+    command = _with(_command(task), "config", "--hash", ",".join(services_of(task)))
+    doing.world.run(command, seconds=_LEAST, tell=said.extend, stop=doing.stop)
+    found = dict(_HASH.findall(said.decode("utf-8", "replace")))
+    return bool(before) and all(i.config and found.get(i.service) == i.config for i in before)
 
 
 def _failed(

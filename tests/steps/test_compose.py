@@ -201,16 +201,30 @@ def test_a_service_that_is_set_up_otherwise_is_told(at: Bench, docker: Compose, 
     assert "voice-agent is set up otherwise than before" in perform(step(at), at)[0].says
 
 
-def test_a_variable_that_is_missing_stops_it(at: Bench, docker: Compose) -> None:
-    """A container without it would be another one than runs now."""
-    docker.says["build"] = (
-        'time="2026-03-12T07:00:00Z" level=warning msg="The \\"LIVEKIT_API_SECRET\\" variable is not set. Defaulting to a blank string."'
-    )
+UNSET = 'level=warning msg="The \\"LIVEKIT_API_SECRET\\" variable is not set. Defaulting to a blank string."'
+
+
+@pytest.mark.parametrize(("runs", "would"), [("a" * 64, "b" * 64), ("", "b" * 64), ("a" * 64, "")])
+def test_a_variable_that_is_missing_stops_it(at: Bench, docker: Compose, engine: Engine, runs: str, would: str) -> None:
+    """A container without it would be another one than runs now, or nobody knows."""
+    docker.says["build"] = docker.says["config"] = UNSET
+    engine.boxes[0].config_hash = runs
+    if would:
+        docker.says["config"] += f"\nvoice-agent {would}"
     outcome, _ = perform(step(at), at)
     assert outcome.state == "failed"
     assert "write it into the project's .env (`LIVEKIT_API_SECRET=` where it is to be empty)" in outcome.says
     assert outcome.says.endswith("is untouched and runs on")
-    assert docker.words == ["build voice-agent"]
+    assert docker.words == ["build voice-agent", "config --hash voice-agent"]
+
+
+def test_a_variable_that_is_missing_elsewhere_is_none_of_its_business(
+    at: Bench, docker: Compose, engine: Engine
+) -> None:
+    """Compose warns of the whole file; the service would be what it is."""
+    docker.says["build"], docker.says["config"] = UNSET, f"{UNSET}\nvoice-agent {'a' * 64}"
+    engine.boxes[0].config_hash = docker.config_hash = "a" * 64
+    assert perform(step(at), at)[0].state == "done"
 
 
 def test_it_is_undone_by_the_same_command(at: Bench, docker: Compose) -> None:
