@@ -135,23 +135,26 @@ class _Warden:
         while not self._childless():
             spent, family = time.monotonic() - begun, self._family()
             if spent > _GRACE + _LAST:
-                return sorted(family)
+                return family
             for pid in family:
                 if spent > _GRACE:
                     _send(pid, signal.SIGKILL)
                 elif pid not in told:
                     _send(pid, signal.SIGTERM)
                     _send(pid, signal.SIGCONT)  # one that is stopped hears nothing
-            told |= family
+            told.update(family)
             ready, _, _ = select.select([self._woken], [], [], 0.02)
             if ready:
                 os.read(self._woken, 1 << 12)
         return []
 
-    def _family(self) -> set[int]:
-        """Everything below this process; a process group is told by its negative number."""
+    def _family(self) -> list[int]:
+        """Everything below this process, parents first: one whose child is ended must not go on to its next command.
+
+        A process group is told by its negative number.
+        """
         if not _LINUX:
-            return {-self._program}
+            return [-self._program]
         children: dict[int, list[int]] = {}
         for name in os.listdir("/proc"):  # noqa: PTH208  # as below
             if name.isdecimal():
@@ -159,12 +162,10 @@ class _Warden:
                     state, parent = _stat(int(name))
                     if state not in {"Z", "X"}:
                         children.setdefault(parent, []).append(int(name))
-        found, at = set[int](), [os.getpid()]
-        while at:
-            below = children.pop(at.pop(), [])
-            found.update(below)
-            at += below
-        return found
+        found = [os.getpid()]
+        for pid in found:  # which grows meanwhile
+            found += children.pop(pid, [])
+        return found[1:]
 
 
 def _stat(pid: int) -> tuple[str, int]:

@@ -95,7 +95,7 @@ def test_a_timeout_ends_everything_and_keeps_what_was_said(at: Bench) -> None:
         assert outcome.state == "failed"
         assert outcome.says == "run was ended after 0.3 s, with everything that it had started"
         assert not alive(mark)
-    assert at.stored(outcome.output) == b"begun\n"
+    assert at.stored(outcome.output).startswith(b"begun\n")
 
 
 def test_a_run_that_is_stopped_ends_it(at: Bench) -> None:

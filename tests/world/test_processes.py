@@ -98,6 +98,14 @@ def test_what_it_leaves_running_goes_on_and_holds_nobody(processes: Processes) -
         assert len(alive(mark)) == 1
 
 
+def test_what_is_ended_does_not_go_on_to_its_next_command(processes: Processes, tmp_path: Path) -> None:
+    """A script is ended before what it waits for."""
+    for _ in range(5):
+        ended, _ = run(processes, "sh", "-c", "sleep 60; touch next", seconds=0.05, cwd=str(tmp_path))
+        assert ended == Ended(None, "timeout")
+    assert not list(tmp_path.iterdir())
+
+
 def test_when_telling_fails_everything_is_ended(processes: Processes) -> None:
     """Such as on a full disk; the error is the caller's."""
 
