@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Literal
 from bot.livekit.words import listed, quote
 from bot.plan.asked import asked_for, backends
 from bot.plan.values import FileEdit
+from bot.runbook import document as doc
+from bot.runbook.inputs import fill
 from bot.source.diff_edit import unified
 from bot.source.edit import Want
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from bot.evidence.project import Project
     from bot.livekit.seen import Seen, Verdict
@@ -41,6 +43,14 @@ class SideResult:
         return any(one.outcome == "edit" for one in self.files)
 
 
+def want(body: doc.Worker | doc.Token, inputs: Mapping[str, str]) -> Want:
+    """What such a patch asks of a source file."""
+    if isinstance(body, doc.Token):
+        return Want(dispatch=fill(body.dispatch, inputs))
+    name = fill(body.name, inputs) if body.name is not None else None
+    return Want(name=name, load=body.load, job_type=body.job_type)
+
+
 def told(file: str, raw: bytes, edited: Edited) -> FileEdit:
     """An edit as it is kept: hashes and a diff, and nothing else of the file."""
     changed = edited.outcome == "edit"
@@ -60,7 +70,7 @@ def sources(projects: Iterable[Project], side: Side) -> Iterator[tuple[Project, 
 
 
 def worker_side(
-    projects: Sequence[Project], running: tuple[str, ...], want: Want, given: str, near: Callable[[str], str]
+    projects: Sequence[Project], running: tuple[str, ...], wanted: Want, given: str, near: Callable[[str], str]
 ) -> SideResult:
     """The worker's source, brought to what is wanted.
 
@@ -71,12 +81,12 @@ def worker_side(
     if not at_hand and given:
         return SideResult(refused=_not_among(projects, "worker", given))
     if not at_hand:
-        if want.name is not None and running == (want.name,) and replace(want, name=None) == Want():
-            return SideResult(agrees=f"the worker runs as {quote(want.name)} already")
+        if wanted.name is not None and running == (wanted.name,) and replace(wanted, name=None) == Want():
+            return SideResult(agrees=f"the worker runs as {quote(wanted.name)} already")
         return SideResult(
-            refused=f"the worker's source is not at hand (give it with --project DIR); there {_to_do(want)}"
+            refused=f"the worker's source is not at hand (give it with --project DIR); there {_to_do(wanted)}"
         )
-    others = "" if given or want.name is not None else _another(at_hand, running)
+    others = "" if given or wanted.name is not None else _another(at_hand, running)
     if others:
         return SideResult(refused=others)
     mine = _meant(at_hand, running)
@@ -88,17 +98,17 @@ def worker_side(
     files, left = [], []
     for project, path in mine:
         workers = list(_workers(projects, path))
-        elsewhere = _elsewhere(workers, running) if want.name is not None else ""
-        if elsewhere and running == (want.name,):
+        elsewhere = _elsewhere(workers, running) if wanted.name is not None else ""
+        if elsewhere and running == (wanted.name,):
             left.append(f"{near(path)}: {elsewhere}; it runs as wanted, so the name in the source is left as it is")
-            rest = replace(want, name=None)
+            rest = replace(wanted, name=None)
             if rest == Want():
                 continue
             files.append(told(near(path), project.raws[path], project.edit(path, rest)))
             continue
         if elsewhere:
             return SideResult(refused=f"{elsewhere}; change it there", left=tuple(left))
-        files.append(told(near(path), project.raws[path], project.edit(path, want)))
+        files.append(told(near(path), project.raws[path], project.edit(path, wanted)))
     refusal = _refusal(files)
     agrees = "" if any(one.outcome == "edit" for one in files) else "the worker's source says so already"
     return SideResult(tuple(files), refusal, "" if refusal else agrees, tuple(left))
@@ -167,7 +177,7 @@ def token_side(
     projects: Sequence[Project],
     seen: Seen,
     row: Verdict | None,
-    want: Want,
+    wanted: Want,
     odd: str,
     given: str,
     near: Callable[[str], str],
@@ -177,7 +187,7 @@ def token_side(
     Without their source the claims of the token at hand, or what the room's join asked for, must agree already. `odd` is
     the name that is asked for by mistake: places that ask for another one are meant so, and are left as they are.
     """
-    agent = want.dispatch or ""
+    agent = wanted.dispatch or ""
     at_hand = [(project, path) for project, path in sources(projects, "token") if not given or _same(path, given)]
     if not at_hand and given:
         return SideResult(refused=_not_among(projects, "token", given))
@@ -208,7 +218,7 @@ def token_side(
             return SideResult(
                 refused=f"several places make tokens without a dispatch ({', '.join(map(near, silent))}); say which is meant with --input token_source=FILE"
             )
-        files.append(told(near(path), project.raws[path], project.edit(path, want)))
+        files.append(told(near(path), project.raws[path], project.edit(path, wanted)))
     refusal = _refusal(files)
     agrees = "" if any(one.outcome == "edit" for one in files) else "the places that make tokens say so already"
     if not refusal and agrees and asked is not None and set(asked) != ({agent} - {""}):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bot.errors import Unreachable
 from bot.livekit.seen import ApiParticipant, ApiRoom, ApiSeen, Machine
 from bot.livekit.setup import Place
-from bot.world.contract import Ended, Line
+from bot.world.contract import Ended, Instance, Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,6 +95,9 @@ class StagedWorld:
 
     def machines(self, role: Role) -> tuple[Machine, ...]:
         return tuple(self.containers) if role == "agent" else ()
+
+    def instances(self, services: tuple[str, ...]) -> tuple[Instance, ...]:  # noqa: ARG002
+        return ()
 
     def api(self, rooms: tuple[str, ...] | None) -> ApiSeen:
         if self.api_fails:
