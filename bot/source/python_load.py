@@ -56,13 +56,16 @@ def _number(home: PythonModule, node: Node) -> float | None:
     value = home.value(node)
     if not isinstance(value, Lit) or not isinstance(value.value, float):
         return None
-    names = {home.written(inner) for inner in walk(node) if inner.type == "identifier"}
-    if any(inner.type in _HELD for inner in walk(node)) or names & _changed(home):
+    parts = list(walk(node))
+    if any(part.type in _HELD for part in parts) or not all(_is_fixed(home, part) for part in parts):
         return None
     return value.value
 
 
-def _changed(home: PythonModule) -> set[str]:
-    """The names that a function sets outside of itself."""
+def _is_fixed(home: PythonModule, part: Node) -> bool:
+    """Whether a name stands for one thing for good: it is set once, and no function sets it from within."""
+    if part.type != "identifier":
+        return True
     listed = home.nodes("global_statement", "nonlocal_statement")
-    return {home.written(child) for node in listed for child in node.named_children}
+    changed = {home.written(child) for node in listed for child in node.named_children}
+    return len(home.scopes.find(home.written(part), part)) <= 1 and home.written(part) not in changed

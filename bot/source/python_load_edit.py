@@ -26,8 +26,8 @@ _WHAT = "the `load_fnc`"
 def load_part(draft: Draft, several: list[Site], want: str, around: Surroundings) -> None:
     """Have the workers report no load, or take such an override away: one number is one, whichever it is."""
     owners: list[Node] = []
-    for one in several:
-        value, found = option(one, "load_fnc", _WHAT)
+    read = [(one, *option(one, "load_fnc", _WHAT)) for one in several]
+    for one, value, found in read:
         loads = [load for load in each(value) if not is_unset(load)]
         if any(number_of(load) is None for load in loads):
             _refuse_logic(draft, one, found, want)
@@ -37,7 +37,8 @@ def load_part(draft: Draft, several: list[Site], want: str, around: Surroundings
             elif not loads:
                 owners.append(_owner(draft, one, found))
             elif not is_zero(value):
-                owners += _zeroed(draft, one, found, value)
+                slots = [draft.holder(entry, _WHAT) for _, _, listed in read for entry in listed]
+                owners += _zeroed(draft, one, found, value, slots)
     if owners:
         put_zero(draft, list({node.start_byte: node for node in owners}.values()), around)
 
@@ -63,8 +64,11 @@ def _owner(draft: Draft, one: Site, found: list[Entry]) -> Node:
     return listed
 
 
-def _zeroed(draft: Draft, one: Site, found: list[Entry], value: Value) -> list[Node]:
-    """Write 0 where the numbers are written; the places are given that need a function of their own."""
+def _zeroed(draft: Draft, one: Site, found: list[Entry], value: Value, slots: list[Node]) -> list[Node]:
+    """Write 0 where the numbers are written; the places are given that need a function of their own.
+
+    `slots` are the arguments, pairs and assignments that set the load of any worker of the file.
+    """
     holders = [draft.holder(entry, _WHAT) for entry in found]
     owners: list[Node] = []
     chosen = False
@@ -77,7 +81,7 @@ def _zeroed(draft: Draft, one: Site, found: list[Entry], value: Value) -> list[N
         if len(loads) < len(given):
             chosen = True
             owners.append(node)
-        elif not all(_is_only_here(draft, load, holders) for load in loads if number_of(load) != 0):
+        elif not all(_is_only_here(draft, load, slots) for load in loads if number_of(load) != 0):
             owners.append(node)
         else:
             _write_zero(draft, loads)
@@ -109,11 +113,11 @@ def _bare(node: Node) -> Node:
     return _bare(node.named_children[0]) if node.type == "parenthesized_expression" else node
 
 
-def _is_only_here(draft: Draft, load: Value, holders: list[Node]) -> bool:
+def _is_only_here(draft: Draft, load: Value, slots: list[Node]) -> bool:
     """Whether the function that gives a load is written in the option itself, or used for nothing else."""
     if not isinstance(load, Local) or load.home is not draft.module or load.node is None:
         return False
-    if any(_holds(holder, load.node) for holder in holders):
+    if any(_holds(slot, load.node) for slot in slots):
         return True
     named = load.node.child_by_field_name("name")
     if named is None and load.node.parent is not None and load.node.parent.type == "assignment":
@@ -122,7 +126,7 @@ def _is_only_here(draft: Draft, load: Value, holders: list[Node]) -> bool:
         return False
     name = draft.module.written(named)
     uses = [use for use in draft.module.nodes("identifier") if draft.module.written(use) == name and use != named]
-    return all(any(_holds(holder, use) for holder in holders) for use in uses)
+    return all(any(_holds(slot, use) for slot in slots) for use in uses)
 
 
 def _holds(outer: Node, inner: Node) -> bool:
