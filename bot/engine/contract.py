@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from bot.engine.values import Decision, Event, Looked, Order, Proof, Run
+    from bot.plan.values import Checked
     from bot.policy import Policy
     from bot.redact import Redactor
-    from bot.runbook.document import AnyBlock, Runbook
+    from bot.runbook.document import AnyBlock, Check, Input, Runbook, Verify
     from bot.steps.contract import Doing, Kind
     from bot.world.contract import World
 
@@ -51,10 +52,14 @@ class Herald(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Everything outside the engine, so that a demo and tests bring their own. `kind` finds what carries out a block."""
+    """Everything outside the engine, so that a demo and tests bring their own.
+
+    `kind` finds what carries out a block; `ask` runs the script of a check and says what it came to.
+    """
 
     eyes: Eyes
     make_world: Callable[[Order], World]
     kind: Callable[[AnyBlock], Kind]
+    ask: Callable[[Check | Verify, Mapping[str, str], Iterable[Input], str, Doing], Checked]
     prover: Prover
     policy: Policy | None = None

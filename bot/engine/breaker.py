@@ -1,0 +1,52 @@
+"""The loop breaker: what keeps a fix from being made again and again. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.engine.rows import Before
+    from bot.plan.values import Plan
+    from bot.runbook.document import Policy
+
+BACK: Final = 86_400.0  # seconds that are looked back at
+_SOON: Final = 3600.0  # seconds in which a fix that was proven and is needed again did not hold
+_UNDONE: Final = frozenset({"rolled-back", "rollback-failed"})
+
+
+def fix_of(plan: Plan) -> str:
+    """What a plan does, as a hash: the same edits of the same files and the same commands have the same."""
+    told = (
+        plan.runbook, plan.target, plan.remedy, plan.agent,
+        [(step.name, [(f.file, f.before, f.after) for f in step.files], step.command) for step in plan.steps],
+    )  # fmt: skip
+    return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()
+
+
+def stops(policy: Policy, runbook: str, fix: str, before: Sequence[Before], now: float) -> str:
+    """Why it is not done now, "" when it may be; `before` is what acted on this target, the newest first."""
+    own = [one for one in before if one.runbook == runbook]
+    held_not = [one for one in own if one.fix == fix and _did_not_hold(one, now)]
+    if len(held_not) >= 2:
+        runs = ", ".join(one.id for one in held_not[:2])
+        return (
+            f"STOPPED: the same fix was made twice in a day and did not hold (runs {runs}). Making it again would not help: "
+            "the cause is another one, or something takes the fix back. Look for it by hand"
+        )
+    if policy.cooldown is not None and own and now - own[0].acted_at < policy.cooldown:
+        left = policy.cooldown - (now - own[0].acted_at)
+        return f"run {own[0].id} did this {now - own[0].acted_at:.0f} s ago; the runbook asks to wait {policy.cooldown:g} s, which are over in {left:.0f} s"
+    limit = policy.limit
+    if limit is not None and sum(now - one.acted_at < limit.within for one in own) >= limit.times:
+        return f"it was done {limit.times} times in the last {limit.within:g} s, which is the runbook's limit"
+    return ""
+
+
+def _did_not_hold(one: Before, now: float) -> bool:
+    """Whether it was taken back, or was proven and is needed again so soon."""
+    return one.state in _UNDONE or (one.state == "fixed" and now - one.acted_at < _SOON)

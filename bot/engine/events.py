@@ -1,0 +1,55 @@
+"""What happens in a run, as lines of a file that any process can follow while another one writes it."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from bot.engine.values import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+NAME: Final = "events.jsonl"
+_MOST: Final = 50_000_000  # bytes; what a step prints beyond it is only in the step's own output
+_PAUSE: Final = 0.05  # seconds between two looks at the file
+
+
+def write(folder: Path, event: Event) -> None:
+    """Add one event; whole lines only, whoever writes at the same time."""
+    descriptor = os.open(folder / NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        if event.kind != "line" or os.fstat(descriptor).st_size < _MOST:
+            os.write(descriptor, msgspec.json.encode(event) + b"\n")
+    finally:
+        os.close(descriptor)
+
+
+def read(folder: Path, over: Callable[[], bool]) -> Iterator[Event]:
+    """Every event from the first on, waiting for more until `over` says that no more will come."""
+    path, offset, rest = folder / NAME, 0, b""
+    while True:
+        last = over()
+        raw = _from(path, offset)
+        offset += len(raw)
+        *lines, rest = (rest + raw).split(b"\n")
+        for line in lines:
+            if line:  # a line that a power cut left half written is followed by nothing that it belongs to
+                yield msgspec.json.decode(line, type=Event)
+        if last:
+            return
+        if not raw:
+            time.sleep(_PAUSE)
+
+
+def _from(path: Path, offset: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read()
+    except FileNotFoundError:
+        return b""

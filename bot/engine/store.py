@@ -1,0 +1,124 @@
+"""The store: one transaction for each change, with its audit rows in it; heads and events are written after it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+import sqlalchemy as sa
+
+from bot.engine import audit, events, rows
+from bot.engine import tables as t
+from bot.engine.audit import Entry, Head
+from bot.engine.database import Database
+from bot.engine.values import Event
+from bot.redact import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+    from bot.engine.home import Home
+    from bot.engine.values import Person, Run, RunState, StepState
+
+
+class Change:
+    """One change of the store; what it tells is told once it is written down."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.c = connection
+        self.now = time.time()
+        self.told: list[tuple[str, Event]] = []
+        self.head: Head | None = None
+
+    def audit(
+        self,
+        run: str,
+        who: Person,
+        what: str,
+        *,
+        digest: str = "",
+        decision: str = "",
+        outcome: str = "",
+        reference: str = "",
+    ) -> None:
+        """Add a row to the audit."""
+        entry = Entry(
+            at=self.now, run=run, person=who.name, door=who.door, what=redact(what), digest=digest, decision=decision,
+            outcome=redact(outcome), reference=reference,
+        )  # fmt: skip
+        if self.head is None:
+            last = self.c.execute(
+                sa.select(t.audit.c.seq, t.audit.c.hash).order_by(t.audit.c.seq.desc()).limit(1)
+            ).one_or_none()
+            self.head = Head(*last) if last is not None else None
+        row = audit.chained(entry, self.head)
+        self.c.execute(
+            sa.insert(t.audit).values(seq=row.seq, run=run, entry=rows.text(entry), before=row.before, hash=row.hash)
+        )
+        self.head = Head(row.seq, row.hash)
+
+    def go(self, run: str, state: RunState, *says: str) -> bool:
+        """Bring a run into a state and tell it; whether it was in another one."""
+        moved = rows.go(self.c, run, state, self.now, *says)
+        if moved:
+            self.tell(run, Event(kind="run", at=self.now, state=state, text=" ".join(says)))
+        return moved
+
+    def step(self, run: str, name: str, state: StepState, says: str | None = None) -> None:
+        """Bring a step into a state and tell it."""
+        rows.step(self.c, run, name, state, says)
+        self.tell(run, Event(kind="step", at=self.now, step=name, state=state, text=says or ""))
+
+    def tell(self, run: str, event: Event) -> None:
+        """Tell something once this change is written down."""
+        self.told.append((run, event))
+
+
+class Store:
+    """The store of one FLETCHER_HOME. Every method raises Unreachable where it cannot be read or written."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self._database = Database(home.database)
+
+    def close(self) -> None:
+        """Give it back."""
+        self._database.close()
+
+    @contextmanager
+    def change(self) -> Iterator[Change]:
+        """Change it, all or nothing."""
+        with self._database.write() as connection:
+            change = Change(connection)
+            yield change
+        if change.head is not None:
+            audit.write_head(self.home.head, change.head)
+        for run, event in change.told:
+            events.write(self.home.folder(run), event)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Read one state of it."""
+        with self._database.read() as connection:
+            yield connection
+
+    def run(self, run: str) -> Run:
+        """All of one run. Raises UsageError where there is none."""
+        with self.read() as c:
+            return rows.run(c, run)
+
+    def trail(self) -> Iterator[audit.Row]:
+        """The audit's rows, the oldest first."""
+        a = t.audit.c
+        with self.read() as c:
+            for seq, entry, before, hashed in c.execute(sa.select(a.seq, a.entry, a.before, a.hash).order_by(a.seq)):
+                yield audit.Row(seq=seq, entry=msgspec.json.decode(entry, type=Entry), before=before, hash=hashed)
+
+    def tampered(self) -> tuple[str, ...]:
+        """What was done to the audit that should not have been, a sentence each; () when nothing was."""
+        head = audit.read_head(self.home.head)  # first: rows that come meanwhile are after it
+        return tuple(audit.problems(self.trail(), head))

@@ -1,0 +1,93 @@
+"""The store's own tables, which stand beside those of dbos; values are kept as JSON in text columns."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Column, Float, Integer, MetaData, String, Table, Text
+
+VERSION: Final = 1  # of these tables; a store of a newer one is not touched
+
+META = MetaData()
+
+schema = Table("fletcher_schema", META, Column("version", Integer, primary_key=True))
+
+runs = Table(
+    "runs", META,
+    Column("id", String, primary_key=True),
+    Column("state", String, nullable=False, index=True),
+    Column("at", Float, nullable=False, index=True),
+    Column("changed_at", Float, nullable=False),
+    Column("runbook", String, nullable=False),  # its id
+    Column("target", String, nullable=False, default=""),
+    Column("room", String, nullable=False, default=""),
+    Column("person", String, nullable=False),
+    Column("fix", String, nullable=False, default=""),  # what the plan does, as a hash: the same fix has the same
+    Column("acted_at", Float),  # when its first step was begun; none before
+    Column("order", Text, nullable=False),
+    Column("pinned", Text, nullable=False),  # the runbook as it was when the order came
+    Column("looked", Text),
+    Column("asked", Text),
+    Column("proof", Text),
+    Column("undone", Text),
+    Column("cancelled_by", Text),
+    Column("resumed_by", Text),
+    Column("says", Text, nullable=False, default="[]"),
+)  # fmt: skip
+
+approvals = Table(
+    "approvals", META,
+    Column("run", String, primary_key=True),
+    Column("digest", String, nullable=False),
+    Column("until", Float, nullable=False),
+    Column("kind", String),  # none while the question is open
+    Column("decision", Text),
+    Column("used_at", Float),
+)  # fmt: skip
+
+steps = Table(
+    "steps", META,
+    Column("run", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("state", String, nullable=False),
+    Column("says", Text, nullable=False, default=""),
+)  # fmt: skip
+
+# An attempt is written down before it is begun, with what undoing it needs; its outcome comes afterwards, or never.
+attempts = Table(
+    "attempts", META,
+    Column("run", String, primary_key=True),
+    Column("step", String, primary_key=True),
+    Column("part", String, primary_key=True),  # "do" or "undo"
+    Column("number", Integer, primary_key=True),
+    Column("began_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("memory", Text, nullable=False),
+    Column("outcome", Text),
+)  # fmt: skip
+
+locks = Table(
+    "locks", META,
+    Column("target", String, primary_key=True),
+    Column("run", String, nullable=False),
+    Column("person", String, nullable=False),
+    Column("at", Float, nullable=False),
+)  # fmt: skip
+
+audit = Table(
+    "audit", META,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("run", String, nullable=False, index=True),
+    Column("entry", Text, nullable=False),
+    Column("before", String, nullable=False),
+    Column("hash", String, nullable=False),
+)  # fmt: skip
+
+# What other processes want of the executor: it reads on from the last one that it has seen.
+signals = Table(
+    "signals", META,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("run", String, nullable=False),
+    Column("kind", String, nullable=False),  # "order", "decision", "cancel" or "resume"
+)  # fmt: skip

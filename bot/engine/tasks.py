@@ -1,0 +1,106 @@
+"""What steps, and the blocks that undo them, need to be carried out. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bot.plan.values import Command, Step
+from bot.runbook import document as doc
+from bot.steps.contract import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from bot.engine.values import Run, StepRow
+
+_SHELLS: Final = {"sh": ("sh", "-euc"), "bash": ("bash", "-euo", "pipefail", "-c"), "python": ("python3", "-c")}
+_ACTIONS: Final = {"build": ("up", "-d", "--build"), "restart": ("restart",)}
+
+
+def task(run: Run, name: str, secrets: Mapping[str, str]) -> Task:
+    """A step of the plan."""
+    block = run.runbook.block(name)
+    if block is None:
+        raise AssertionError(f"the runbook has no block {name}")
+    return _task(run, _step(run, name), block, secrets)
+
+
+def undo_task(run: Run, name: str, secrets: Mapping[str, str]) -> Task | None:
+    """The block that the author wrote to undo a step; None where he wrote none."""
+    block = next((b for b in run.runbook.blocks if isinstance(b, doc.Rollback) and b.undoes == name), None)
+    if block is None:
+        return None
+    command = _command(run, block, _step(run, name))
+    step = Step(
+        name=block.name, kind="rollback", line=block.line, heading=block.heading, does=f"undoes {name}", effect=block.effect, timeout=block.timeout,
+        command=command,
+    )  # fmt: skip
+    return _task(run, step, block, secrets)
+
+
+def undo_order(run: Run) -> tuple[str, ...]:
+    """The steps to be undone: first every patch, then all else, each the last one first.
+
+    Strictly backwards would build containers from files that are still patched.
+    """
+    begun = [row for row in reversed(run.steps) if row.memory is not None and not _untouched(row)]
+    patches = [row.name for row in begun if isinstance(run.runbook.block(row.name), doc.Patch)]
+    return (*patches, *(row.name for row in begun if row.name not in patches))
+
+
+UNTOUCHED: Final = "untouched"  # the fact of an outcome that nothing was changed
+
+
+def _untouched(row: StepRow) -> bool:
+    return row.outcome is not None and UNTOUCHED in row.outcome.facts
+
+
+def inputs(run: Run, secrets: Mapping[str, str]) -> dict[str, str]:
+    """Every input's value: as given, with the secret ones; those that the plan found out as it has them."""
+    return {**(run.plan.inputs if run.plan else {}), **run.order.inputs, **secrets}
+
+
+def pending(run: Run, name: str) -> Iterator[tuple[doc.Check, bool]]:
+    """The checks that a step still hangs on, since they are scripts; and whether each must match."""
+    block = run.runbook.block(name)
+    waiting = {check.name for check in run.plan.checks if check.result == "waiting"} if run.plan else set()
+    for references, wanted in ((block.when, True), (block.unless, False)) if block is not None else ():
+        for reference in references:
+            check = run.runbook.block(reference.name)
+            if reference.name in waiting and isinstance(check, doc.Check):
+                yield check, wanted != reference.negated
+
+
+def _step(run: Run, name: str) -> Step:
+    steps = run.plan.steps if run.plan else ()
+    return next(step for step in steps if step.name == name)
+
+
+def _task(run: Run, step: Step, block: doc.AnyBlock, secrets: Mapping[str, str]) -> Task:
+    looked = run.looked
+    return Task(
+        run=run.id, step=step, block=block, inputs=inputs(run, secrets), folder=looked.folder if looked else "",
+        roots=looked.roots if looked else (),
+    )  # fmt: skip
+
+
+def _command(run: Run, block: doc.Rollback, undone: Step) -> Command | None:
+    folder = run.looked.folder if run.looked else ""
+    match block.action:
+        case doc.Shell(language=language):
+            shown = run.plan.inputs if run.plan else {}
+            environment = {
+                one.variable: shown.get(one.name, "") for one in run.runbook.inputs if one.variable in block.text
+            }
+            return Command(argv=(*_SHELLS[language], block.text), cwd=folder, environment=environment)
+        case doc.Composed(action=action, services=services):
+            planned, own = undone.command, run.runbook.block(undone.name)
+            alike = planned is not None and isinstance(own, doc.Compose) and own.command.services == services
+            # The plan knows what the services are called here; the runbook only what they usually are.
+            named = planned.argv[-len(services) :] if planned is not None and alike else services
+            return Command(
+                argv=("docker", "compose", *_ACTIONS[action], *named), cwd=planned.cwd if planned else folder,
+                environment=planned.environment if planned else {},
+            )  # fmt: skip
+        case _:
+            return None
