@@ -48,7 +48,7 @@ def runbook_of(verdicts: Verdicts) -> str | None:
 def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:
     live = look.live
     attached = live.attached if live is not None else None
-    folder = _folder(look)
+    folder = folder_of(look)
     scripts = _scripts(runbook, look, folder)
     return Facts(
         folder=folder, files=dict(_files(runbook, inputs, look, folder)), scripts=scripts, tools=_tools(runbook, scripts), project=attached.project if attached else "",
@@ -61,7 +61,7 @@ def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:
     )  # fmt: skip
 
 
-def _folder(look: Look) -> str:
+def folder_of(look: Look) -> str:
     """Where the project lies on this machine, "" where that is not known."""
     live = look.live
     if live is not None and live.attached is not None and Path(live.attached.working_dir).is_dir():

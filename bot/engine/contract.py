@@ -21,7 +21,7 @@ class Eyes(Protocol):
     """How a run looks, before it asks and again before it acts. Each method raises FletcherError."""
 
     def look(self, order: Order, runbook: Runbook, inputs: dict[str, str]) -> Looked:
-        """Look, judge and plan; `inputs` are those of the order with their secret values."""
+        """Look, judge and plan; `inputs` are those that were given, with their secret values."""
 
     def redactor(self, order: Order, looked: Looked) -> Redactor:
         """Who masks the secrets of what was looked at; made anew after a restart, since secrets are not written down."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING, Final
@@ -20,8 +21,13 @@ _PAUSE: Final = 0.05  # seconds between two looks at the file
 
 
 def write(folder: Path, event: Event) -> None:
-    """Add one event; whole lines only, whoever writes at the same time."""
-    descriptor = os.open(folder / NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    """Add one event; whole lines only, whoever writes at the same time. Where it cannot be written it is lost."""
+    with contextlib.suppress(OSError):  # a disk that is full must not keep a run from being undone
+        _append(folder / NAME, event)
+
+
+def _append(path: Path, event: Event) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         if event.kind != "line" or os.fstat(descriptor).st_size < _MOST:
             os.write(descriptor, msgspec.json.encode(event) + b"\n")

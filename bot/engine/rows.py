@@ -259,3 +259,15 @@ def signals(c: Connection, after: int) -> tuple[tuple[int, str, str], ...]:
     """What was signalled after that id: (id, run, kind)."""
     s = t.signals.c
     return tuple(c.execute(sa.select(s.id, s.run, s.kind).where(s.id > after).order_by(s.id)).tuples())
+
+
+def unsignal(c: Connection, run_id: str) -> None:
+    """Forget what was signalled about a run that has ended."""
+    c.execute(sa.delete(t.signals).where(t.signals.c.run == run_id))
+
+
+def told(c: Connection, run_id: str) -> Literal["", "resume", "cancel"]:
+    """What a person has said about a run that waits for his word."""
+    r = t.runs.c
+    cancelled, resumed = c.execute(sa.select(r.cancelled_by, r.resumed_by).where(r.id == run_id)).one()
+    return "cancel" if cancelled is not None else "resume" if resumed is not None else ""

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import msgspec
 import sqlalchemy as sa
 
-from bot.engine import audit, events, rows
+from bot.engine import audit, events, private, rows
 from bot.engine import tables as t
 from bot.engine.audit import Entry, Head
 from bot.engine.database import Database
-from bot.engine.values import Event
+from bot.engine.values import ENDED, Event
 from bot.redact import redact
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Change:
         self.now = time.time()
         self.told: list[tuple[str, Event]] = []
         self.head: Head | None = None
+        self.ended: list[str] = []
 
     def audit(
         self,
@@ -62,10 +63,14 @@ class Change:
         self.head = Head(row.seq, row.hash)
 
     def go(self, run: str, state: RunState, *says: str) -> bool:
-        """Bring a run into a state and tell it; whether it was in another one."""
+        """Bring a run into a state and tell it; whether it was in another one. One that has ended gives its lock back."""
         moved = rows.go(self.c, run, state, self.now, *says)
         if moved:
             self.tell(run, Event(kind="run", at=self.now, state=state, text=" ".join(says)))
+            if state in ENDED:
+                rows.unlock(self.c, run)
+                rows.unsignal(self.c, run)
+                self.ended.append(run)
         return moved
 
     def step(self, run: str, name: str, state: StepState, says: str | None = None) -> None:
@@ -99,6 +104,8 @@ class Store:
             audit.write_head(self.home.head, change.head)
         for run, event in change.told:
             events.write(self.home.folder(run), event)
+        for run in change.ended:
+            private.forget(self.home.folder(run))
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

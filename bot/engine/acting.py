@@ -1,0 +1,147 @@
+"""The recorded points of a run that acts: each step is done, or taken back, and what that means for the run."""
+
+from __future__ import annotations
+
+import time
+from threading import Event as Flag
+from typing import TYPE_CHECKING
+
+from bot.engine import rows, tasks
+from bot.engine.attempts import Act, Attempts, failed
+from bot.engine.events import write as write_event
+from bot.engine.private import secret_inputs
+from bot.engine.values import Event
+from bot.errors import FletcherError
+from bot.runbook import document as doc
+from bot.steps.contract import Doing, Memory, Outcome
+
+if TYPE_CHECKING:
+    from bot.engine.contract import Parts
+    from bot.engine.store import Store
+    from bot.engine.values import Run
+    from bot.steps.contract import Kind, Task
+
+
+class Acting:
+    """Carries out the steps of one store's runs; `flags` stop what a run does just now."""
+
+    def __init__(self, store: Store, parts: Parts) -> None:
+        self.store, self.parts = store, parts
+        self._attempts = Attempts(store, parts)
+        self.flags: dict[str, Flag] = {}
+
+    def doing(self, run: Run, *, undoing: bool = False) -> Doing:
+        """With what a run's steps are done; what is taken back is not stopped by a cancellation."""
+        folder = self.store.home.folder(run.id)
+
+        def tell(line: str) -> None:
+            write_event(folder, Event(kind="line", at=time.time(), text=line))
+
+        world = self.parts.make_world(run.order)
+        if run.looked is None:
+            raise AssertionError(f"run {run.id} has no plan")
+        redactor = self.parts.eyes.redactor(run.order, run.looked)
+        flag = Flag() if undoing else self.flags.setdefault(run.id, Flag())
+        return Doing(world=world, scratch=folder, redactor=redactor, tell=tell, stop=flag)
+
+    # --- doing -----------------------------------------------------------------------------------
+
+    def take(self, run_id: str, name: str) -> str:
+        """Do one step: "on", "stop" when it failed, "cancel" when the run is cancelled, "unknown" when nobody can tell."""
+        run = self.store.run(run_id)
+        if run.cancelled_by is not None:
+            return "cancel"
+        return self._taken(run, name, told=False)
+
+    def take_told(self, run_id: str, name: str) -> str:
+        """Go on with a step of which nothing was known, as a person said; still "unknown" when nobody has said anything."""
+        run = self.store.run(run_id)
+        with self.store.change() as change:
+            word = rows.told(change.c, run_id)
+            if word == "":
+                return "unknown"
+            change.go(run_id, "running")
+        return "cancel" if word == "cancel" else self._taken(run, name, told=True)
+
+    def _taken(self, run: Run, name: str, *, told: bool) -> str:
+        try:
+            act = self._do(run, name)
+        except FletcherError as problem:
+            with self.store.change() as change:
+                change.step(run.id, name, "failed", str(problem))
+            outcome: Outcome | None = failed(problem, None)
+        else:
+            outcome = self._attempts.made(act, told=told)
+        if outcome is None or outcome.state == "done":
+            return "on"
+        # A token that was not made neither stops the proof nor undoes what was proven.
+        token = isinstance(run.runbook.block(name), doc.TokenStep)
+        return "unknown" if outcome.state == "unknown" else "on" if token else "stop"
+
+    def _do(self, run: Run, name: str) -> Act:
+        task = tasks.task(run, name, secret_inputs(self.store.home.folder(run.id)))
+        kind, doing = self.parts.kind(task.block), self.doing(run)
+        return Act(run, name, "do", task, kind, doing, lambda memory: kind.perform(task, memory, doing))
+
+    # --- taking back -----------------------------------------------------------------------------
+
+    def undo_names(self, run_id: str) -> tuple[str, ...]:
+        """The steps to be taken back, in their order."""
+        return tasks.undo_order(self.store.run(run_id))
+
+    def undo(self, run_id: str, name: str) -> str:
+        """Take one step back: "on", or "unknown" when nobody can tell; what failed is in its row."""
+        return self._taken_back(self.store.run(run_id), name, told=False)
+
+    def undo_told(self, run_id: str, name: str) -> str:
+        """Go on with taking back a step, as a person said; a cancellation means that it is left as it is."""
+        run = self.store.run(run_id)
+        with self.store.change() as change:
+            word = rows.told(change.c, run_id)
+            if word == "":
+                return "unknown"
+            change.go(run_id, "running")
+        return "on" if word == "cancel" else self._taken_back(run, name, told=True)
+
+    def _taken_back(self, run: Run, name: str, *, told: bool) -> str:
+        try:
+            act = self._undo(run, name)
+        except FletcherError as problem:
+            outcome: Outcome | None = failed(problem, None)
+            with self.store.change() as change:
+                change.tell(
+                    run.id, Event(kind="says", at=change.now, step=name, text=f"{name} is not taken back: {problem}")
+                )
+        else:
+            outcome = self._attempts.made(act, told=told)
+        return "unknown" if outcome is not None and outcome.state == "unknown" else "on"
+
+    def _undo(self, run: Run, name: str) -> Act:
+        secrets, doing = secret_inputs(self.store.home.folder(run.id)), self.doing(run, undoing=True)
+        own = tasks.undo_task(run, name, secrets)
+        row = next(row for row in run.steps if row.name == name)
+        memory = row.memory if row.memory is not None else Memory(began_ns=0)
+        if own is not None:
+            kind = self.parts.kind(own.block)
+            return Act(run, name, "undo", own, kind, doing, lambda fresh: kind.perform(own, fresh, doing))
+        task = tasks.task(run, name, secrets)
+        kind = self.parts.kind(task.block)
+
+        def back(_: Memory) -> Outcome:
+            now = doing.world.now()
+            nothing = Outcome(state="done", says="nothing was to be taken back", began_ns=now, ended_ns=now)
+            return kind.undo(task, memory, doing) or nothing
+
+        return Act(run, name, "undo", task, _Remembered(kind, memory), doing, back, again=True)
+
+
+class _Remembered:
+    """A kind that is asked to take something back: what it remembers was remembered when it was done."""
+
+    def __init__(self, kind: Kind, memory: Memory) -> None:
+        self._kind, self._memory = kind, memory
+        self.perform, self.settled, self.undo = kind.perform, kind.settled, kind.undo
+
+    def remember(self, task: Task, doing: Doing) -> Memory:  # noqa: ARG002  # every kind's form
+        """What it was."""
+        return self._memory

@@ -1,0 +1,78 @@
+"""The one process that acts: it begins what was ordered, and wakes what somebody has spoken to."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Final, Self
+
+from bot.engine import rows
+from bot.engine.acting import Acting
+from bot.engine.database import StoreTrouble
+from bot.engine.durable import Durable
+from bot.engine.ending import Ending
+from bot.engine.run import Remedy
+from bot.engine.stages import Stages
+
+if TYPE_CHECKING:
+    from bot.engine.contract import Parts
+    from bot.engine.store import Store
+
+_PAUSE: Final = 0.05  # seconds between two looks at what others want
+_AGAIN: Final = 1.0  # seconds after which a store that could not be read is read again
+
+_log = logging.getLogger("fletcher.engine")
+
+
+class Executor:
+    """A context manager: while it lasts, runs go on; the caller holds the executor's lock (`Home.executing`)."""
+
+    def __init__(self, store: Store, parts: Parts) -> None:
+        self._store = store
+        self._acting = Acting(store, parts)
+        remedy = Remedy(Stages(store, parts), self._acting, Ending(store, parts, self._acting))
+        self._durable = remedy.durable = Durable(store.home, remedy)
+        self._seen = 0
+        self._over = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._durable.launch()
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End between two recorded points; what has not ended goes on at the next start."""
+        self._durable.drain()
+        self._over.set()
+        self._watcher.join()
+        while self._durable.busy:
+            time.sleep(_PAUSE)
+        self._durable.close()
+
+    def _watch(self) -> None:
+        while not self._over.is_set():
+            pause = _PAUSE
+            try:
+                self._see()
+            except StoreTrouble as trouble:
+                _log.warning("%s; trying again", trouble)
+                pause = _AGAIN
+            except Exception:  # noqa: BLE001  # the others' runs go on
+                _log.exception("what others want could not be seen to")
+                pause = _AGAIN
+            self._over.wait(pause)
+
+    def _see(self) -> None:
+        """See to what was signalled since, the first time to all that runs which have not ended were told."""
+        with self._store.read() as c:
+            told = rows.signals(c, self._seen)
+        for number, run, kind in told:
+            if kind == "order":
+                self._durable.start(run)
+            else:
+                if kind == "cancel" and run in self._acting.flags:
+                    self._acting.flags[run].set()
+                self._durable.wake(run, "word", str(number))
+            self._seen = number

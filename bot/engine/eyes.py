@@ -1,0 +1,88 @@
+"""How a run looks: as `fletcher diagnose` and `fletcher plan` do, at what the order names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from bot.diagnose import diagnose
+from bot.engine.values import Looked
+from bot.errors import FletcherError
+from bot.evidence.look import Question
+from bot.evidence.secrets import secrets_of
+from bot.plan.build import chosen
+from bot.propose import folder_of, propose
+from bot.redact import Redactor
+from bot.settings import targets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from bot.diagnose import Diagnosis
+    from bot.engine.values import Order
+    from bot.plan.values import Plan
+    from bot.runbook.document import Runbook
+    from bot.settings import Target
+
+_QUOTED = 12  # lines that decided and are kept with the run
+
+
+class Looking:
+    """The eyes of an executor; `environment` is where the targets' keys are, since no order holds them."""
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        self._environment = environment
+        self._redactors: dict[str, Redactor] = {}
+
+    def look(self, order: Order, runbook: Runbook, inputs: dict[str, str]) -> Looked:
+        """Look, judge and plan."""
+        rooms = tuple(dict.fromkeys((*order.rooms, *filter(None, (inputs.get("room"),)))))
+        with diagnose(self._question(order, rooms)) as answer:
+            plan = propose(runbook, inputs, answer.look, answer.verdicts)
+            row = chosen(runbook, inputs, answer.verdicts)
+            self._redactors[order.id] = answer.look.redactor
+            return Looked(
+                plan=plan, verdict=_verdict(answer, runbook, inputs, plan), folder=folder_of(answer.look), roots=tuple(_roots(answer)),
+                quotes=tuple(": ".join((f"{source}:{line}", text)) for source, line, text in map(answer.look.quote, row.evidence[:_QUOTED] if row else ())),
+            )  # fmt: skip
+
+    def redactor(self, order: Order, looked: Looked) -> Redactor:
+        """Who masks the secrets of what was looked at, looked for anew after a restart."""
+        known = self._redactors.get(order.id)
+        if known is None:
+            known = self._redactors[order.id] = self._again(order, looked)
+        return known
+
+    def _again(self, order: Order, looked: Looked) -> Redactor:
+        paths = {*looked.roots, *(path for _, path in order.files if Path(path).exists())}
+        found = frozenset[str]().union(*map(secrets_of, paths))
+        try:
+            with diagnose(self._question(order, order.rooms)) as answer:
+                return answer.look.redactor.with_secrets(found)
+        except FletcherError:  # what runs does not answer just now; its own secrets cannot turn up then
+            return Redactor.of(found)
+
+    def _question(self, order: Order, rooms: tuple[str, ...]) -> Question:
+        running = self._target(order) if order.live or not order.files else None
+        return Question(order.files, rooms, order.since or None, order.until or None, running, counted=True)
+
+    def _target(self, order: Order) -> Target:
+        config = Path(order.here, order.config) if order.config else None
+        return targets(self._environment, Path(order.here), config).choose(order.target or None, **order.fields)
+
+
+def _verdict(
+    answer: Diagnosis, runbook: Runbook, inputs: Mapping[str, str], plan: Plan
+) -> Literal["cause", "healthy", "inconclusive"]:
+    if runbook.causes:
+        row = chosen(runbook, inputs, answer.verdicts)
+        return row.verdict if row is not None and row.verdict in {"cause", "healthy"} else "inconclusive"
+    if plan.steps:
+        return "cause"
+    return "inconclusive" if any(check.result == "inconclusive" for check in plan.checks) else "healthy"
+
+
+def _roots(answer: Diagnosis) -> Iterator[str]:
+    for project in answer.look.projects:
+        yield project.files.paths[0] if project.files.single else project.files.top

@@ -1,0 +1,246 @@
+"""What doors call. Only `serve`, `run_here` and `go_on_here` act, and need dbos; all else goes through the store."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from bot.engine import events, private, rows
+from bot.engine.home import Home, checked
+from bot.engine.store import Store
+from bot.engine.values import ENDED, Event
+from bot.errors import FletcherError, Unreachable
+from bot.policy import why_not_approve, why_not_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from threading import Event as Flag
+
+    from bot.engine import audit
+    from bot.engine.contract import Herald, Parts
+    from bot.engine.values import Decision, Holder, Order, Person, Row, Run
+    from bot.policy import Policy
+
+RETENTION = 90.0  # days that outputs of runs are kept where nobody says otherwise
+
+
+class Front:
+    """One FLETCHER_HOME, as every door sees it; a context manager that gives the store back."""
+
+    def __init__(self, folder: Path, policy: Policy | None = None) -> None:
+        self.home = Home(folder)
+        self._store = Store(self.home)
+        self._policy = policy
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._store.close()
+
+    # --- orders and decisions --------------------------------------------------------------------
+
+    def submit(self, order: Order) -> str:
+        """Write an order down, with its runbook as it is now; the run's id.
+
+        Raises UsageError for an input that the runbook does not take, an unknown runbook or an id that is taken, and
+        WrongDocument for a runbook that is wrong.
+        """
+        from pathlib import Path
+
+        from bot.runbook import shelf
+        from bot.runbook.inputs import values
+
+        shelves = [Path(order.here, folder) for folder in order.shelves]
+        path = shelf.shelf(shelves).find(order.runbook).path
+        runbook = shelf.read(path if path.is_absolute() else Path(order.here, path).absolute())
+        values(runbook, order.inputs)
+        folder = self.home.folder(checked(order.id))
+        kept = msgspec.structs.replace(order, inputs=private.hide(folder, runbook, order.inputs))
+        with self._store.change() as change:
+            rows.insert(change.c, kept, runbook)
+            rows.signal(change.c, order.id, "order")
+            change.audit(order.id, order.person, f"ordered {runbook.title} ({runbook.id}){_flags(order)}")
+            change.tell(order.id, Event(kind="run", at=change.now, state="queued"))
+        return order.id
+
+    def decide(self, run_id: str, decision: Decision) -> Run:
+        """Answer the question of a run: stored once, for the plan that was seen, before anybody is told.
+
+        Raises UsageError for an unknown run, Unreachable when this person may not, the word is missing, the plan is
+        another one, or it is decided or expired already.
+        """
+        run = self.show(run_id)
+        asked, person = run.asked, decision.person
+        if decision.kind == "yes" and asked is not None:
+            if trouble := why_not_approve(self._policy, person, run.order.person, run.runbook.id, asked.need):
+                raise Unreachable(f"{trouble}.")
+            if asked.word and decision.word != asked.word:
+                raise Unreachable(f"a guard warns, so the word `{asked.word}` has to be typed to approve this")
+        elif trouble := self._why_not_stop(run, person):
+            raise Unreachable(f"{trouble}.")
+        with self._store.change() as change:
+            rows.answer(change.c, run_id, msgspec.structs.replace(decision, at=change.now))
+            why = f": {decision.reason}" if decision.reason else ""
+            change.audit(run_id, person, f"said {decision.kind}{why}", digest=decision.digest, decision=decision.kind)
+            if decision.kind == "no":
+                change.go(run_id, "declined", f"{person.name} said no{why}; nothing was done.")
+            rows.signal(change.c, run_id, "decision")
+        return self.show(run_id)
+
+    def cancel(self, run_id: str, person: Person) -> Run:
+        """End a run: at once while it has done nothing, else between its steps, when all is taken back.
+
+        Raises UsageError for an unknown run, Unreachable for one that has ended or when this person may not.
+        """
+        run = self.show(run_id)
+        if trouble := self._why_not_stop(run, person):
+            raise Unreachable(f"{trouble}.")
+        with self._store.change() as change:
+            state = rows.state(change.c, run_id)
+            if state in ENDED:
+                raise Unreachable(f"run {run_id} has ended already: {state}")
+            rows.put(change.c, run_id, cancelled_by=rows.text(person))
+            change.audit(run_id, person, "cancelled the run", digest=run.digest)
+            change.tell(run_id, Event(kind="says", at=change.now, text=f"{person.name} cancels."))
+            if state in {"queued", "waiting"}:
+                change.go(run_id, "cancelled", f"{person.name} cancelled it before anything was done.")
+            rows.signal(change.c, run_id, "cancel")
+        return self.show(run_id)
+
+    def resume(self, run_id: str, person: Person) -> Run:
+        """Let a run go on that waits as `unknown`: its step is done again, on this person's word.
+
+        Raises UsageError for an unknown run, Unreachable for one that does not wait so, or when this person may not.
+        """
+        run = self.show(run_id)
+        if trouble := self._why_not_stop(run, person):
+            raise Unreachable(f"{trouble}.")
+        with self._store.change() as change:
+            state = rows.state(change.c, run_id)
+            if state != "unknown":
+                raise Unreachable(f"run {run_id} does not wait to be resumed: it is {state}")
+            rows.put(change.c, run_id, resumed_by=rows.text(person))
+            change.audit(run_id, person, "resumed the run", digest=run.digest)
+            rows.signal(change.c, run_id, "resume")
+        return self.show(run_id)
+
+    def _why_not_stop(self, run: Run, person: Person) -> str:
+        if person.name == run.order.person.name:
+            return ""
+        return why_not_run(self._policy, person, run.runbook.id)
+
+    # --- looking at runs -------------------------------------------------------------------------
+
+    def runs(self, limit: int = 200) -> tuple[Row, ...]:
+        """The newest runs, the newest first."""
+        with self._store.read() as c:
+            return rows.listed(c, limit)
+
+    def show(self, run_id: str) -> Run:
+        """All of one run. Raises UsageError where there is none."""
+        return self._store.run(run_id)
+
+    def follow(self, run_id: str) -> Iterator[Event]:
+        """What happens in a run, from its beginning until it has ended, or waits for a person who knows more."""
+        self.show(run_id)
+
+        def over() -> bool:
+            with self._store.read() as c:
+                state = rows.state(c, run_id)
+            return state in ENDED or state == "unknown"
+
+        told = ""
+        for event in events.read(self.home.folder(run_id), over):
+            told = event.state if event.kind == "run" else told
+            yield event
+        run = self.show(run_id)
+        if told != run.state:  # it is written down before it is told
+            yield Event(kind="run", at=run.changed_at, state=run.state, text=" ".join(run.says[-1:]))
+
+    def attend(self, run_id: str, herald: Herald) -> Run:
+        """Show a run to somebody and ask him when it asks, until it has ended or waits as `unknown`."""
+        for event in self.follow(run_id):
+            herald.tell(event)
+            if event.kind == "run" and event.state == "waiting":
+                self._asked(run_id, herald)
+        return self.show(run_id)
+
+    def _asked(self, run_id: str, herald: Herald) -> None:
+        while (run := self.show(run_id)).state == "waiting" and run.decision is None:
+            decision = herald.ask(run)
+            if decision is None:
+                return
+            try:
+                self.decide(run_id, decision)
+            except FletcherError as trouble:
+                herald.tell(Event(kind="says", at=time.time(), text=str(trouble)))
+
+    def trail(self) -> Iterator[audit.Row]:
+        """The audit's rows, the oldest first."""
+        return self._store.trail()
+
+    def tampered(self) -> tuple[str, ...]:
+        """What was done to the audit that should not have been, a sentence each; () when nothing was."""
+        return self._store.tampered()
+
+    def executor(self) -> Holder | None:
+        """Who acts now; None when orders are carried out by nobody until `serve` or `run_here`."""
+        return self.home.executor()
+
+    # --- acting ----------------------------------------------------------------------------------
+
+    def serve(self, parts: Parts, stop: Flag, person: str, *, retention: float = RETENTION) -> None:
+        """Be the executor until `stop` is set; then the step that is being done is ended first, and the rest waits.
+
+        Raises Unreachable, naming who is the executor already.
+        """
+        from bot.engine.executor import Executor
+
+        with self.home.executing("fletcher serve", person):
+            self.home.forget(retention)
+            with Executor(self._store, parts):
+                while not stop.wait(3600.0):
+                    self.home.forget(retention)
+
+    def run_here(self, parts: Parts, order: Order, herald: Herald) -> Run:
+        """Carry an order out in this process, and what a dead one has left; Ctrl-C cancels it, and all is taken back.
+
+        Raises Unreachable, naming who is the executor already; and as `submit`.
+        """
+        with self.home.executing("fletcher run", order.person.name):
+            return self._here(parts, self.submit(order), order.person, herald)
+
+    def go_on_here(self, parts: Parts, run_id: str, person: Person, herald: Herald) -> Run:
+        """Go on in this process with a run that was left, as `run_here`."""
+        self.show(run_id)
+        with self.home.executing("fletcher run", person.name):
+            return self._here(parts, run_id, person, herald)
+
+    def _here(self, parts: Parts, run_id: str, person: Person, herald: Herald) -> Run:
+        from bot.engine.executor import Executor
+
+        with Executor(self._store, parts):
+            try:
+                run = self.attend(run_id, herald)
+            except KeyboardInterrupt:
+                if not self.show(run_id).ended:
+                    self.cancel(run_id, person)
+                run = self.attend(run_id, herald)
+            while any(row.state == "running" for row in self.runs()):  # left by a dead one, and in the middle of it
+                time.sleep(0.05)
+        return run
+
+
+def _flags(order: Order) -> str:
+    words = {
+        "--dry-run": order.dry_run,
+        "--yes": order.yes,
+        "--allow-disrupt": order.allow_disrupt,
+        "--anyway": order.anyway,
+    }
+    said = [word for word, given in words.items() if given]
+    return f" with {' '.join(said)}" if said else ""

@@ -1,0 +1,98 @@
+"""The run: what happens in which order. What is recorded is not done again, so this order is only ever added to."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bot.engine.stages import Ahead
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from bot.engine.acting import Acting
+    from bot.engine.durable import Durable
+    from bot.engine.ending import Ending
+    from bot.engine.stages import Stages
+
+_log = logging.getLogger("fletcher.engine")
+
+
+class Remedy:
+    """One order from its look to its end; `durable` is set before the first one begins."""
+
+    durable: Durable
+
+    def __init__(self, stages: Stages, acting: Acting, ending: Ending) -> None:
+        self._stages, self._acting, self._ending = stages, acting, ending
+
+    async def __call__(self, run: str) -> str:
+        """All of it; a bug of ours ends the run, so that it holds no lock for ever."""
+        try:
+            return await self._remedy(run)
+        except Exception as bug:  # noqa: BLE001  # whatever it is
+            _log.exception("run %s", run)
+            return await self._at("bug", self._ending.bug, run, type(bug).__name__)
+
+    async def _remedy(self, run: str) -> str:
+        ahead = await self._look(run)
+        if ahead.way == "ask" and not await self._approved(run):
+            return "ended"
+        if ahead.way == "out" or await self._at("enter", self._stages.enter, run) == "out":
+            return "ended"
+        word = await self._act(run, ahead.steps)
+        if word == "on":
+            word = await self._at("prove", self._ending.prove, run)
+        if word in {"stop", "cancel", "refuted"}:
+            await self._take_back(run)
+        return await self._at("conclude", self._ending.conclude, run, word)
+
+    async def _look(self, run: str) -> Ahead:
+        def told() -> str:
+            return msgspec.json.encode(self._stages.look(run)).decode()
+
+        return msgspec.json.decode(await self.durable.recorded("look", told), type=Ahead)
+
+    async def _approved(self, run: str) -> bool:
+        """Wait for the decision; whatever wakes the run, what counts is what the store says."""
+        word = "open"
+        while word == "open":
+            await self.durable.heard("word", self._stages.left(run))
+            word = await self._at("decision", self._stages.decided, run)
+        return word == "yes"
+
+    async def _act(self, run: str, steps: tuple[str, ...]) -> str:
+        """Do the steps until one says that it goes no further; how the last one ended."""
+        word = "on"
+        for name in steps:
+            if word == "on":
+                word = await self._at(f"do {name}", self._acting.take, run, name)
+                word = await self._known(
+                    word, partial(self._at, f"go on with {name}", self._acting.take_told, run, name)
+                )
+        return word
+
+    async def _take_back(self, run: str) -> None:
+        names = msgspec.json.decode(await self._at("what to take back", self._names, run), type=tuple[str, ...])
+        for name in names:
+            word = await self._at(f"take back {name}", self._acting.undo, run, name)
+            await self._known(word, partial(self._at, f"go on taking back {name}", self._acting.undo_told, run, name))
+        if names:
+            await self._at("prove what was taken back", self._ending.prove_undone, run)
+
+    async def _known(self, word: str, go_on: Callable[[], Coroutine[object, object, str]]) -> str:
+        """Wait for a person's word as long as nobody can tell what was done."""
+        while word == "unknown":
+            await self.durable.heard("word")
+            word = await go_on()
+        return word
+
+    async def _at(self, name: str, do: Callable[..., str], *args: str) -> str:
+        """One recorded point."""
+        return await self.durable.recorded(name, partial(do, *args))
+
+    def _names(self, run: str) -> str:
+        return msgspec.json.encode(self._acting.undo_names(run)).decode()

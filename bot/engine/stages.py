@@ -1,0 +1,280 @@
+"""What a run does at each recorded point before it acts: look and plan, be decided about, enter. Each may be done anew."""
+
+from __future__ import annotations
+
+import time
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from bot.engine import breaker, rows
+from bot.engine.changed import changes
+from bot.engine.private import secret_inputs
+from bot.engine.values import Asked, Decision
+from bot.errors import FletcherError, UsageError
+from bot.policy import EXPIRES, needed, why_not_run
+from bot.runbook import shelf
+
+if TYPE_CHECKING:
+    from bot.engine.contract import Parts
+    from bot.engine.store import Change, Store
+    from bot.engine.values import Looked, Run, RunState
+    from bot.plan.values import Plan
+    from bot.policy import Needed
+
+WORD: Final = "understood"  # what is typed where a guard warns
+
+
+class Ahead(Struct, frozen=True):
+    """Where a run goes on: it has ended ("out"), asks and waits ("ask"), or acts ("act") in these steps."""
+
+    way: str
+    steps: tuple[str, ...] = ()
+
+
+class Stages:
+    """The stages of one store's runs."""
+
+    def __init__(self, store: Store, parts: Parts) -> None:
+        self.store, self.parts = store, parts
+
+    # --- look and plan ---------------------------------------------------------------------------
+
+    def look(self, run_id: str) -> Ahead:
+        """Look, judge and plan with the runbook as it was pinned; then whether anything is to be done, and who is asked."""
+        run = self.store.run(run_id)
+        if run.state not in {"queued", "looking"} or run.asked is not None:
+            return self._ahead(run)
+        if run.cancelled_by is not None:
+            return self._out(run, "cancelled", f"{run.cancelled_by.name} cancelled it before anything was done.")
+        order = run.order
+        if trouble := why_not_run(self.parts.policy, order.person, run.runbook.id):
+            return self._out(run, "refused", f"{trouble}.")
+        with self.store.change() as change:
+            change.go(run_id, "looking")
+        try:
+            looked = self.parts.eyes.look(order, run.runbook, self._given(run))
+        except UsageError as problem:
+            return self._out(run, "refused", str(problem))
+        except FletcherError as problem:
+            return self._out(run, "inconclusive", *problem.lines)
+        return self._planned(run, looked)
+
+    def _planned(self, run: Run, looked: Looked) -> Ahead:
+        plan = looked.plan
+        skipped = tuple((one.name, "skipped", one.why) for one in plan.skipped)
+        with self.store.change() as change:
+            rows.put(
+                change.c, run.id, looked=rows.text(looked), target=plan.target, room=plan.room or next(iter(run.order.rooms), ""),
+                fix=breaker.fix_of(plan),
+            )  # fmt: skip
+            rows.plan_steps(change.c, run.id, (*((step.name, "planned", "") for step in plan.steps), *skipped))  # type: ignore[arg-type]  # states by their names
+            change.audit(run.id, run.order.person, f"planned {plan.title}: {_told(plan)}", digest=plan.digest)
+            if stop := self._stop(change, run, looked):
+                return _leave(change, run, *stop)
+            need = self._needed(change, run, plan)
+            if need.refused:
+                return _leave(change, run, "refused", f"{need.refused}.")
+            return self._ask(change, run, plan, need)
+
+    def _stop(self, change: Change, run: Run, looked: Looked) -> tuple[RunState, str] | None:
+        """Why nothing is to be done, and as what the run ends then."""
+        plan = looked.plan
+        if not plan.steps:
+            state: RunState = "refused"
+            if looked.verdict != "cause":
+                state = looked.verdict
+            return state, "; ".join([plan.refused or "nothing is to be done", *plan.instead])
+        if run.order.dry_run:
+            return "done", "This was a dry run: the plan is made, nothing of it was done."
+        before = rows.acted(change.c, plan.target, change.now - breaker.BACK, run.id)
+        stop = breaker.stops(run.runbook.policy, run.runbook.id, breaker.fix_of(plan), before, change.now)
+        return ("refused", f"{stop}.") if stop else None
+
+    def _needed(self, change: Change, run: Run, plan: Plan) -> Needed:
+        before = rows.acted(change.c, plan.target, change.now - breaker.BACK, run.id)
+        acted = [change.now - one.acted_at for one in before if one.runbook == run.runbook.id]
+        asked = (plan.approval.need, plan.approval.why)
+        return needed(self.parts.policy, asked, plan.effect, run.order.person, run.runbook.id, acted)
+
+    def _ask(self, change: Change, run: Run, plan: Plan, need: Needed) -> Ahead:
+        """Ask whoever has to be asked; what the order itself answers is decided at once."""
+        seconds = self.parts.policy.expires if self.parts.policy else EXPIRES
+        warned = any(guard.level == "warning" for guard in plan.guards)
+        asked = Asked(
+            need=need.need if not warned or need.need == "peer" else "confirm", why=need.why, until=change.now + seconds,
+            word=WORD if warned else "", switches=need.switches,
+        )  # fmt: skip
+        rows.put(change.c, run.id, asked=rows.text(asked))
+        if need.switches:
+            change.audit(
+                run.id, run.order.person, f"asks for less than usual: {'; '.join(need.switches)}", digest=plan.digest
+            )
+        if asked.need == "none":
+            return Ahead("act", _names(plan))
+        if run.order.yes and asked.need == "confirm":
+            if trouble := _not_covered(run, plan, warned=warned):
+                return _leave(change, run, "refused", trouble)
+            given = Decision(kind="yes", person=run.order.person, digest=plan.digest, at=change.now, reason="--yes")
+            rows.ask(change.c, run.id, plan.digest, asked.until)
+            rows.answer(change.c, run.id, given)
+            change.audit(run.id, given.person, "approved by --yes", digest=plan.digest, decision="yes")
+            return Ahead("act", _names(plan))
+        if rows.ask(change.c, run.id, plan.digest, asked.until):
+            change.go(
+                run.id,
+                "waiting",
+                f"Waits for {'another person' if asked.need == 'peer' else run.order.person.name}: {asked.why}.",
+            )
+        return Ahead("ask", _names(plan))
+
+    @staticmethod
+    def _ahead(run: Run) -> Ahead:
+        """Where a run goes on of which the look was written down, but not recorded."""
+        if run.state == "waiting":
+            return Ahead("ask", _names(run.plan))
+        return Ahead("out") if run.ended else Ahead("act", _names(run.plan))
+
+    # --- the decision ----------------------------------------------------------------------------
+
+    def left(self, run_id: str) -> float:
+        """Seconds until the question expires."""
+        asked = self.store.run(run_id).asked
+        return max(asked.until - time.time(), 0.0) if asked is not None else 0.0
+
+    def decided(self, run_id: str) -> str:
+        """What became of the question: "yes", "out" when the run has ended, "open" when nobody has answered yet."""
+        run = self.store.run(run_id)
+        if run.state != "waiting" or run.asked is None:
+            return "out" if run.ended else "yes"
+        if run.cancelled_by is not None:
+            self._out(run, "cancelled", f"{run.cancelled_by.name} cancelled it before anything was done.")
+            return "out"
+        if run.decision is None and time.time() <= run.asked.until:
+            return "open"
+        with self.store.change() as change:
+            given = rows.decision(change.c, run_id)
+            if given is None:
+                given = Decision(kind="expired", person=run.order.person, digest=run.digest, at=change.now)
+                rows.answer(change.c, run_id, given)
+                change.audit(run_id, given.person, "nobody answered in time", digest=run.digest, decision="expired")
+            if given.kind == "yes":
+                return "yes"
+            if given.kind == "expired":
+                _leave(change, run, "expired", "Nobody answered in time, so nothing was done.")
+            else:
+                why = f": {given.reason}" if given.reason else ""
+                _leave(change, run, "declined", f"{given.person.name} said no{why}; nothing was done.")
+        return "out"
+
+    # --- entering --------------------------------------------------------------------------------
+
+    def enter(self, run_id: str) -> str:
+        """Take the target's lock, look again and compare; "in", or "out" when the run has ended."""
+        run = self.store.run(run_id)
+        if run.state not in {"waiting", "looking"} or run.looked is None:
+            return "out" if run.ended else "in"
+        if run.cancelled_by is not None:
+            self._out(run, "cancelled", f"{run.cancelled_by.name} cancelled it before anything was done.")
+            return "out"
+        plan = run.looked.plan
+        with self.store.change() as change:
+            holder = rows.lock(change.c, plan.target, run_id, run.order.person.name, change.now)
+            before = rows.acted(change.c, plan.target, change.now - breaker.BACK, run_id)
+            if holder is not None:
+                _leave(
+                    change,
+                    run,
+                    "refused",
+                    f"Run {holder[0]} of {holder[1]} is acting on {plan.target}; order it again when that has ended.",
+                )
+                return "out"
+            if stop := breaker.stops(run.runbook.policy, run.runbook.id, breaker.fix_of(plan), before, change.now):
+                _leave(change, run, "refused", f"{stop}.")
+                return "out"
+        counted = self._unchanged(run, plan)
+        if counted is None:
+            return "out"
+        with self.store.change() as change:
+            rows.put(change.c, run_id, acted_at=change.now)
+            change.go(run_id, "running", *counted)
+            change.audit(run_id, run.order.person, f"began to act on {plan.target}", digest=plan.digest)
+        return "in"
+
+    def _unchanged(self, run: Run, plan: Plan) -> tuple[str, ...] | None:
+        """What is counted now, a sentence each; None when what was approved is not what would be done, and the run ended."""
+        try:
+            text = self._runbook_now(run)
+            now = self.parts.eyes.look(run.order, run.runbook, self._given(run)).plan
+        except FletcherError as problem:
+            self._out(
+                run, "refused", f"Before acting it was looked at again, which failed, so nothing was done. {problem}"
+            )
+            return None
+        changed = (*text, *changes(plan, now))
+        if changed:
+            approved = (
+                "What was approved is no longer so" if run.decision is not None else "What was planned is no longer so"
+            )
+            self._out(
+                run,
+                "refused",
+                f"{approved}, so nothing was done. Changed: {', '.join(changed)}. Order it again to see the new plan.",
+            )
+            return None
+        return tuple(
+            f"Counted again: {one.who}, {one.rooms if one.rooms is not None else 'an unknown number of'} room(s), "
+            f"{one.people if one.people is not None else 'an unknown number of'} people ({one.by})."
+            for one in now.disrupts
+        )
+
+    def _given(self, run: Run) -> dict[str, str]:
+        return {**run.order.inputs, **secret_inputs(self.store.home.folder(run.id))}
+
+    @staticmethod
+    def _runbook_now(run: Run) -> tuple[str, ...]:
+        raw = shelf.raw_of(Path(run.order.here, run.runbook.path))
+        return () if sha256(raw).hexdigest() == run.runbook.sha256 else ("the runbook's text",)
+
+    def _out(self, run: Run, state: RunState, *says: str) -> Ahead:
+        with self.store.change() as change:
+            return _leave(change, run, state, *says)
+
+
+def leave(change: Change, run: Run, state: RunState, *says: str) -> None:
+    """End a run: its state and its row in the audit."""
+    if change.go(run.id, state, *says):
+        change.audit(
+            run.id,
+            run.order.person,
+            f"ended {run.runbook.title}",
+            digest=run.digest,
+            outcome=f"{state}: {' '.join(says)}",
+        )
+
+
+def _leave(change: Change, run: Run, state: RunState, *says: str) -> Ahead:
+    leave(change, run, state, *says)
+    return Ahead("out")
+
+
+def _not_covered(run: Run, plan: Plan, *, warned: bool) -> str:
+    """Why `--yes` does not answer this plan, "" when it does."""
+    if warned:
+        said = next(guard.says for guard in plan.guards if guard.level == "warning")
+        return f"--yes does not answer a guard: {said}. Run it in a terminal, without --yes."
+    if plan.effect == "disrupt" and not run.order.allow_disrupt:
+        return "Live sessions may be cut off, which --yes does not cover; --allow-disrupt beside it does."
+    if plan.effect == "destroy":
+        return "Data may be lost, which --yes does not cover; run it in a terminal, without --yes."
+    return ""
+
+
+def _names(plan: Plan | None) -> tuple[str, ...]:
+    return tuple(step.name for step in plan.steps) if plan is not None else ()
+
+
+def _told(plan: Plan) -> str:
+    return "; ".join(step.does for step in plan.steps) or plan.refused or "nothing to do"
