@@ -11,7 +11,7 @@ from bot.engine.values import Looked
 from bot.errors import FletcherError
 from bot.evidence.look import Question
 from bot.evidence.secrets import secrets_of
-from bot.plan.build import chosen
+from bot.plan.subject import chosen
 from bot.propose import folder_of, propose
 from bot.redact import Redactor
 from bot.settings import targets

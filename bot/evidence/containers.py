@@ -38,7 +38,7 @@ class Container:
     """One container; times are in epoch seconds on the engine's clock, None where there is none.
 
     `state` and `health` are Docker's words, `health` "" without a health check. `ports` are TCP ports as (in the
-    container, host's address, host's port). `env` is redacted, `command` too.
+    container, host's address, host's port). `image` is the name that was asked for, `image_id` what it led to; `config_hash` is compose's, of how the service is set up. `env` is redacted, `command` too.
     """
 
     id: str
@@ -48,6 +48,7 @@ class Container:
     number: int
     oneoff: bool
     image: str
+    image_id: str
     command: str
     state: str
     health: str
@@ -59,6 +60,7 @@ class Container:
     finished: float | None
     log_driver: str
     tty: bool
+    config_hash: str
     working_dir: str
     config_files: tuple[str, ...]
     mounts: tuple[tuple[str, str], ...]
@@ -129,6 +131,7 @@ def read_container(told: dict[str, Any]) -> Container:
         number=int(number) if number.isdecimal() else 1,
         oneoff=str(labels.get(LABEL + "oneoff", "")).lower() == "true",
         image=str(config.get("Image", "")),
+        image_id=str(told.get("Image", "")),
         command=redact(shlex.join(words)),
         state=str(state.get("Status", "")),
         health=str(_dict(state.get("Health")).get("Status", "")).replace("none", ""),
@@ -140,6 +143,7 @@ def read_container(told: dict[str, Any]) -> Container:
         finished=_time(state.get("FinishedAt")),
         log_driver=str(_dict(host.get("LogConfig")).get("Type", "")),
         tty=bool(config.get("Tty")),
+        config_hash=str(labels.get(LABEL + "config-hash", "")),
         working_dir=str(labels.get(LABEL + "project.working_dir", "")),
         config_files=tuple(filter(None, str(labels.get(LABEL + "project.config_files", "")).split(","))),
         mounts=tuple((str(m.get("Source", "")), str(m.get("Destination", ""))) for m in told.get("Mounts") or ()),

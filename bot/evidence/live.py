@@ -371,7 +371,7 @@ class Watched:
             [self._target.api_secret] if self._target.api_secret else [], *(c.secrets() for c in containers)
         )
         return Live(
-            self.now, tuple(self._spools.values()), self._api, _machines(attached), tuple(self._events.values()), tuple(self._endpoints), self._setup, self._folder, secrets,
+            self.now, tuple(self._spools.values()), self._api, machines_of(attached), tuple(self._events.values()), tuple(self._endpoints), self._setup, self._folder, secrets,
             tuple(s for place in sorted(self._told) for s in self._told[place]), self._info, attached, self._projects,
         )  # fmt: skip
 
@@ -382,7 +382,7 @@ def _happened(e: Event) -> MachineEvent:
     return MachineEvent(e.at, e.container, e.action, e.detail, Place("docker events", 1, text))
 
 
-def _machines(attached: Attached | None) -> tuple[Machine, ...]:
+def machines_of(attached: Attached | None) -> tuple[Machine, ...]:
     """The containers of server and workers, as a verdict can cite them."""
     if attached is None:
         return ()

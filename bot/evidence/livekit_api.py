@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from bot.errors import Unreachable
 from bot.evidence import api_failures
@@ -14,7 +15,7 @@ from bot.livekit.words import quote
 from bot.redact import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
     from types import SimpleNamespace
 
     from aiohttp import ClientSession, TraceConfig
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from bot.settings import Target
 
+_T = TypeVar("_T")
 _NEWEST: Final = 20  # rooms that are looked into when none is asked for
 _AT_ONCE: Final = 4  # calls: each leaves a line in the server's log
 _CLOUD: Final = ".livekit.cloud"
@@ -43,19 +45,25 @@ def ask(target: Target, *, rooms: tuple[str, ...] | None = None, timeout: float 
     Source: RoomService and AgentDispatchService of livekit-api 1.2.2; ListDispatch for a room that is not there takes
     3 s and a 503 (run on 1.13.5), so it is called for rooms that are listed only.
     """
+    url = address(target)
+    keys(target)
+    return waited(target, url, lambda: _look(target, url, rooms, timeout), 2 * timeout + 1.0)
+
+
+def waited(target: Target, url: str, asked: Callable[[], Coroutine[object, object, _T]], limit: float) -> _T:
+    """What a server answers, or its error, within so many seconds. Raises Unreachable when there is none by then."""
     import asyncio
     import threading
     import warnings
 
-    url = _address(target)
-    _keys(target)
-    told: list[ApiSeen | BaseException] = []
+    told: list[_T] = []
+    problems: list[BaseException] = []
 
     def run() -> None:
         try:
-            told.append(asyncio.run(_look(target, url, rooms, timeout)))
+            told.append(asyncio.run(asked()))
         except BaseException as problem:  # noqa: BLE001  # it is raised where it can be caught
-            told.append(problem)
+            problems.append(problem)
 
     # In a thread of its own: a name service that is slow cannot be interrupted, and asyncio waits for it.
     thread = threading.Thread(target=run, daemon=True)
@@ -63,15 +71,15 @@ def ask(target: Target, *, rooms: tuple[str, ...] | None = None, timeout: float 
         # PyJWT warns of short secrets, such as that of `livekit-server --dev`; whether it is too short the server says.
         warnings.filterwarnings("ignore", message="The HMAC key is")
         thread.start()
-        thread.join(2 * timeout + 1.0)
+        thread.join(limit)
+    if problems:
+        raise problems[0]
     if not told:
         raise api_failures.no_answer(target, url, TimeoutError())
-    if isinstance(told[0], BaseException):
-        raise told[0]
     return told[0]
 
 
-def _address(target: Target) -> str:
+def address(target: Target) -> str:
     """The server's address as http or https. Raises Unreachable for none and for what is none."""
     from urllib.parse import urlsplit
 
@@ -94,7 +102,8 @@ def _address(target: Target) -> str:
     return "http" + url[2:] if url[:2].lower() == "ws" else url
 
 
-def _keys(target: Target) -> None:
+def keys(target: Target) -> None:
+    """Raises Unreachable where the key or its secret is not set."""
     pairs = (("LIVEKIT_API_KEY", target.api_key), ("LIVEKIT_API_SECRET", target.api_secret))
     missing = [name for name, value in pairs if not value]
     if missing:
@@ -106,7 +115,7 @@ def _keys(target: Target) -> None:
 
 
 @dataclass(slots=True)
-class _Heard:
+class Heard:
     """What an answer says besides its body: the library keeps neither the words of a refusal nor the server's clock."""
 
     text: str = ""
@@ -148,16 +157,24 @@ def _skew(date: str, asked: float) -> float | None:
     return round(ahead, 1) if abs(ahead) > _TICK else 0.0
 
 
-async def _look(target: Target, url: str, rooms: tuple[str, ...] | None, limit: float) -> ApiSeen:
+@asynccontextmanager
+async def reached(target: Target, url: str, heard: Heard) -> AsyncIterator[LiveKitAPI]:
+    """The API of a server, without the library's own retries; `heard` listens."""
     from urllib.parse import urlsplit
 
     import aiohttp
     from livekit.api import LiveKitAPI
 
-    heard = _Heard()
     local = urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}
     async with aiohttp.ClientSession(trace_configs=[heard.trace()], trust_env=not local) as session:
-        api = LiveKitAPI(url, target.api_key, target.api_secret, session=session, failover=False)
+        yield LiveKitAPI(url, target.api_key, target.api_secret, session=session, failover=False)
+
+
+async def _look(target: Target, url: str, rooms: tuple[str, ...] | None, limit: float) -> ApiSeen:
+    from urllib.parse import urlsplit
+
+    heard = Heard()
+    async with reached(target, url, heard) as api:
         asked_at = time.time()
         listed = await _list(api, target, url, heard, limit)
         seen = ApiSeen(
@@ -166,7 +183,7 @@ async def _look(target: Target, url: str, rooms: tuple[str, ...] | None, limit: 
         return await _into(api, seen, listed, rooms, limit)
 
 
-async def _list(api: LiveKitAPI, target: Target, url: str, heard: _Heard, limit: float) -> Sequence[RoomInfo]:
+async def _list(api: LiveKitAPI, target: Target, url: str, heard: Heard, limit: float) -> Sequence[RoomInfo]:
     """All rooms that are alive, the newest first. Raises Unreachable for whatever goes wrong."""
     import asyncio
 
@@ -267,7 +284,9 @@ def _participant(p: ParticipantInfo) -> ApiParticipant:
 
 def _dispatch(d: AgentDispatch) -> ApiDispatch:
     errors = tuple(redact(job.state.error) for job in d.state.jobs if job.state.error)
-    return ApiDispatch(d.id, d.agent_name, d.deployment, _epoch(d.state.created_at), len(d.state.jobs), errors)
+    return ApiDispatch(
+        d.id, d.agent_name, d.deployment, _epoch(d.state.created_at), len(d.state.jobs), errors, d.metadata
+    )
 
 
 def _epoch(number: int) -> float | None:

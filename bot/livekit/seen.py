@@ -75,7 +75,8 @@ class ApiParticipant:
 class ApiDispatch:
     """One dispatch as `ListDispatch` tells it; `jobs` counts the jobs that were made of it, which may be shown 5 s late.
 
-    That a job is there proves nothing about its agent: it stays JS_RUNNING when the process never starts.
+    That a job is there proves nothing about its agent: it stays JS_RUNNING when the process never starts. `metadata` is
+    what the agent is handed, and never shown.
     """
 
     id: str
@@ -84,6 +85,7 @@ class ApiDispatch:
     created: float | None
     jobs: int
     errors: tuple[str, ...]
+    metadata: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Literal
 from bot.livekit.words import listed, quote
 from bot.plan.asked import asked_for, backends
 from bot.plan.values import FileEdit
+from bot.runbook import document as doc
+from bot.runbook.inputs import fill
 from bot.source.diff_edit import unified
 from bot.source.edit import Want
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from bot.evidence.project import Project
     from bot.livekit.names import Names
@@ -42,6 +44,14 @@ class SideResult:
         return any(one.outcome == "edit" for one in self.files)
 
 
+def want(body: doc.Worker | doc.Token, inputs: Mapping[str, str]) -> Want:
+    """What such a patch asks of a source file."""
+    if isinstance(body, doc.Token):
+        return Want(dispatch=fill(body.dispatch, inputs))
+    name = fill(body.name, inputs) if body.name is not None else None
+    return Want(name=name, load=body.load, job_type=body.job_type)
+
+
 def told(file: str, raw: bytes, edited: Edited, plain: Callable[[str], str]) -> FileEdit:
     """An edit as it may be shown and kept: hashes and a redacted diff."""
     changed = edited.outcome == "edit"
@@ -63,7 +73,7 @@ def sources(projects: Iterable[Project], side: Side) -> Iterator[tuple[Project, 
 def worker_side(
     projects: Sequence[Project],
     names: Names,
-    want: Want,
+    wanted: Want,
     given: str,
     near: Callable[[str], str],
     plain: Callable[[str], str],
@@ -78,10 +88,10 @@ def worker_side(
     if not at_hand and given:
         return SideResult(refused=_not_among(projects, "worker", given))
     if not at_hand:
-        if want.name is not None and running == (want.name,):
-            return SideResult(agrees=f"the worker runs as {quote(want.name)} already")
-        what = f"the worker has to be named {quote(want.name)}" if want.name else "the worker must have no name"
-        what = what if want.name is not None else "the worker's load function has to be changed"
+        if wanted.name is not None and running == (wanted.name,):
+            return SideResult(agrees=f"the worker runs as {quote(wanted.name)} already")
+        what = f"the worker has to be named {quote(wanted.name)}" if wanted.name else "the worker must have no name"
+        what = what if wanted.name is not None else "the worker's load function has to be changed"
         return SideResult(refused=f"the worker's source is not at hand (give it with --project DIR); there {what}")
     mine = _meant(at_hand, running)
     if len(mine) > 1 and len({worker.agent_name for _, path in mine for worker in _workers(projects, path)}) > 1:
@@ -92,17 +102,17 @@ def worker_side(
     files, left = [], []
     for project, path in mine:
         workers = list(_workers(projects, path))
-        elsewhere = _elsewhere(workers, running) if want.name is not None else ""
-        if elsewhere and running == (want.name,):
+        elsewhere = _elsewhere(workers, running) if wanted.name is not None else ""
+        if elsewhere and running == (wanted.name,):
             left.append(f"{near(path)}: {elsewhere}; it runs as wanted, so the name in the source is left as it is")
-            rest = replace(want, name=None)
+            rest = replace(wanted, name=None)
             if rest == Want():
                 continue
             files.append(told(near(path), project.raws[path], project.edit(path, rest), plain))
             continue
         if elsewhere:
             return SideResult(refused=f"{elsewhere}; change it there", left=tuple(left))
-        files.append(told(near(path), project.raws[path], project.edit(path, want), plain))
+        files.append(told(near(path), project.raws[path], project.edit(path, wanted), plain))
     refusal = _refusal(files)
     agrees = "" if any(one.outcome == "edit" for one in files) else "the worker's source says so already"
     return SideResult(tuple(files), refusal, "" if refusal else agrees, tuple(left))
@@ -147,7 +157,7 @@ def token_side(
     projects: Sequence[Project],
     seen: Seen,
     row: Verdict | None,
-    want: Want,
+    wanted: Want,
     odd: str,
     given: str,
     near: Callable[[str], str],
@@ -158,7 +168,7 @@ def token_side(
     Without their source the claims of the token at hand, or what the room's join asked for, must agree already. `odd` is
     the name that is asked for by mistake: places that ask for another one are meant so, and are left as they are.
     """
-    agent = want.dispatch or ""
+    agent = wanted.dispatch or ""
     at_hand = [(project, path) for project, path in sources(projects, "token") if not given or _same(path, given)]
     if not at_hand and given:
         return SideResult(refused=_not_among(projects, "token", given))
@@ -189,7 +199,7 @@ def token_side(
             return SideResult(
                 refused=f"several places make tokens without a dispatch ({', '.join(map(near, silent))}); say which is meant with --input token_source=FILE"
             )
-        files.append(told(near(path), project.raws[path], project.edit(path, want), plain))
+        files.append(told(near(path), project.raws[path], project.edit(path, wanted), plain))
     refusal = _refusal(files)
     agrees = "" if any(one.outcome == "edit" for one in files) else "the places that make tokens say so already"
     if not refusal and agrees and asked is not None and set(asked) != ({agent} - {""}):

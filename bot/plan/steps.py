@@ -9,11 +9,10 @@ from bot.livekit import counts
 from bot.livekit.words import quote
 from bot.plan import tools
 from bot.plan.free import free_edit
-from bot.plan.sides import SideResult, token_side, told, worker_side
+from bot.plan.sides import SideResult, token_side, told, want, worker_side
 from bot.plan.values import Command, Skipped, Step
 from bot.runbook import document as doc
 from bot.runbook.inputs import fill
-from bot.source.edit import Want
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from bot.plan.facts import Facts
     from bot.plan.values import Checked, Tool
     from bot.runbook.document import AnyBlock, Approval, Effect, Runbook
-
-_SHELLS = {"sh": ("sh", "-euc"), "bash": ("bash", "-euo", "pipefail", "-c"), "python": ("python3", "-c")}
 
 
 @dataclass(slots=True)
@@ -155,13 +152,12 @@ class Maker:
         given = self._given(block.change.file)
         match body:
             case doc.Worker():
-                name = fill(body.name, self.inputs) if body.name is not None else None
-                want = Want(name=name, load=body.load, job_type=body.job_type)
-                return worker_side(projects, self.names, want, given, self.near, plain)
+                return worker_side(projects, self.names, want(body, self.inputs), given, self.near, plain)
             case doc.Token():
-                want = Want(dispatch=fill(body.dispatch, self.inputs))
                 odd = (self.row.agent if self.row is not None else None) or ""
-                return token_side(projects, self.look.seen, self.row, want, odd, given, self.near, plain)
+                return token_side(
+                    projects, self.look.seen, self.row, want(body, self.inputs), odd, given, self.near, plain
+                )
         path = self._path(block)
         raw = self.facts.files.get(path, "is not at hand")
         if isinstance(raw, str):
@@ -271,7 +267,7 @@ class Maker:
             (self.facts.scripts[name] for name in tools.scripts(block) if self.facts.scripts.get(name)),
             self.facts.folder,
         )
-        command = Command(argv=(*_SHELLS[block.language], block.text), cwd=folder, environment=environment)
+        command = Command(argv=(*tools.SHELLS[block.language], block.text), cwd=folder, environment=environment)
         what = (
             "makes a token with the project's own script; only who asked for it gets it"
             if isinstance(block, doc.TokenStep)

@@ -34,7 +34,7 @@ class Subject:
 
 def subject(runbook: Runbook, given: Mapping[str, str], look: Look, verdicts: Verdicts) -> Subject:
     """What the runbook would treat, with these inputs given."""
-    row = _chosen(runbook, given, verdicts)
+    row = chosen(runbook, given, verdicts)
     thought = _Thought(runbook, given, look, row, names(look.seen))
     proposal = thought.proposal()
     found = {
@@ -127,7 +127,7 @@ class _Thought:
         return Proposal("zero-load", agent, "worker", "the server refuses the worker for the load that it reports")
 
 
-def _chosen(runbook: Runbook, given: Mapping[str, str], verdicts: Verdicts) -> Verdict | None:
+def chosen(runbook: Runbook, given: Mapping[str, str], verdicts: Verdicts) -> Verdict | None:
     """The room that the plan is about: the one that was asked for, else the newest that the runbook treats."""
     rows = [row for row in verdicts.rows if row.room is not None]
     if given.get("room"):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bot.plan.facts import Facts
     from bot.runbook.document import Runbook
 
+#: What runs a script, which is its last argument: the first command that fails ends it.
+SHELLS: Final = {"sh": ("sh", "-euc"), "bash": ("bash", "-euo", "pipefail", "-c"), "python": ("python3", "-c")}
 _SCRIPT: Final = re.compile(r"[\w./@-]+\.(?:[cm]?[jt]sx?|py|sh)")
 _MEND: Final = {
     "bun": "install bun (https://bun.sh), or make the token as you usually do",

@@ -54,7 +54,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """What came of a step. `says` is a sentence for a person; `output` the file with its whole output, "" for none.
 
     "unknown" is what may or may not have been done; times are the engine's, in nanoseconds. `facts` are what later steps
-    and the proof need, such as the claims of a new token.
+    and the proof need, such as the claims of a new token. With `facts["optional"] == "yes"` nothing hangs on the step:
+    that it failed neither stops the run nor undoes anything, and its sentence says what a person can do instead.
     """
 
     state: Literal["done", "failed", "unknown"]
@@ -69,7 +70,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
 class Doing:
     """With what a step is done: the outside, the run's own folder (0700), where its progress is told, and a way to stop it.
 
-    `tell` gets each line of output, redacted. `stop` is set when the run is cancelled or the process is to end.
+    `tell` gets each line of output, redacted. `stop` is set when the run is cancelled or the process is to end. `hand`
+    gives a new token to who asked for it, and returns the file it is in, "" for none; without it a token is discarded.
     """
 
     world: World
@@ -77,6 +79,7 @@ class Doing:
     redactor: Redactor
     tell: Callable[[str], None]
     stop: Event
+    hand: Callable[[str], str] | None = None
 
 
 class Kind(Protocol):

@@ -29,10 +29,30 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a program ended: by itself with `code`, or (`code` None) because we ended it, and `why`: "timeout", "stopped"."""
+    """How a program ended: by itself with `code`, or (`code` None) because we ended it, and `why`: "timeout", "stopped".
+
+    A negative `code` is the number of the signal that ended it.
+    """
 
     code: int | None
     why: str = ""
+
+
+class Instance(NamedTuple):
+    """One container of a compose service: `image` is the id of its image, `state` Docker's word, such as running.
+
+    `config` is compose's own hash of how the service is set up, "" where it is not known.
+    """
+
+    service: str
+    name: str
+    id: str
+    image: str
+    created_ns: int
+    started_ns: int
+    state: str
+    exit_code: int
+    config: str = ""
 
 
 class World(Protocol):
@@ -45,9 +65,11 @@ class World(Protocol):
         """Let time pass."""
 
     def run(self, command: Command, *, seconds: float, tell: Callable[[bytes], None], stop: Event) -> Ended:
-        """Run a program to its end, its output (both streams) to `tell` as it comes.
+        """Run a program to its end, its output (both streams) to `tell` as it comes; standard input is empty.
 
-        After `seconds`, or once `stop` is set, everything that it started is ended, also what left its process group.
+        Its environment is PATH, HOME and LANG, the way to the engine, and what the command sets: no key or secret of
+        ours. After `seconds`, or once `stop` is set, everything that it started is ended, also what left its process
+        group. Unreachable of kind "lost": it was started, and how it ended is not known.
         """
 
     def log(self, role: Role, since_ns: int) -> Iterator[Line]:
@@ -55,6 +77,9 @@ class World(Protocol):
 
     def machines(self, role: Role) -> tuple[Machine, ...]:
         """The service's containers, those that do not run included."""
+
+    def instances(self, services: tuple[str, ...]) -> tuple[Instance, ...]:
+        """The containers of these compose services, whatever their role; of a service that has none, none."""
 
     def api(self, rooms: tuple[str, ...] | None) -> ApiSeen:
         """What the LiveKit API tells now; participants and dispatches of these rooms, None for all."""

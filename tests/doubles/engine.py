@@ -29,7 +29,7 @@ from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 PIECE = 16384  # Docker splits longer lines
 PIECES = {"stdout": 1, "stderr": 2, "engine": 3}
@@ -56,6 +56,7 @@ class Box:
     number: int = 1
     name: str = ""
     image: str = "local/image:1"
+    image_id: str = "sha256:" + "0" * 64
     command: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     state: str = "running"
@@ -69,6 +70,7 @@ class Box:
     log_driver: str = "json-file"
     tty: bool = False
     oneoff: bool = False
+    config_hash: str = ""
     working_dir: str = "/srv/demo"
     config_files: tuple[str, ...] = ("/srv/demo/docker-compose.yml",)
     mounts: tuple[tuple[str, str], ...] = ()
@@ -105,6 +107,7 @@ class Box:
             "Id": self.id,
             "Name": f"/{self.name}",
             "Created": self.created,
+            "Image": self.image_id,
             "Path": path,
             "Args": arguments,
             "State": state,
@@ -138,6 +141,7 @@ class Box:
             label + "service": self.service,
             label + "container-number": str(self.number),
             label + "oneoff": str(self.oneoff),
+            label + "config-hash": self.config_hash,
             label + "project.working_dir": self.working_dir,
             label + "project.config_files": ",".join(self.config_files),
         }
@@ -174,6 +178,7 @@ class Engine:
         self.refusal: tuple[int, str] | None = None  # answered to everything but its version
         self.cut_after: int | None = None  # bytes of a log, then the connection breaks
         self.chunk: int | None = None  # bytes of a log that are sent at once
+        self.command: Callable[[dict[str, Any]], dict[str, Any]] | None = None  # what `docker` does (docker_cli.py)
         self.host = ""
         self.socket = ""
         self._tcp, self._tls = tcp, tls
@@ -308,6 +313,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+    def do_POST(self) -> None:
+        """Docker's own program is a double, too: it tells what it was called with, and is told what to do."""
+        told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        assert self.server.engine.command is not None
+        self._json(HTTPStatus.OK, self.server.engine.command(told))
 
     def do_GET(self) -> None:
         engine = self.server.engine

@@ -42,11 +42,13 @@ def agent(job: str, name: str = "", *, joined: float = 0.0, state: str = "ACTIVE
     return info
 
 
-def dispatch(name: str, *, jobs: int = 0, created: float = 0.0, error: str = "") -> dispatch_pb.AgentDispatch:
+def dispatch(
+    name: str, *, jobs: int = 0, created: float = 0.0, error: str = "", metadata: str = ""
+) -> dispatch_pb.AgentDispatch:
     """What a room waits for."""
     made = [Job(id=f"AJ_{i}", state=JobState(error=error)) for i in range(jobs)]
     state = dispatch_pb.AgentDispatchState(jobs=made, created_at=int((created or time.time()) * 1e9))
-    return dispatch_pb.AgentDispatch(id=f"AD_{name}", agent_name=name, state=state)
+    return dispatch_pb.AgentDispatch(id=f"AD_{name}", agent_name=name, state=state, metadata=metadata)
 
 
 class LiveKit:
@@ -60,6 +62,7 @@ class LiveKit:
         self.fails: dict[str, tuple[int, bytes]] = {}
         self.slow: dict[str, float] = {}
         self.ahead = 0.0  # seconds of this server's clock
+        self.lost: set[str] = set()  # methods that are done, and whose answer never comes
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._stopped = threading.Event()
 
@@ -99,7 +102,11 @@ class LiveKit:
         if method in self.fails:
             status, text = self.fails[method]
             return status, "application/json" if text.startswith(b"{") else "text/html", text
+        if method == "DeleteRoom" and room_pb.DeleteRoomRequest.FromString(body).room not in self.rooms:
+            return 404, "application/json", b'{"code":"not_found","msg":"requested room does not exist"}'
         reply = self._reply(method, body, grants)
+        if method in self.lost:
+            return 502, "text/html", b"bad gateway"
         if reply is None:
             return 401, "application/json", b'{"code":"unauthenticated","msg":"permissions denied"}'
         return 200, "application/protobuf", reply.SerializeToString()
@@ -107,6 +114,10 @@ class LiveKit:
     def _reply(self, method: str, body: bytes, grants: dict[str, Any]) -> Message | None:
         if method == "ListRooms":
             return room_pb.ListRoomsResponse(rooms=self.rooms.values()) if grants.get("roomList") else None
+        if method in {"CreateRoom", "DeleteRoom"}:
+            return self._of_room(method, body) if grants.get("roomCreate") else None
+        if method == "CreateDispatch":
+            return self._dispatched(dispatch_pb.CreateAgentDispatchRequest.FromString(body), grants)
         if method == "ListParticipants":
             name = room_pb.ListParticipantsRequest.FromString(body).room
         else:
@@ -117,6 +128,29 @@ class LiveKit:
         if method == "ListParticipants":
             return room_pb.ListParticipantsResponse(participants=people)
         return dispatch_pb.ListAgentDispatchResponse(agent_dispatches=dispatches)
+
+    def _of_room(self, method: str, body: bytes) -> Message:
+        if method == "DeleteRoom":
+            name = room_pb.DeleteRoomRequest.FromString(body).room
+            del self.rooms[name], self.inside[name]
+            return room_pb.DeleteRoomResponse()
+        asked = room_pb.CreateRoomRequest.FromString(body)
+        if asked.name not in self.rooms:  # one that is there stays as it is
+            made = [dispatch(a.agent_name, created=time.time(), metadata=a.metadata) for a in asked.agents]
+            self.room(asked.name, created=time.time(), dispatches=made)
+            self.rooms[asked.name].metadata = asked.metadata
+            self.rooms[asked.name].empty_timeout = asked.empty_timeout
+        return self.rooms[asked.name]
+
+    def _dispatched(self, asked: dispatch_pb.CreateAgentDispatchRequest, grants: dict[str, Any]) -> Message | None:
+        if not grants.get("roomAdmin") or grants.get("room") != asked.room:
+            return None
+        if asked.room not in self.rooms:
+            self.room(asked.room, created=time.time())
+        made = dispatch(asked.agent_name, created=time.time(), metadata=asked.metadata)
+        made.id = f"AD_{len(self.inside[asked.room][1])}{asked.agent_name}"
+        self.inside[asked.room][1].append(made)
+        return made
 
     def _grants(self, token: str) -> tuple[str, dict[str, Any]]:
         """The refusal in the words of livekit-server 1.13.5, and what the token grants."""

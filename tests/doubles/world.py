@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from bot.plan.values import Command
-    from bot.world.contract import Role
+    from bot.world.contract import Instance, Role
 
 SECOND = 1_000_000_000
 START = 1_790_000_000 * SECOND
@@ -95,6 +95,9 @@ class StagedWorld:
 
     def machines(self, role: Role) -> tuple[Machine, ...]:
         return tuple(self.containers) if role == "agent" else ()
+
+    def instances(self, services: tuple[str, ...]) -> tuple[Instance, ...]:  # noqa: ARG002
+        return ()
 
     def api(self, rooms: tuple[str, ...] | None) -> ApiSeen:
         if self.api_fails:
