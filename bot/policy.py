@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
-from bot.runbook.document import APPROVALS, ASKED
+from bot.runbook.document import APPROVALS, ASKED, Limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from bot.runbook.document import Approval, Effect, Limit
+    from bot.runbook.document import Approval, Effect
+    from bot.settings_policy import Allowed, Declared, Rules
 
 EXPIRES: Final = 15 * 60.0  # seconds that a question is open where the policy says nothing
+KEEP: Final = 30 * 86400.0  # seconds that outputs are kept where the policy says nothing
 
 _BY_EFFECT = {
     "read": "nothing is changed",
@@ -58,15 +60,18 @@ class Who(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Something that is allowed; what is left empty allows every person, door, channel or runbook."""
+    """Something that is allowed; what is left empty allows every person, door, channel, runbook or effect."""
 
     who: tuple[str, ...] = ()
     doors: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     runbooks: tuple[str, ...] = ()
+    effects: tuple[str, ...] = ()
 
-    def allows(self, who: Who, runbook: str) -> bool:
-        """Whether this person may, from where he is, with this runbook."""
+    def allows(self, who: Who, runbook: str, effect: Effect | None) -> bool:
+        """Whether this person may, from where he is, with this runbook; an effect of None is not known yet."""
+        if self.effects and effect is not None and effect not in self.effects:
+            return False
         asked = (self.who, who.name), (self.doors, who.door), (self.channels, who.channel), (self.runbooks, runbook)
         return all(not allowed or value in allowed for allowed, value in asked)
 
@@ -83,7 +88,7 @@ class Auto:
 class Policy:
     """A deployment's rules. `effects` raise what is asked for an effect; `single_operator` and `auto` lower it.
 
-    `vouching` are the doors that know who somebody is, through which alone a peer may approve. `expires` is in seconds.
+    `vouching` are the doors that know who somebody is, through which alone a peer may approve. Spans are in seconds.
     """
 
     run: tuple[Grant, ...] = ()
@@ -93,6 +98,7 @@ class Policy:
     auto: tuple[Auto, ...] = ()
     vouching: tuple[str, ...] = ()
     expires: float = EXPIRES
+    keep: float = KEEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +111,42 @@ class Needed:
     refused: str = ""
 
 
-def why_not_run(policy: Policy | None, who: Who, runbook: str) -> str:
-    """Why this person may not run this runbook from here, "" when he may."""
-    return _why_not(policy.run if policy else None, who, runbook, "run")
+def declared(rules: Rules, vouching: tuple[str, ...] = ()) -> Policy:
+    """The policy that a fletcher.toml declares, with the doors that are there and know who somebody is."""
+    return Policy(
+        run=tuple(map(_grant, rules.run)),
+        approve=tuple(map(_grant, rules.approve)),
+        effects=rules.effects,
+        single_operator=rules.single_operator,
+        auto=tuple(Auto(runbook, Limit(times, within)) for runbook, times, within in rules.auto),
+        vouching=vouching,
+        expires=EXPIRES if rules.expires is None else rules.expires,
+        keep=KEEP if rules.keep is None else rules.keep,
+    )
 
 
-def why_not_approve(policy: Policy | None, who: Who, requester: Who, runbook: str, need: Approval) -> str:
+def name_of(persons: Iterable[Declared], kind: str, account: str) -> str:
+    """The name of whoever has this account ("os", "slack"): the declared one, else the account's own.
+
+    An account that nobody declared does not get a declared name by being called so.
+    """
+    known = tuple(persons)
+    for one in known:
+        if (kind, account) in one.accounts:
+            return one.name
+    return f"{account} ({kind})" if any(one.name == account for one in known) else account
+
+
+def why_not_run(policy: Policy | None, who: Who, runbook: str, effect: Effect | None = None) -> str:
+    """Why this person may not run this runbook from here, "" when he may; without an effect, before there is a plan."""
+    return _why_not(policy.run if policy else None, who, runbook, "run", effect)
+
+
+def why_not_approve(
+    policy: Policy | None, who: Who, requester: Who, runbook: str, need: Approval, effect: Effect | None = None
+) -> str:
     """Why this person may not approve what `requester` asked for, "" when he may."""
-    if trouble := _why_not(policy.approve if policy else None, who, runbook, "approve"):
+    if trouble := _why_not(policy.approve if policy else None, who, runbook, "approve", effect):
         return trouble
     if need == "peer":
         if who.name == requester.name:
@@ -156,15 +190,23 @@ def needed(
     return Needed(need, why, tuple(switches), refused)
 
 
-def _why_not(grants: tuple[Grant, ...] | None, who: Who, runbook: str, verb: str) -> str:
-    if any(grant.allows(who, runbook) for grant in grants or ()):
+def _grant(line: Allowed) -> Grant:
+    return Grant(line.who, line.doors, line.channels, line.runbooks, line.effects)
+
+
+def _why_not(grants: tuple[Grant, ...] | None, who: Who, runbook: str, verb: str, effect: Effect | None) -> str:
+    if any(grant.allows(who, runbook, effect) for grant in grants or ()):
         return ""
     if grants:
-        return f"{who.name} may not {verb} {runbook} from the {who.door}: no line `{verb}` of [policy] allows it"
-    if who.door == "terminal":
+        where = f" where {_BY_EFFECT[effect]}" if effect else ""
+        return f"{who.name} may not {verb} {runbook} from the {who.door}{where}: no line `{verb}` of [policy] allows it"
+    if who.door == "terminal" or effect == "read":
         return ""
     line = f'{verb} = [{{who = ["{who.name}"], doors = ["{who.door}"]}}]'
-    return f"the {who.door} may only look, since no [policy] says otherwise; in fletcher.toml this line below [policy] would allow it: {line}"
+    return (
+        f"the {who.door} may only look, since no [policy] says otherwise; in fletcher.toml this line below [policy] would "
+        f"allow it, with a [[person]] of that name: {line}"
+    )
 
 
 def _auto(policy: Policy | None, runbook: str, acted: Iterable[float]) -> str:

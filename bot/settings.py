@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from bot import settings_file
 from bot.errors import UsageError
+from bot.settings_words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "LIVEKIT_API_SECRET": "The secret of that key; it is never shown.",
     "FLETCHER_CONFIG": "Path of fletcher.toml, where it is not in the current folder.",
     "FLETCHER_TARGET": "Name of the target in fletcher.toml to look at, as --target.",
+    "FLETCHER_HOME": "Folder of the runs and their journal, where it is not .fletcher beside the compose file.",
     "FLETCHER_DEBUG": "1 prints the trace of a bug in Fletcher instead of writing it to a file.",
     "DOCKER_HOST": "Address of the Docker engine, such as unix:///var/run/docker.sock or ssh://me@host.",
     "DOCKER_CONTEXT": "Name of the Docker context to use, where DOCKER_HOST is not set.",
@@ -135,7 +137,7 @@ class Targets:
             if not known:
                 why = f"{where} has no targets" if self.document else where
                 raise UsageError(f"no target {chosen.text!r} ({chosen.origin}): {why}; `fletcher init` writes one")
-            near = settings_file.nearest(chosen.text, known)
+            near = nearest(chosen.text, known)
             raise UsageError(f"no target {chosen.text!r} ({chosen.origin}) in {where}{near}; it has {', '.join(known)}")
         if self.document and self.document.default:
             return known[self.document.default]

@@ -1,15 +1,16 @@
-"""fletcher.toml: the named targets, read strictly, every problem with its line, and no secret in it."""
+"""fletcher.toml: the named targets, persons and policy, read strictly, every problem with its line, and no secret in it."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from bot import settings_policy
 from bot.errors import Problem, UsageError, WrongDocument
 from bot.redact import redact
+from bot.settings_words import kind, nearest, shown, text_trouble
 from bot.source.toml import read_toml
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ _SCHEMES: Final[Mapping[str, tuple[str, ...]]] = {
     "docker_host": ("unix", "tcp", "ssh", "http", "https", "npipe"),
 }
 _SECRETS: Final = {"api_key": "STAGING_API_KEY", "api_secret": "STAGING_API_SECRET"}
+_TOP: Final = ("default", "targets", "person", "policy")
 _TARGET_NAME: Final = re.compile(r"\w[\w.-]*")
 _VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
 _SUSPECT: Final = "looks like a secret"
@@ -63,6 +65,8 @@ class Document:
     path: Path
     default: str
     targets: tuple[Declared, ...]
+    persons: tuple[settings_policy.Declared, ...] = ()
+    rules: settings_policy.Rules | None = None
 
 
 def read(path: Path) -> Document:
@@ -84,13 +88,13 @@ def read(path: Path) -> Document:
 
 
 def parse(path: Path, raw: bytes) -> Document:
-    """The targets in the bytes of a fletcher.toml; raises WrongDocument with every problem at once."""
+    """What is in the bytes of a fletcher.toml; raises WrongDocument with every problem at once."""
     source = str(path)
     if len(raw) > LIMIT:
         raise WrongDocument((Problem(source, 1, f"is larger than {LIMIT >> 10} KiB; is it the right file?"),))
     toml = read_toml(source, raw)
     data = toml.data
-    problems = [*_top(source, toml), *_secrets(source, toml.text)]
+    problems = [*_top(source, toml), *settings_policy.problems(source, toml), *_secrets(source, toml.text)]
     if problems:
         told = {(p.line, p.source) for p in problems if not p.sentence.startswith(_SUSPECT)}
         kept = [p for p in problems if not (p.sentence.startswith(_SUSPECT) and (p.line, p.source) in told)]
@@ -103,7 +107,7 @@ def parse(path: Path, raw: bytes) -> Document:
         )
         for name, table in data.get("targets", {}).items()
     )
-    return Document(path, data.get("default", ""), targets)
+    return Document(path, data.get("default", ""), targets, settings_policy.persons(data), settings_policy.rules(data))
 
 
 def why_not(key: str, value: object) -> str:
@@ -111,12 +115,8 @@ def why_not(key: str, value: object) -> str:
 
     The value itself is never repeated, since it may be a secret that landed in the wrong place.
     """
-    if not isinstance(value, str):
-        return f"must be a text in quotes, and is {_kind(value)}"
-    if not value.strip():
-        return "is empty; give it a value or take the line out"
-    if not value.isprintable():
-        return "has a character that cannot be printed"
+    if (trouble := text_trouble(value)) or not isinstance(value, str):
+        return trouble
     if key.endswith("_env") and not _VARIABLE.fullmatch(value):
         example = _SECRETS[key.removesuffix("_env")]
         return (
@@ -149,12 +149,12 @@ def url_trouble(url: str, schemes: tuple[str, ...] = LIVEKIT_SCHEMES) -> str:
 def _top(source: str, toml: Toml) -> Iterator[Problem]:
     data = toml.data
     for key in data:
-        if key not in {"default", "targets"}:
-            yield Problem(source, toml.line(key), _unknown(key, ["default", "targets", *KEYS]))
+        if key not in _TOP:
+            yield Problem(source, toml.line(key), _unknown(key, [*_TOP, *KEYS]))
     default, targets = data.get("default"), data.get("targets", {})
     if not isinstance(targets, dict):
         yield Problem(
-            source, toml.line("targets"), f"`targets` must be tables such as [targets.staging], and is {_kind(targets)}"
+            source, toml.line("targets"), f"`targets` must be tables such as [targets.staging], and is {kind(targets)}"
         )
         targets = {}
     if "default" in data:
@@ -171,7 +171,7 @@ def _top(source: str, toml: Toml) -> Iterator[Problem]:
             )
         elif not isinstance(table, dict):
             yield Problem(
-                source, at, f"a target must be a table such as [targets.{name}], and is {_kind(table)}{_stray(name)}"
+                source, at, f"a target must be a table such as [targets.{name}], and is {kind(table)}{_stray(name)}"
             )
         else:
             yield from _target(source, name, table, toml)
@@ -219,23 +219,13 @@ def _secrets(source: str, text: str) -> Iterator[Problem]:
             )
 
 
-def nearest(word: str, known: Mapping[str, object] | list[str]) -> str:
-    """` (did you mean 'x'?)` for a slip of the fingers, "" where nothing is near."""
-    near = get_close_matches(word, list(known), 1, 0.6)
-    return f" (did you mean '{near[0]}'?)" if near else ""
-
-
 def _unknown(key: str, known: Mapping[str, object] | list[str]) -> str:
-    if key in KEYS and key not in list(known)[:2] and isinstance(known, list):
+    if key in KEYS and isinstance(known, list):
         return f"`{key}` belongs into a target: put it below a line such as [targets.staging]"
-    shown = key if len(key) <= 40 and key.isprintable() else "a key"
-    return f"unknown key `{shown}`{nearest(key, known)}"
+    if key in settings_policy.POLICY and isinstance(known, list):
+        return f"`{key}` belongs below a line [policy]"
+    return f"unknown key `{shown(key)}`{nearest(key, known)}"
 
 
 def _stray(name: str) -> str:
     return f"; `{name}` belongs into one" if name in KEYS else ""
-
-
-def _kind(value: object) -> str:
-    names = {bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list", dict: "a table"}
-    return names.get(type(value), "a date or time")

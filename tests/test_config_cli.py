@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot import settings_file
+from bot import settings_file, settings_policy
 from bot.report.template import template, values_of
 from bot.settings import ENVIRONMENT, VARIABLES, Target
 from tests.doubles.engine import Engine
@@ -61,6 +61,45 @@ def test_the_check_speaks_json(here: Path) -> None:
     assert document["file"] == "other.toml"
     assert [(t["name"], t["taken"]) for t in document["targets"]] == [("a", False), ("b", False)]
     assert document["targets"][1]["settings"] == [{"name": "docker_context", "value": "far", "from": "other.toml:4"}]
+
+
+def test_the_check_tells_who_may_do_what(here: Path) -> None:
+    """Persons with their accounts and the rules in words; what lowers them stands out."""
+    (here / "fletcher.toml").write_text(
+        '[[person]]\nname = "ann"\nos = "ann"\nslack = ["U1", "U2"]\n[[person]]\nname = "bob"\n'
+        '[policy]\nsingle-operator = true\nauto = {agent-never-joins = "3/1h"}\nexpires = "5m"\neffects = {change = "peer"}\n'
+        'run = [{who = "ann", doors = ["slack"], channels = "C1"}]\n'
+    )
+    lines = [line.strip() for line in fletcher("config", "check").out.splitlines()]
+    assert lines[lines.index("persons") :] == [
+        "persons",
+        "ann: os ann, slack U1, slack U2",
+        "bob: no account, so that nobody can be this person",
+        "",
+        "policy",
+        "run: ann from slack, C1: every runbook, every effect",
+        "raised: change asks for peer",
+        "LOWERED by single-operator: the requester's own confirmation stands for a peer's",
+        "LOWERED by auto: agent-never-joins goes unasked, at most 3 times in 1h",
+        "a question is open for 5m",
+    ]
+    document = fletcher("config", "check", "--json").json
+    assert (len(document["persons"]), len(document["policy"])) == (2, 5)
+
+
+def test_what_init_shows_of_people_is_right_as_it_stands() -> None:
+    """The commented persons and rules name every key, and are read without a problem once they are no comments."""
+    shown = template({}).partition("# [[person]]\n")[2]
+    text = "[[person]]\n" + "".join(
+        f"{line.removeprefix('# ')}\n" for line in shown.splitlines() if "` may be" not in line
+    )
+    text = text.replace("approve = [{", "# approve = [{")  # the table below says it another way
+    document = settings_file.parse(Path("f"), text.encode())
+    assert document.rules is not None
+    assert document.rules.approve[0].channels == ("C012AB3CD",)
+    assert document.persons[0].accounts == (("os", "ann"), ("slack", "U012AB3CD"))
+    keys = (*settings_policy.PERSON, *settings_policy.POLICY, *settings_policy.GRANT)
+    assert [key for key in keys if f"# {key} = " not in template({})] == []
 
 
 def test_every_mistake_is_told_at_once(here: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot import settings_file
+from bot import settings_file, settings_policy
 from bot.errors import UsageError, WrongDocument
 from bot.settings import ENVIRONMENT, Target, targets
 
@@ -232,6 +232,47 @@ WRONG = [
     (b"a = 1\n# \xe9\n", 2, "is not UTF-8"),
     ("a = 1".encode("utf-16"), 1, "is UTF-16; save it as UTF-8"),
     (b"#" * (settings_file.LIMIT + 1), 1, "is larger than"),
+    ("single-operator = true", 1, "`single-operator` belongs below a line [policy]"),
+    ("policies = 1", 1, "unknown key `policies` (did you mean 'policy'?)"),
+    ("policy = 1", 1, "`policy` must be a table [policy], and is a number"),
+    ("[policy]\nsingle_operator = true", 2, "unknown key `single_operator` (did you mean 'single-operator'?)"),
+    ('[policy]\nsingle-operator = "yes"', 2, "must be true or false, and is a text"),
+    ('[policy]\nexpires = "15"', 2, "`expires` `15` has no unit"),
+    ('[policy]\nexpires = "8d"', 2, "is more than 7d"),
+    ('[policy]\nkeep = "0s"', 2, "must be longer than nothing"),
+    ('[policy]\nrun = "ann"', 2, '`run` must be a list such as run = [{who = ["ann"]'),
+    ('[policy]\nrun = [{whom = "ann"}]', 2, "unknown key `whom` (did you mean 'who'?)"),
+    ('[policy]\nrun = [{who = "ann"}]', 2, "names ann, and no [[person]] is called so"),
+    (
+        '[[person]]\nname = "ann"\n[policy]\n[[policy.run]]\nwho = ["ann"]\n[[policy.run]]\nwho = ["anne"]',
+        7,
+        "names anne, and no [[person]] is called so (did you mean 'ann'?)",
+    ),
+    (
+        '[[policy.run]]\ndoors = ["terminals"]',
+        2,
+        "names terminals (did you mean 'terminal'?); there are terminal, slack",
+    ),
+    ("[[policy.run]]\neffects = []", 2, "`effects` of `run` is empty"),
+    ('[policy.effects]\nchnage = "peer"', 2, "unknown key `chnage` (did you mean 'change'?)"),
+    ('[policy.effects]\nchange = "two"', 2, "must be confirm or peer"),
+    ('[policy.effects]\ndisrupt = "confirm"', 2, "asks for less than the peer that it needs anyway"),
+    ('[policy]\nauto = {agent-never-joins = "3"}', 2, "`3` is no limit such as 3/1h"),
+    ('[policy]\nauto = ["agent-never-joins"]', 2, "`auto` must be a table such as auto = {agent-never-joins"),
+    ('[person]\nname = "ann"', 1, "`person` must be tables such as [[person]], and is a table"),
+    ('[[person]]\nos = "ann"', 1, "a [[person]] needs a name"),
+    (
+        '[[person]]\nname = "ann"\n[[person]]\nname = "bob"\nslck = "U1"',
+        5,
+        "unknown key `slck` (did you mean 'slack'?)",
+    ),
+    (
+        '[[person]]\nname = "ann"\nos = ["a"]\n[[person]]\nname = "bob"\nos = "a"',
+        6,
+        "an account that another person has",
+    ),
+    ('[[person]]\nname = "ann"\n[[person]]\nname = "ann"', 1, "2 persons called ann"),
+    ("[[person]]\nname = 7", 2, "`name` must be a text in quotes, and is a number"),
 ]
 
 
@@ -273,7 +314,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 PIECES = st.sampled_from([
     "[targets.a]", "[targets]", "[[targets]]", '[targets."b c"]', "default", "targets", "livekit_url", "api_key", "project",
     "docker_host", " = ", "=", '"', "'", '"""', "'''", "[", "]", "{", "}", ",", "\n", "\r\n", "\r", "#", "\\", "1", "x", ".", "wss://a:b@c:1",
-    "'.'", '"ws://x"', "1979-05-27", "\ufeff", "\0", "é",
+    "[[person]]", "[policy]", "[[policy.run]]", "run", "effects", "auto", "who", "name", "expires", "'.'", '"ws://x"', "1979-05-27", "\ufeff", "\0", "é",
 ])  # fmt: skip
 
 
@@ -283,6 +324,8 @@ PIECES = st.sampled_from([
 @example(b"a=" + b"[" * 20_000)
 @example(b'targets."".""=1')
 @example(b"targets=[[],{a=1}]")
+@example(b"person=[{name=[]}]")
+@example(b"[[person]]\n[[person.x]]\n[policy]\nrun=[[]]\nauto={x=[]}")
 def test_any_text_is_targets_or_a_wrong_document_with_a_line(raw: bytes) -> None:
     """Whatever a fletcher.toml holds, it gives targets, or problems that each have a line that is there."""
     try:
@@ -304,9 +347,10 @@ def test_every_setting_is_listed_once() -> None:
 
 
 def test_every_key_and_variable_has_its_place_in_the_documents() -> None:
-    """docs/settings.md names every key of a target and every variable."""
+    """docs/settings.md names every key of the file and every variable."""
     text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-    assert [name for name in (*settings_file.KEYS, *ENVIRONMENT) if f"`{name}`" not in text] == []
+    keys = (*settings_file.KEYS, *settings_policy.PERSON, *settings_policy.POLICY, *settings_policy.GRANT)
+    assert [name for name in (*keys, *ENVIRONMENT) if f"`{name}`" not in text] == []
     (example,) = re.findall(r"^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert settings_file.parse(Path("f"), example.encode()).default == "staging"
 

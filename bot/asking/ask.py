@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
+from bot import spans
 from bot.asking import reach, state, text
 from bot.errors import FletcherError, Unreachable
 from bot.evidence.attach import by_service
@@ -17,7 +18,6 @@ from bot.evidence.together import begun
 from bot.plan.facts import service_here
 from bot.plan.values import Checked
 from bot.runbook import document as doc
-from bot.runbook import units
 from bot.runbook.evidence import MOST_LINES
 from bot.runbook.inputs import asked_in, fill, wanted
 from bot.runbook.weigh import Weighed, weigh_lines, weigh_presence
@@ -77,7 +77,7 @@ class _Asking:
         try:
             return made.result(max(0.0, self.began + check.timeout - time.monotonic()))
         except TimeoutError:
-            return self._inconclusive(check, f"there was no answer within {units.spoken(check.timeout)}")
+            return self._inconclusive(check, f"there was no answer within {spans.spoken(check.timeout)}")
         except FletcherError as problem:
             return self._inconclusive(check, str(problem))
 
@@ -227,7 +227,7 @@ class _Asking:
         said = self._fill(log.since)
         if not said:
             return None
-        back = units.duration(said)
+        back = spans.duration(said)
         if isinstance(back, float) and now is not None:
             return now - back
         return moment(said, (), "since", now)

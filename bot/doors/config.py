@@ -57,7 +57,8 @@ def config(args: argparse.Namespace) -> int:
             {"name": t.name, "taken": taken, "settings": [*_settings(t)], "notes": [*_notes(found, t)]}
             for t, taken in rows
         ]
-        print(json.dumps({"file": file, "targets": told}, indent=2, ensure_ascii=False))
+        people = {"persons": [*_persons(found)], "policy": [*_policy(found)]}
+        print(json.dumps({"file": file, "targets": told, **people}, indent=2, ensure_ascii=False))
         return 0
     print(f"{file} is right." if file else "No fletcher.toml here (`fletcher init` writes one).")
     for target, taken in rows:
@@ -69,6 +70,11 @@ def config(args: argparse.Namespace) -> int:
             print("  sets nothing")
         for note in _notes(found, target):
             print(f"  note: {note}")
+    for title, lines in (("persons", [*_persons(found)]), ("policy", [*_policy(found)])):
+        if lines:
+            print(f"\n{title}")
+        for line in lines:
+            print(f"  {line}")
     return 0
 
 
@@ -96,6 +102,36 @@ def _settings(target: Target) -> Iterator[dict[str, str]]:
 def _notes(found: Targets, target: Target) -> list[str]:
     """What a person should know of a target that is no mistake of the file."""
     return [f"nothing sets {variable}, which {place} names" for variable, place in found.unset(target.name)]
+
+
+def _persons(found: Targets) -> Iterator[str]:
+    for one in found.document.persons if found.document else ():
+        accounts = ", ".join(f"{kind} {account}" for kind, account in one.accounts)
+        yield f"{one.name}: {accounts or 'no account, so that nobody can be this person'}"
+
+
+def _policy(found: Targets) -> Iterator[str]:
+    """The rules that are in force, in words; what lowers them is called so."""
+    from bot.spans import spoken
+
+    rules = found.document.rules if found.document else None
+    if rules is None:
+        return
+    for verb, lines in (("run", rules.run), ("approve", rules.approve)):
+        for line in lines:
+            parts = ((line.who, "anyone"), (line.runbooks, "every runbook"), (line.effects, "every effect"))
+            who, what, effect = (", ".join(said) or every for said, every in parts)
+            where = ", ".join((*(line.doors or ("every door",)), *line.channels))
+            yield f"{verb}: {who} from {where}: {what}, {effect}"
+    for effect_of, need in rules.effects.items():
+        yield f"raised: {effect_of} asks for {need}"
+    if rules.single_operator:
+        yield "LOWERED by single-operator: the requester's own confirmation stands for a peer's"
+    for runbook, times, within in rules.auto:
+        yield f"LOWERED by auto: {runbook} goes unasked, at most {times} times in {spoken(within)}"
+    for name, span in (("a question is open for", rules.expires), ("outputs are kept for", rules.keep)):
+        if span is not None:
+            yield f"{name} {spoken(span)}"
 
 
 def _running(target: Target) -> Services:

@@ -49,7 +49,7 @@ def plan(args: argparse.Namespace) -> int:
     runbook = shelf.read(shelf.shelf([Path(folder) for folder in args.runbooks]).find(args.files.pop(0)).path)
     if args.json and args.markdown:
         raise UsageError("--json and --markdown are two forms of a plan: choose one")
-    inputs = _inputs(args.input)
+    inputs = inputs_of(args.input)
     if inputs.get("room") and args.room and inputs["room"] not in args.room:
         raise UsageError(f"--room {args.room[0]} and --input room={inputs['room']} are two rooms: a plan is for one")
     if inputs.get("room") and not args.room:
@@ -66,7 +66,8 @@ def plan(args: argparse.Namespace) -> int:
     return 3 if unknown else 0 if not made.cause and not inputs.get("remedy") else 1
 
 
-def _inputs(given_as: list[str]) -> dict[str, str]:
+def inputs_of(given_as: list[str]) -> dict[str, str]:
+    """The inputs of a runbook as options name them. Raises UsageError for one without a value, and one given twice."""
     found: dict[str, str] = {}
     for text in given_as:
         name, equals, value = text.partition("=")

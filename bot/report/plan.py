@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bot.plan.values import Checked, Command, Disrupts, Plan, Step
 
 _MARKED = re.compile(r"([\\`*_\[\]<>#|~&])")
+_LEADS = re.compile(r"^(\d{0,9})([-+.)])")  # what would begin a list inside of one
 _TICKS = re.compile(r"`+")
 
 
@@ -122,8 +123,11 @@ def text(said: str) -> str:
     """A sentence in Markdown, on one line: what stands between backticks is code, nothing else is taken for markup."""
     parts = " ".join(said.split()).split("`")
     if len(parts) % 2 == 0:  # one of them has no partner
-        return _MARKED.sub(r"\\\1", "`".join(parts))
-    return "".join(code(part) if at % 2 and part else _MARKED.sub(r"\\\1", part) for at, part in enumerate(parts))
+        return _LEADS.sub(r"\1\\\2", _MARKED.sub(r"\\\1", "`".join(parts)))
+    return "".join(
+        code(part) if at % 2 and part else _LEADS.sub(r"\1\\\2" if not at else r"\g<0>", _MARKED.sub(r"\\\1", part))
+        for at, part in enumerate(parts)
+    )
 
 
 def code(said: str) -> str:

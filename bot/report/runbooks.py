@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from bot.redact import redact
 from bot.runbook.document import Check
-from bot.runbook.units import spoken
+from bot.spans import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bot.settings_file import KEYS, suspicious, why_not
+from bot.settings_policy import GRANT, PERSON, POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,31 @@ default = "{NAME}"
 _FOOT: Final = """\
 
 # A second deployment is a second table: [targets.staging]
+
+# Who is who, each with all accounts, and who may do what. Without a [policy] the terminal may do what its user could do
+# by hand, and every other door only looks.
 """
+_PEOPLE: Final = {
+    "name": '"ann"',
+    "os": '"ann"',
+    "slack": '"U012AB3CD"',
+}
+_GRANTS: Final = {
+    "who": '["ann"]',
+    "doors": '["terminal", "slack"]',
+    "channels": '["C012AB3CD"]',
+    "runbooks": '["agent-never-joins"]',
+    "effects": '["read", "change"]',
+}
+_POLICY: Final = {
+    "run": '[{who = ["ann"], doors = ["terminal"]}]',
+    "approve": '[{who = ["ann"]}]',
+    "effects": '{change = "peer"}',
+    "single-operator": "true",
+    "auto": '{agent-never-joins = "3/1h"}',
+    "expires": '"15m"',
+    "keep": '"30d"',
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +97,7 @@ def values_of(target: Target, services: Services = NO_SERVICES) -> dict[str, tup
 
 def template(values: dict[str, tuple[str, str]]) -> str:
     """The text of a fletcher.toml that sets these values (key → value, origin) and explains every other key."""
-    return _HEAD + "".join(_lines(values)) + _FOOT
+    return _HEAD + "".join(_lines(values)) + _FOOT + "".join(_people())
 
 
 def _lines(values: dict[str, tuple[str, str]]) -> Iterator[str]:
@@ -84,6 +109,19 @@ def _lines(values: dict[str, tuple[str, str]]) -> Iterator[str]:
             yield f"{_set(key, text)}{said if said.isprintable() and not suspicious(said) else ''}\n"
         else:
             yield f"# {_set(key, _EXAMPLES[key])}\n"
+
+
+def _people() -> Iterator[str]:
+    """Persons and policy, all of it as comments."""
+    yield "#\n# [[person]]\n"
+    for key, meaning in PERSON.items():
+        yield f"# {key} = {_PEOPLE[key]}  # {meaning}\n"
+    yield "#\n# [policy]\n"
+    for key, meaning in POLICY.items():
+        yield f"# {key} = {_POLICY[key]}  # {meaning}\n"
+    yield "#\n# A line of `run` or `approve` may be a table of its own; what it leaves out allows every one.\n# [[policy.approve]]\n"
+    for key, meaning in GRANT.items():
+        yield f"# {key} = {_GRANTS[key]}  # {meaning}\n"
 
 
 def _set(key: str, text: str) -> str:

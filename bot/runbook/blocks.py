@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypedDict
 
-from bot.runbook import units
+from bot import spans
 from bot.runbook.changes import MODES, composed, read_body, read_compose
 from bot.runbook.document import (
     APPROVALS,
@@ -151,7 +151,7 @@ class _Reader:
         text = self.said.value(key)
         if not text:
             return default
-        seconds = units.duration(text)
+        seconds = spans.duration(text)
         if isinstance(seconds, str):
             self.add(key, f"`{key}`: {seconds}")
             return default

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from bot import spans
 from bot.livekit.remedies import REMEDY
 from bot.runbook import patterns, units
 from bot.runbook.document import (
@@ -107,7 +108,7 @@ def _logs(keys: Keys) -> Evidence | None:
 def _since(text: str) -> bool:
     return (
         text.startswith(("step:", "$"))
-        or isinstance(units.duration(text), float)
+        or isinstance(spans.duration(text), float)
         or _MOMENT.fullmatch(text) is not None
     )
 

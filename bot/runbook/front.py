@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 import msgspec
 
+from bot import spans
 from bot.runbook import inputs, patterns, units
 from bot.runbook.document import APPROVALS, AppliesTo, Input, InputType, Policy, Runbook, Schedule
 from bot.runbook.troubles import named
@@ -160,7 +161,7 @@ def _schedule(keys: Keys) -> Schedule | None:
     if value is None:
         return None
     if isinstance(value, Scalar):
-        every = units.duration(value.text)
+        every = spans.duration(value.text)
         if isinstance(every, float):
             return Schedule(every=every)
         if not _CRON.fullmatch(value.text):

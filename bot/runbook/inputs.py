@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from bot import spans
 from bot.errors import UsageError
-from bot.runbook import patterns, units
+from bot.runbook import patterns
 from bot.runbook.document import Containers, File, Http, Logs, Tcp
 from bot.runbook.troubles import named, nearest
 
@@ -71,8 +72,8 @@ def _type_trouble(declared: Input, value: str, shown: str) -> str:
                 return f"must be a whole number; it is {shown}"
             return _bounds(declared, int(value), "{:g}".format)
         case "duration":
-            seconds = units.duration(value)
-            return _bounds(declared, seconds, units.spoken) if isinstance(seconds, float) else seconds
+            seconds = spans.duration(value)
+            return _bounds(declared, seconds, spans.spoken) if isinstance(seconds, float) else seconds
         case "boolean":
             return "" if value in {"true", "false"} else f"must be true or false; it is {shown}"
         case "path":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.runbook import units
+from bot import spans
 from bot.runbook.troubles import named, nearest
 from bot.source.located import Fault, Mapping, Scalar, Sequence, read_located
 
@@ -95,7 +95,7 @@ class Keys:
         text = self.text(name)
         if not text:
             return None
-        seconds = units.duration(text)
+        seconds = spans.duration(text)
         if isinstance(seconds, float):
             return seconds
         value = self.mapping.get(name)

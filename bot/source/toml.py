@@ -25,7 +25,10 @@ _TOKEN: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Toml:
-    """A document that was read: its text with line feeds only, its data, and the 1-based line of each key's path."""
+    """A document that was read: its text with line feeds only, its data, and the 1-based line of each key's path.
+
+    A table of a list, such as the second `[[person]]`, has its number in the path: `("person", "1")`.
+    """
 
     text: str
     data: dict[str, Any]
@@ -86,10 +89,14 @@ def _lines(text: str) -> dict[tuple[str, ...], int]:
     """The first line of every table and key of a TOML document that was parsed, which tomllib does not tell."""
     found: dict[tuple[str, ...], int] = {}
     table: tuple[str, ...] = ()
+    counts: dict[tuple[str, ...], int] = {}
     number, start, depth, before_value, head = 1, 0, 0, True, ""
     for piece in (*(m.group() for m in _TOKEN.finditer(text)), "\n"):
         if piece == "\n" and not depth:
             path = _path(head, whole=before_value)
+            if path and before_value and head.lstrip().startswith("[["):
+                counts[path] = counts.get(path, -1) + 1
+                path = (*path, str(counts[path]))
             if path:
                 table = path if before_value else table
                 path = path if before_value else (*table, *path)

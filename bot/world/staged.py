@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from bot.plan.values import Command
-    from bot.world.contract import Role
+    from bot.world.contract import Instance, Role
 
 SECOND = 1_000_000_000
 START = 1_790_000_000 * SECOND

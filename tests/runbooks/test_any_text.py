@@ -6,8 +6,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot import spans
 from bot.errors import Problem, WrongDocument
-from bot.runbook import patterns, units
+from bot.runbook import patterns
 from bot.runbook.compile import compile_runbook
 from bot.runbook.document import EFFECTS, Input, Runbook
 from bot.runbook.glance import glance
@@ -101,7 +102,7 @@ def test_no_pattern_hangs() -> None:
 @given(st.floats(min_value=0, max_value=10**7))
 def test_a_duration_is_read_as_it_is_spoken(seconds: float) -> None:
     """What is said of a duration is that duration, to the millisecond."""
-    again = units.duration(units.spoken(seconds))
+    again = spans.duration(spans.spoken(seconds))
     assert isinstance(again, float)
     assert abs(again - round(seconds, 3)) < 1e-3
 
