@@ -4,7 +4,7 @@ Everything is files, so that it outlives a killed process: `app.env` is the sour
 from, and `trace` has a line for each thing that was really done.
 """
 
-# ruff: noqa: ARG002  # each has the form that the engine asks for
+# ruff: noqa: ARG001, ARG002  # each has the form that the engine asks for
 from __future__ import annotations
 
 import os
