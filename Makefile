@@ -40,3 +40,7 @@ stack-down: tools ; @$(PYTHON) -m tests.stack down
 
 # Every incident once for real. What each phase took is printed as it ends, and its log is in build/stack/logs.
 test-real: tools ; @FLETCHER_REAL=1 $(PYTHON) -m pytest tests/live --capture=no --verbose
+
+# Killed with -9 before and after every recorded point of a run that succeeds and of one that is taken back.
+.PHONY: test-crash
+test-crash: tools ; @FLETCHER_CRASH=1 $(PYTHON) -m pytest tests/engine/test_crash.py --capture=no --verbose

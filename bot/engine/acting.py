@@ -74,9 +74,12 @@ class Acting:
             outcome = self._attempts.made(act, told=told)
         if outcome is None or outcome.state == "done":
             return "on"
+        if outcome.state == "unknown":
+            return "unknown"
+        if self.store.run(run.id).cancelled_by is not None:  # that may be why it failed
+            return "cancel"
         # A token that was not made neither stops the proof nor undoes what was proven.
-        token = isinstance(run.runbook.block(name), doc.TokenStep)
-        return "unknown" if outcome.state == "unknown" else "on" if token else "stop"
+        return "on" if isinstance(run.runbook.block(name), doc.TokenStep) else "stop"
 
     def _do(self, run: Run, name: str) -> Act:
         task = tasks.task(run, name, secret_inputs(self.store.home.folder(run.id)))

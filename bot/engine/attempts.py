@@ -102,7 +102,7 @@ class Attempts:
         except FletcherError as problem:
             outcome = failed(problem, act.doing, memory.began_ns)
         except Exception as bug:  # noqa: BLE001  # what a bug has done is for a person to look at, not to be forgotten
-            _log.exception("run %s: step %s", act.run.id, act.name)
+            _log.exception("step %s", act.name, extra={"run": act.run.id})
             says = f"a bug in Fletcher ({type(bug).__name__}) stopped {act.name}; what it had done by then is not known"
             outcome = Outcome(state="unknown", says=says, began_ns=memory.began_ns, ended_ns=now_ns(act.doing))
         self._ended(act, number, outcome)
@@ -128,7 +128,7 @@ class Attempts:
         try:
             return act.kind.settled(act.task, last.memory, act.doing)
         except FletcherError as problem:
-            _log.warning("run %s: step %s: %s", act.run.id, act.name, problem)
+            _log.warning("step %s: %s", act.name, problem, extra={"run": act.run.id})
             return None
 
     def _not_due(self, act: Act) -> str:
@@ -194,7 +194,7 @@ def _waits(change: Change, run: Run, says: str) -> None:
     """Let the run wait for a person's word; one that was given before counts no more."""
     ways = f"`fletcher resume {run.id}` (it is done again) or `fletcher cancel {run.id}` (all is taken back)"
     if change.go(run.id, "unknown", f"{says}. Look, then {ways}."):
-        rows.put(change.c, run.id, resumed_by=None)
+        rows.put(change.c, run.id, word="")
         change.audit(run.id, run.order.person, "waits for a person", digest=run.digest, outcome=f"unknown: {says}")
 
 

@@ -2,7 +2,7 @@
 
 Its traps, and how each is avoided: one executor at a time with a fixed name (`Home.executing`), so that nothing is
 done by two; a fixed version, so that an upgrade leaves no run behind; JSON instead of pickles; waiting in coroutines,
-so that a process with open questions can end; its log goes where ours goes.
+so that a process with open questions can end; its log goes where ours goes (`log.logged`, within which this is used).
 """
 
 from __future__ import annotations
@@ -51,12 +51,9 @@ class Durable:
     """Carries out `body` for each run that is started, and again after a crash, in this process alone."""
 
     def __init__(self, home: Home, body: Callable[[str], Awaitable[str]]) -> None:
-        own = logging.getLogger("dbos")
-        own.handlers[:] = [logging.NullHandler()]  # it prints tracebacks to stderr by itself
-        own.propagate = True
         config: DBOSConfig = {
             "name": "fletcher", "system_database_url": f"sqlite:///{home.database}", "executor_id": _EXECUTOR, "application_version": _VERSION,
-            "serializer": _Json(), "log_level": "WARNING", "notification_listener_polling_interval_sec": _POLL,
+            "serializer": _Json(), "log_level": "ERROR", "notification_listener_polling_interval_sec": _POLL,
         }  # fmt: skip
         DBOS(config=config)
         self._draining = threading.Event()

@@ -80,7 +80,7 @@ class Ending:
         except FletcherError as problem:
             return Proof(result="cannot-tell", says=str(problem))
         except Exception as bug:  # noqa: BLE001  # only what is refuted is undone, and a bug refutes nothing
-            _log.exception("run %s: proof", run.id)
+            _log.exception("proof", extra={"run": run.id})
             return Proof(
                 result="cannot-tell", says=f"a bug in Fletcher stopped the verification ({type(bug).__name__})"
             )

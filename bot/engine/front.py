@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self, TextIO
 
 import msgspec
 
 from bot.engine import events, private, rows
 from bot.engine.home import Home, checked
+from bot.engine.log import logged
 from bot.engine.store import Store
 from bot.engine.values import ENDED, Event
 from bot.errors import FletcherError, Unreachable
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from bot.engine.values import Decision, Holder, Order, Person, Row, Run
     from bot.policy import Policy
 
-RETENTION = 90.0  # days that outputs of runs are kept where nobody says otherwise
+RETENTION: Final = 90.0  # days that outputs of runs are kept where nobody says otherwise
 
 
 class Front:
@@ -55,13 +56,15 @@ class Front:
         from bot.runbook.inputs import values
 
         shelves = [Path(order.here, folder) for folder in order.shelves]
-        path = shelf.shelf(shelves).find(order.runbook).path
-        runbook = shelf.read(path if path.is_absolute() else Path(order.here, path).absolute())
+        given = Path(order.here, order.runbook).absolute()
+        path = given if given.is_file() else shelf.shelf(shelves).find(order.runbook).path
+        runbook = shelf.read(path.absolute())
         values(runbook, order.inputs)
-        folder = self.home.folder(checked(order.id))
-        kept = msgspec.structs.replace(order, inputs=private.hide(folder, runbook, order.inputs))
+        checked(order.id)
+        kept = msgspec.structs.replace(order, inputs=private.hidden(runbook, order.inputs))
         with self._store.change() as change:
             rows.insert(change.c, kept, runbook)
+            private.keep(self.home.folder(order.id), runbook, order.inputs)
             rows.signal(change.c, order.id, "order")
             change.audit(order.id, order.person, f"ordered {runbook.title} ({runbook.id}){_flags(order)}")
             change.tell(order.id, Event(kind="run", at=change.now, state="queued"))
@@ -103,7 +106,7 @@ class Front:
             state = rows.state(change.c, run_id)
             if state in ENDED:
                 raise Unreachable(f"run {run_id} has ended already: {state}")
-            rows.put(change.c, run_id, cancelled_by=rows.text(person))
+            rows.put(change.c, run_id, cancelled_by=rows.text(person), word="cancel")
             change.audit(run_id, person, "cancelled the run", digest=run.digest)
             change.tell(run_id, Event(kind="says", at=change.now, text=f"{person.name} cancels."))
             if state in {"queued", "waiting"}:
@@ -123,7 +126,7 @@ class Front:
             state = rows.state(change.c, run_id)
             if state != "unknown":
                 raise Unreachable(f"run {run_id} does not wait to be resumed: it is {state}")
-            rows.put(change.c, run_id, resumed_by=rows.text(person))
+            rows.put(change.c, run_id, word="resume")
             change.audit(run_id, person, "resumed the run", digest=run.digest)
             rows.signal(change.c, run_id, "resume")
         return self.show(run_id)
@@ -151,7 +154,7 @@ class Front:
         def over() -> bool:
             with self._store.read() as c:
                 state = rows.state(c, run_id)
-            return state in ENDED or state == "unknown"
+                return state in ENDED or (state == "unknown" and not rows.told(c, run_id))
 
         told = ""
         for event in events.read(self.home.folder(run_id), over):
@@ -193,14 +196,16 @@ class Front:
 
     # --- acting ----------------------------------------------------------------------------------
 
-    def serve(self, parts: Parts, stop: Flag, person: str, *, retention: float = RETENTION) -> None:
+    def serve(self, parts: Parts, stop: Flag, person: str, log: TextIO, *, retention: float = RETENTION) -> None:
         """Be the executor until `stop` is set; then the step that is being done is ended first, and the rest waits.
+
+        `log` gets its log, `retention` is how many days outputs of runs are kept.
 
         Raises Unreachable, naming who is the executor already.
         """
         from bot.engine.executor import Executor
 
-        with self.home.executing("fletcher serve", person):
+        with self.home.executing("fletcher serve", person), logged(log):
             self.home.forget(retention)
             with Executor(self._store, parts):
                 while not stop.wait(3600.0):
@@ -223,7 +228,7 @@ class Front:
     def _here(self, parts: Parts, run_id: str, person: Person, herald: Herald) -> Run:
         from bot.engine.executor import Executor
 
-        with Executor(self._store, parts):
+        with self.home.log() as log, logged(log), Executor(self._store, parts):
             try:
                 run = self.attend(run_id, herald)
             except KeyboardInterrupt:

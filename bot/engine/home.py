@@ -11,7 +11,7 @@ import socket
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 import msgspec
 
@@ -57,6 +57,11 @@ class Home:
         folder = self.path / "runs" / checked(run)
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
+
+    def log(self) -> TextIO:
+        """The log of runs in the foreground, to be written on."""
+        descriptor = os.open(self.path / "engine.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        return os.fdopen(descriptor, "a", encoding="utf-8")
 
     def forget(self, days: float) -> int:
         """Remove the outputs of runs that nothing was written to for so many days; how many that were."""

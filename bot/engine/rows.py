@@ -258,7 +258,8 @@ def signal(c: Connection, run_id: str, kind: str) -> None:
 def signals(c: Connection, after: int) -> tuple[tuple[int, str, str], ...]:
     """What was signalled after that id: (id, run, kind)."""
     s = t.signals.c
-    return tuple(c.execute(sa.select(s.id, s.run, s.kind).where(s.id > after).order_by(s.id)).tuples())
+    found = c.execute(sa.select(s.id, s.run, s.kind).where(s.id > after).order_by(s.id))
+    return tuple((number, run_id, kind) for number, run_id, kind in found)
 
 
 def unsignal(c: Connection, run_id: str) -> None:
@@ -268,6 +269,7 @@ def unsignal(c: Connection, run_id: str) -> None:
 
 def told(c: Connection, run_id: str) -> Literal["", "resume", "cancel"]:
     """What a person has said about a run that waits for his word."""
-    r = t.runs.c
-    cancelled, resumed = c.execute(sa.select(r.cancelled_by, r.resumed_by).where(r.id == run_id)).one()
-    return "cancel" if cancelled is not None else "resume" if resumed is not None else ""
+    word: Literal["", "resume", "cancel"] = c.execute(
+        sa.select(t.runs.c.word).where(t.runs.c.id == run_id)
+    ).scalar_one()
+    return word

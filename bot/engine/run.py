@@ -34,7 +34,7 @@ class Remedy:
         try:
             return await self._remedy(run)
         except Exception as bug:  # noqa: BLE001  # whatever it is
-            _log.exception("run %s", run)
+            _log.exception("the run was stopped", extra={"run": run})
             return await self._at("bug", self._ending.bug, run, type(bug).__name__)
 
     async def _remedy(self, run: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from bot.engine.home import Home
     from bot.engine.values import Person, Run, RunState, StepState
+
+
+_log = logging.getLogger("fletcher.engine")
 
 
 class Change:
@@ -66,6 +70,7 @@ class Change:
         """Bring a run into a state and tell it; whether it was in another one. One that has ended gives its lock back."""
         moved = rows.go(self.c, run, state, self.now, *says)
         if moved:
+            _log.info("%s", " ".join((state, *says)), extra={"run": run})
             self.tell(run, Event(kind="run", at=self.now, state=state, text=" ".join(says)))
             if state in ENDED:
                 rows.unlock(self.c, run)

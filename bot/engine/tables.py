@@ -31,7 +31,7 @@ runs = Table(
     Column("proof", Text),
     Column("undone", Text),
     Column("cancelled_by", Text),
-    Column("resumed_by", Text),
+    Column("word", String, nullable=False, default=""),  # "resume" or "cancel": what was said to a run that waits as unknown
     Column("says", Text, nullable=False, default="[]"),
 )  # fmt: skip
 
