@@ -73,7 +73,9 @@ class Compose:
             if builds:
                 ran = into(output, _with(command, "build", *services), doing, task.step.timeout)
                 if why := _stops(ran, task, before, output, doing):
-                    return _failed(why, ran, services, before, doing, began)
+                    failed = _failed(why, ran, services, before, doing, began)
+                    # One image that could not be built: its name, too, leads where it led before.
+                    return _untouched(failed) if not ran.good and len(services) == 1 else failed
                 replaced = doing.world.now()
                 left = max(_LEAST, task.step.timeout - (replaced - began) / 1e9)
                 ran = into(output, _with(command, "up", "-d", *services), doing, left)
@@ -138,6 +140,13 @@ def _as_before(task: Task, before: list[Instance], doing: Doing) -> bool:
     doing.world.run(command, seconds=_LEAST, tell=said.extend, stop=doing.stop)
     found = dict(_HASH.findall(said.decode("utf-8", "replace")))
     return bool(before) and all(i.config and found.get(i.service) == i.config for i in before)
+
+
+def _untouched(outcome: Outcome) -> Outcome:
+    """The outcome, marked where nothing of the services was changed."""
+    if outcome.state != "failed" or outcome.facts.get("recreated") != "no":
+        return outcome
+    return msgspec.structs.replace(outcome, facts={**outcome.facts, "untouched": "yes"})
 
 
 def _failed(

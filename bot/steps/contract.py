@@ -55,7 +55,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
     "unknown" is what may or may not have been done; times are the engine's, in nanoseconds. `facts` are what later steps
     and the proof need, such as the claims of a new token. With `facts["optional"] == "yes"` nothing hangs on the step:
-    that it failed neither stops the run nor undoes anything, and its sentence says what a person can do instead.
+    that it failed neither stops the run nor undoes anything, and its sentence says what a person can do instead. With
+    `facts["untouched"]` it failed before anything was changed, so that there is nothing to take back.
     """
 
     state: Literal["done", "failed", "unknown"]

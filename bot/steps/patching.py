@@ -11,12 +11,13 @@ from bot.errors import FletcherError, Unreachable
 from bot.plan.free import free_edit
 from bot.plan.sides import want
 from bot.runbook import document as doc
+from bot.runbook.inputs import fill
 from bot.source.edit import Edited
 from bot.steps.contract import Memory, Outcome
 from bot.steps.patch import Change, write, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from bot.evidence.project import Project
     from bot.plan.values import FileEdit
@@ -31,29 +32,28 @@ class Patching:
     def remember(self, task: Task, doing: Doing) -> Memory:
         """The files as they are, in the run's folder. Raises FletcherError when one is not what was planned."""
         began, files = doing.world.now(), []
-        for number, edit in enumerate(_edits(task), 1):
-            path = place(task, edit)
-            raw = _bytes(path)
-            if digest(raw) != edit.before:
+        for number, (path, raw, before, after) in enumerate(_planned(task), 1):
+            if digest(raw) != before:
                 raise Unreachable(f"{path} has changed since this was planned, so nothing was written; plan again.")
             image = doing.scratch / f"{task.step.name}.{number}.before"
             _put(image, raw)
-            files.append((str(path), edit.before, edit.after, str(image)))
+            files.append((str(path), before, after, str(image)))
         return Memory(began_ns=began, files=tuple(files))
 
     def perform(self, task: Task, memory: Memory, doing: Doing) -> Outcome:
         """Compute the edits again, from the files, and write them all or none."""
         began = doing.world.now()
 
-        def outcome(state: str, says: str) -> Outcome:
-            return Outcome(state=state, says=says, began_ns=began, ended_ns=doing.world.now())  # type: ignore[arg-type]  # one of its words
+        def outcome(state: str, says: str, **facts: str) -> Outcome:
+            return Outcome(state=state, says=says, began_ns=began, ended_ns=doing.world.now(), facts=facts)  # type: ignore[arg-type]  # one of its words
 
         try:
             changes = list(_changes(task, memory))
             if changes:
                 write_all(changes)
         except FletcherError as problem:
-            return outcome("failed", str(problem))
+            written = any(_state(Path(path), before, after) == "after" for path, before, after, _ in memory.files)
+            return outcome("failed", str(problem), **({} if written else {"untouched": "yes"}))
         names = ", ".join(path for path, *_ in memory.files) or "what was to be patched"
         return outcome("done", f"patched {names}" if changes else f"{names} had been patched already")
 
@@ -81,12 +81,6 @@ class Patching:
             return None
         says = "; ".join([*([f"{', '.join(done)} as before"] if done else []), *left])
         return Outcome(state="failed" if left else "done", says=says, began_ns=began, ended_ns=doing.world.now())
-
-
-def read(task: Task, file: str) -> tuple[Path, bytes]:
-    """A file of the project with its bytes, for a patch that was not planned. Raises Unreachable when it cannot be read."""
-    path = Path(task.folder) / file
-    return path, _bytes(path)
 
 
 def place(task: Task, edit: FileEdit) -> Path:
@@ -140,19 +134,35 @@ def _projects(task: Task) -> Iterator[Project]:
         yield open_project(Path(root))
 
 
-def _edits(task: Task) -> Iterable[FileEdit]:
-    return (edit for edit in task.step.files if edit.outcome == "edit")
+def _edits(task: Task) -> dict[Path, FileEdit]:
+    return {place(task, edit): edit for edit in task.step.files if edit.outcome == "edit"}
+
+
+def _planned(task: Task) -> Iterator[tuple[Path, bytes, str, str]]:
+    """Each file with its bytes, its planned hash and the one it will have; a rollback's patch is made when it is needed."""
+    if not isinstance(task.block, doc.Rollback):
+        for path, edit in _edits(task).items():
+            yield path, _bytes(path), edit.before, edit.after
+    elif isinstance(task.block.action, doc.FileChange):
+        path = Path(task.folder) / fill(task.block.action.file, task.inputs)
+        raw = _bytes(path)
+        edited = computed(task, str(path), raw)
+        if edited.outcome == "refused":
+            raise Unreachable(f"{path} cannot be patched by {task.step.name}: {edited.reason}.")
+        if edited.outcome == "edit":
+            yield path, raw, digest(raw), digest(edited.data)
 
 
 def _changes(task: Task, memory: Memory) -> Iterator[Change]:
     """The files that are still to be written. Raises FletcherError for one that is neither old nor new."""
-    for edit, (path, before, after, _) in zip(_edits(task), memory.files, strict=True):
+    names = {str(path): edit.file for path, edit in _edits(task).items()}
+    for path, before, after, _ in memory.files:
         raw = _bytes(Path(path))
         if digest(raw) == after:
             continue
         if digest(raw) != before:
             raise Unreachable(f"{path} has changed since this was planned, so nothing was written; plan again.")
-        edited = computed(task, edit.file, raw)
+        edited = computed(task, names.get(path, path), raw)
         if edited.outcome != "edit":
             raise Unreachable(
                 f"{path} cannot be patched as planned ({edited.reason}), so nothing was written; plan again."

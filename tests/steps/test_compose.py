@@ -118,7 +118,7 @@ def test_a_build_that_fails_touches_nothing(at: Bench, docker: Compose, engine: 
         "the build ended with exit code 17: agent.ts(3,1): error TS1005: ';' expected; the old container of voice-agent is untouched and runs on"
     )
     assert docker.words == ["build voice-agent"]
-    assert outcome.facts["recreated"] == "no"
+    assert (outcome.facts["recreated"], outcome.facts["untouched"]) == ("no", "yes")
     assert ComposeStep().settled(step(at), memory, at.doing) is False
     engine.boxes[0].state, engine.boxes[0].exit_code = "exited", 137
     outcome, _ = perform(step(at), at)

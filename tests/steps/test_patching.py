@@ -110,7 +110,7 @@ def test_what_was_changed_since_is_not_written(at: Bench) -> None:
     with pytest.raises(Unreachable, match="has changed since this was planned, so nothing was written"):
         kind.remember(planned, at.doing)
     outcome = kind.perform(p.task, p.memory, at.doing)
-    assert outcome.state == "failed"
+    assert (outcome.state, outcome.facts) == ("failed", {"untouched": "yes"})
     assert str(file) in outcome.says
     assert kind.settled(p.task, p.memory, at.doing) is None
     assert file.read_bytes() == LIVEKIT + b"# by hand\n"

@@ -1,18 +1,22 @@
-"""Rollback blocks as steps, and which kind does what."""
+"""Rollback blocks, which are steps of what they do; and which kind carries out what."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 
 from bot.errors import Unreachable
+from bot.plan.tools import SHELLS
 from bot.plan.values import Command
 from bot.runbook import document as doc
+from bot.steps.compose import Compose, services_of
+from bot.steps.dispatch import Dispatch
 from bot.steps.kinds import kind_of
-from bot.steps.rollback import rollback_task
-from tests.steps.doing import bench, script, task
+from bot.steps.patching import Patching
+from bot.steps.shell import Shell
+from bot.steps.token import TokenStep
+from tests.steps.doing import bench, task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
 
     from bot.steps.contract import Outcome, Task
     from tests.steps.doing import Bench
+
+ENV = doc.FileChange(file="$file", body=doc.SetVariables((doc.Assignment(("A",), "2"),)))
+BUILD = doc.Composed(action="build", services=("voice-agent",))
 
 
 @pytest.fixture
@@ -36,56 +43,61 @@ def rollback(action: doc.Shell | doc.Composed | doc.FileChange, text: str = "") 
 
 def perform(planned: Task, at: Bench) -> Outcome:
     """By the kind that does it."""
-    kind = kind_of(planned.step)
+    kind = kind_of(planned.block)
     return kind.perform(planned, kind.remember(planned, at.doing), at.doing)
 
 
-def test_a_script_gets_the_inputs_that_it_names(at: Bench) -> None:
-    """The secret ones too, hidden wherever they are told."""
-    inputs = {"pin": "hunter2-hunter2", "room": "lobby", "other": "x"}
-    declared = tuple(doc.Input(name=name, line=1, secret=name == "pin") for name in inputs)
-    block = rollback(doc.Shell("sh"), 'echo "$IN_PIN $IN_ROOM ${IN_OTHERS-none}"')
-    planned = rollback_task(block, script(at, "true", inputs), declared, at.doing)
+@pytest.mark.parametrize(
+    ("block", "kind"),
+    [
+        (doc.ShellStep(name="a", line=1, language="sh"), Shell),
+        (doc.Patch(name="a", line=1, change=ENV), Patching),
+        (doc.Compose(name="a", line=1, command=BUILD), Compose),
+        (doc.Dispatch(name="a", line=1, room="r", agent="a"), Dispatch),
+        (doc.TokenStep(name="a", line=1, language="sh"), TokenStep),
+        (rollback(doc.Shell("sh")), Shell),
+        (rollback(BUILD), Compose),
+        (rollback(ENV), Patching),
+    ],
+)
+def test_every_step_has_its_kind(block: doc.AnyBlock, kind: type) -> None:
+    """A rollback the one of what it does."""
+    assert isinstance(kind_of(block), kind)
+
+
+def test_what_only_asks_is_no_step() -> None:
+    """A check, a verification."""
+    with pytest.raises(Unreachable, match="only asks"):
+        kind_of(doc.Check(name="c", line=1, evidence=doc.Shell("sh")))
+
+
+def test_a_script_takes_back(at: Bench) -> None:
+    """With its inputs, the secret ones hidden."""
+    text = 'echo "$IN_PIN"'
+    command = Command(argv=(*SHELLS["sh"], text), cwd=str(at.project), environment={"IN_PIN": "[redacted]"})
+    planned = task(rollback(doc.Shell("sh"), text), at, {"pin": "hunter2-hunter2"}, kind="rollback", command=command)
     assert perform(planned, at).state == "done"
-    assert at.told == ["[redacted] lobby none"]
-    assert "hunter2" not in msgspec.json.encode(planned.step).decode()
+    assert at.told == ["[redacted]"]
 
 
-def test_services_are_those_of_this_deployment(at: Bench) -> None:
-    """With compose's settings of the step that is undone."""
-    block = doc.Compose(name="run", line=1, command=doc.Composed(action="build", services=("voice-agent", "web")))
-    command = Command(
-        argv=("docker", "compose", "up", "-d", "--build", "agent-2", "web"), cwd="/srv", environment={"COMPOSE_FILE": "a.yml"}
-    )  # fmt: skip
-    of = task(block, at, kind="compose", command=command)
-    planned = rollback_task(rollback(doc.Composed(action="restart", services=("voice-agent", "db"))), of, (), at.doing)
-    assert planned.step.kind == "compose"
-    assert planned.step.command == Command(
-        argv=("docker", "compose", "restart", "agent-2", "db"), cwd="/srv", environment={"COMPOSE_FILE": "a.yml"}
-    )
+def test_services_are_those_of_the_command(at: Bench) -> None:
+    """As this deployment calls them."""
+    command = Command(argv=("docker", "compose", "restart", "agent-2"), cwd="/srv")
+    assert services_of(task(rollback(BUILD), at, kind="rollback", command=command)) == ("agent-2",)
 
 
 def test_a_patch_is_made_of_the_file_as_it_is_by_then(at: Bench) -> None:
     """And refused where it cannot be made."""
-    (at.project / ".env").write_text("A=1\n")
-    action = doc.FileChange(file="$file", body=doc.SetVariables((doc.Assignment(("A",), "2"),)))
-    of = script(at, "true", {"file": ".env"})
+    file, planned = at.project / ".env", task(rollback(ENV), at, {"file": ".env"}, kind="rollback")
+    file.write_text("A=1\n")
     for says in ("patched", "what was to be patched had been patched already"):
-        outcome = perform(rollback_task(rollback(action), of, (), at.doing), at)
+        outcome = perform(planned, at)
         assert outcome.state == "done"
         assert outcome.says.startswith(says)
-        assert (at.project / ".env").read_text() == "A=2\n"
-    (at.project / ".env").unlink()
-    with pytest.raises(Unreachable, match="is not there any more"):
-        rollback_task(rollback(action), of, (), at.doing)
-    (at.project / ".env").write_text("A='\n")
+        assert file.read_text() == "A=2\n"
     gone = doc.FileChange(file=".env", body=doc.Diff((doc.Hunk(1, ("B=1",), ("B=2",)),)))
     with pytest.raises(Unreachable, match="cannot be patched by back"):
-        rollback_task(rollback(gone), of, (), at.doing)
-
-
-def test_a_kind_that_is_not_known_is_an_error(at: Bench) -> None:
-    """Such as one of a newer Fletcher."""
-    planned = script(at, "true")
-    with pytest.raises(Unreachable, match="planned by a newer one"):
-        kind_of(msgspec.structs.replace(planned.step, kind="teleport"))
+        perform(task(rollback(gone), at, kind="rollback"), at)
+    file.unlink()
+    with pytest.raises(Unreachable, match="is not there any more"):
+        perform(planned, at)
