@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from bot import __version__
-from bot.doors import config, doctor, given, patch, plan, runbooks, target
+from bot.doors import config, doctor, engine, given, patch, plan, run, runbooks, runs, serve, target
 from bot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,17 +26,30 @@ examples:
   fletcher workers                                   the workers there are now
   fletcher doctor                                    what stands in the way, and what mends it
   fletcher demo                                      a recorded incident, diagnosed
+  fletcher run agent-never-joins --room X            mend it: look, ask, act, prove, else take it back
   fletcher runbooks                                  what Fletcher can mend, and how
   fletcher diagnose livekit.log agent.log --room X   why has room X no agent?
   docker compose logs | fletcher diagnose -          the same from everything at once
   fletcher diagnose --project .                      do worker and dispatch agree?
 
-exit codes: 0 healthy or done, 1 cause found, 2 wrong usage or document, 3 inconclusive,
-            4 something needed is not reachable, 70 a bug in Fletcher
+exit codes: 0 healthy or done, 1 cause found or not mended, 2 wrong usage or document, 3 inconclusive,
+            4 refused, or something needed is not reachable, 70 a bug in Fletcher
 """
 _VERBS = {
     "diagnose": "say why a room has no agent, from what runs or from the files at hand",
     "plan": "show everything that a runbook would do, and do nothing",
+    "run": "carry out a runbook: look, ask, act, prove, and take back what does not hold",
+    "approve": "say yes to the plan of a run",
+    "deny": "say no to the plan of a run",
+    "cancel": "end a run before its next step, and take back what it did",
+    "resume": "let a run go on that waits because a step's outcome is not known",
+    "status": "tell who carries out runs, and which are open",
+    "runs": "list the newest runs",
+    "show": "show a run, or search what its steps printed",
+    "logs": "tell what happened in a run, and with -f what happens",
+    "report": "report a run: what was wrong, what was done, by whom, and whether it holds",
+    "serve": "carry out what is ordered, until it is ended",
+    "audit": "check the audit's chain, or export it",
     "patch": "show what a remedy changes in source and configuration, and write it",
     "workers": "list the workers there are now, and where each was seen",
     "demo": "diagnose a recorded incident that comes with Fletcher",
@@ -217,6 +230,18 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], object]] = {
     "doctor": doctor.options,
     "patch": patch.options,
     "plan": plan.options,
+    "run": run.options,
+    "approve": runs.decide_options,
+    "deny": runs.decide_options,
+    "cancel": runs.one_options,
+    "resume": runs.one_options,
+    "status": engine.options,
+    "runs": engine.options,
+    "show": runs.show_options,
+    "logs": runs.logs_options,
+    "report": runs.report_options,
+    "serve": serve.options,
+    "audit": serve.audit_options,
 }
 _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "diagnose": _diagnose,
@@ -229,4 +254,16 @@ _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "doctor": doctor.doctor,
     "patch": patch.patch,
     "plan": plan.plan,
+    "run": run.run,
+    "approve": runs.approve,
+    "deny": runs.deny,
+    "cancel": runs.cancel,
+    "resume": runs.resume,
+    "status": runs.status,
+    "runs": runs.runs,
+    "show": runs.show,
+    "logs": runs.logs,
+    "report": runs.report,
+    "serve": serve.serve,
+    "audit": serve.audit,
 }

@@ -46,7 +46,7 @@ def plan(args: argparse.Namespace) -> int:
     if not args.files:
         raise UsageError("which runbook? `fletcher plan RUNBOOK …`; `fletcher runbooks list` names them")
     runbook = shelf.read(shelf.shelf([Path(folder) for folder in args.runbooks]).find(args.files.pop(0)).path)
-    inputs = _inputs(args.input)
+    inputs = inputs_of(args.input)
     if "room" in inputs and inputs["room"] not in args.room:
         args.room.append(inputs["room"])
     files = given.files(args)
@@ -59,7 +59,8 @@ def plan(args: argparse.Namespace) -> int:
     return 3 if unknown else 0 if not made.cause and not inputs.get("remedy") else 1
 
 
-def _inputs(given_as: list[str]) -> dict[str, str]:
+def inputs_of(given_as: list[str]) -> dict[str, str]:
+    """The inputs of a runbook as options name them. Raises UsageError for one without a value."""
     found = {}
     for text in given_as:
         name, equals, value = text.partition("=")

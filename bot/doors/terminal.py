@@ -20,9 +20,14 @@ def colour() -> bool:
 
 def width() -> int:
     """Columns for the text, between 60 and 120."""
+    return max(60, min(120, columns()))
+
+
+def columns() -> int:
+    """Columns that the terminal has now."""
     import shutil
 
-    return max(60, min(120, shutil.get_terminal_size((100, 24)).columns))
+    return shutil.get_terminal_size((100, 24)).columns
 
 
 @contextmanager

@@ -1,0 +1,88 @@
+"""The engine as doors open it: who is here, where runs are kept, by which policy, and with what is acted."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from contextlib import AbstractContextManager
+
+    from bot.engine.contract import Parts
+    from bot.engine.front import Front
+    from bot.engine.values import Person, Run
+    from bot.policy import Policy
+    from bot.settings_file import Document
+
+VOUCHING = ()  # doors that know who somebody is; the terminal knows only what the machine lets a user be
+
+
+def options(p: argparse.ArgumentParser) -> None:
+    """The options of every verb that works on runs which are there."""
+    p.add_argument("--config", metavar="FILE", help="fletcher.toml, when it is not in this folder")
+    p.add_argument("--json", action="store_true", help="the answer as JSON")
+
+
+def opened(config: str | None) -> Front:
+    """The runs that are kept for this folder, under the policy that its fletcher.toml declares; a context manager."""
+    from bot.engine.front import Front
+    from bot.engine.home import home_of
+    from bot.settings import around
+
+    settings = {name: value.text for name, value in around(os.environ, Path()).items()}
+    return Front(home_of(settings, Path()), policy(config))
+
+
+def acting(config: str | None) -> AbstractContextManager[Parts]:
+    """What an executor of this process acts with."""
+    from bot.doors.parts import real
+
+    return real(policy(config))
+
+
+def policy(config: str | None) -> Policy | None:
+    """The policy that fletcher.toml declares; None where it declares none."""
+    from bot.policy import declared
+
+    document = _document(config)
+    return declared(document.rules, VOUCHING) if document is not None and document.rules is not None else None
+
+
+def me(config: str | None) -> Person:
+    """Who is at this terminal, by the name that fletcher.toml declares."""
+    from bot.engine.values import Person
+    from bot.policy import name_of
+
+    document = _document(config)
+    return Person(name_of(document.persons if document else (), "os", account()), "terminal")
+
+
+def account() -> str:
+    """This process's user, as the machine knows it: not as a variable says."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user often has no name
+        return f"uid {os.getuid()}"
+
+
+def found(front: Front, asked: str) -> Run:
+    """The run of this id, or of the only id that begins so. Raises UsageError where there is none."""
+    if not asked:
+        raise UsageError("which run? `fletcher runs` lists them")
+    ids = [row.id for row in front.runs()]
+    near = [asked] if asked in ids else [one for one in ids if one.startswith(asked)]
+    if len(near) > 1:
+        raise UsageError(f"{asked!r} may be {' or '.join(near[:5])}: write more of the run's id")
+    return front.show(near[0] if near else asked)
+
+
+def _document(config: str | None) -> Document | None:
+    from bot.settings import targets
+
+    return targets(os.environ, Path(), Path(config) if config else None).document

@@ -1,0 +1,47 @@
+"""What the engine acts with on this machine: eyes, hands and the proof, put together for an executor."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bot.engine.contract import Parts
+    from bot.engine.values import Order
+    from bot.policy import Policy
+    from bot.world.contract import World
+
+
+@contextmanager
+def real(policy: Policy | None) -> Iterator[Parts]:
+    """The parts of this machine; what they hold of a run's target is given back at the end."""
+    from bot.engine.contract import Parts
+    from bot.engine.eyes import Looking
+    from bot.engine.prover import Prover
+    from bot.steps.check import ask
+    from bot.steps.kinds import kind_of
+
+    with ExitStack() as held:
+        worlds: dict[str, World] = {}
+
+        def world(order: Order) -> World:
+            if order.id not in worlds:
+                worlds[order.id] = held.enter_context(_world(order))
+            return worlds[order.id]
+
+        yield Parts(eyes=Looking(), make_world=world, kind=kind_of, ask=ask, prover=Prover(), policy=policy)
+
+
+@contextmanager
+def _world(order: Order) -> Iterator[World]:
+    from bot.settings import targets
+    from bot.world.real import RealWorld
+
+    here = Path(order.here)
+    config = here / order.config if order.config else None
+    with RealWorld(targets(os.environ, here, config).choose(order.target or None, **order.fields), here) as world:
+        yield world

@@ -1,0 +1,87 @@
+"""`fletcher serve`: carry out what doors order, until somebody ends it; and `fletcher audit`: what was done, by whom."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Final
+
+from bot.doors import engine
+from bot.doors.run import SERVE
+from bot.errors import Unreachable
+
+if TYPE_CHECKING:
+    import argparse
+
+_DAY: Final = 86400.0  # seconds
+
+
+def options(p: argparse.ArgumentParser) -> None:
+    """The options of `fletcher serve`."""
+    p.epilog = (
+        "It ends between two steps on SIGTERM or Ctrl-C; what is not finished goes on at the next start. Its log is JSON lines.\n\n"
+        "examples:\n"
+        "  fletcher serve\n"
+        "  fletcher serve --check     is it there? exit code 0, else 4: for a health check"
+    )
+    p.add_argument("--check", action="store_true", help="only say whether one serves here")
+    p.add_argument("--config", metavar="FILE", help="fletcher.toml, when it is not in this folder")
+
+
+def serve(args: argparse.Namespace) -> int:
+    """Be the executor."""
+    from bot.engine.home import named
+    from bot.policy import KEEP
+
+    with engine.opened(args.config) as front:
+        if args.check:
+            holder = front.executor()
+            if holder is None or holder.what != SERVE:
+                raise Unreachable(f"nothing serves from {front.home.path}")
+            print(named(holder))
+            return 0
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        rules = engine.policy(args.config)
+        with engine.acting(args.config) as parts:
+            front.serve(parts, stop, engine.account(), sys.stderr, retention=(rules.keep if rules else KEEP) / _DAY)
+    return 0
+
+
+# --- audit ---------------------------------------------------------------------------------------
+
+
+def audit_options(p: argparse.ArgumentParser) -> None:
+    """The options of `fletcher audit`."""
+    p.epilog = (
+        "examples:\n"
+        "  fletcher audit verify               was a row edited, removed or cut off? exit code 1 if so\n"
+        "  fletcher audit export > audit.jsonl"
+    )
+    p.add_argument(
+        "action", choices=["verify", "export"], metavar="verify|export", help="check the chain, or print every row"
+    )
+    engine.options(p)
+
+
+def audit(args: argparse.Namespace) -> int:
+    """Check the audit's chain, or print its rows as JSON lines."""
+    import msgspec
+
+    with engine.opened(args.config) as front:
+        if args.action == "export":
+            for row in front.trail():
+                sys.stdout.buffer.write(msgspec.json.encode(row) + b"\n")
+            return 0
+        troubles = front.tampered()
+        rows = sum(1 for _ in front.trail())
+    if args.json:
+        print(json.dumps({"rows": rows, "problems": troubles}, indent=2))
+    else:
+        print(f"{rows} rows, {'each in its place.' if not troubles else 'and not as they were written:'}")
+        for trouble in troubles:
+            print(f"  {trouble}")
+    return 1 if troubles else 0
