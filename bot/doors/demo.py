@@ -65,15 +65,15 @@ def _order(stage: Path, who: Person) -> Order:
 
 
 def _parts(stage: Path, *, fix_fails: bool) -> Parts:
-    from bot.doors.parts import kind
     from bot.engine.contract import Parts
     from bot.engine.eyes import Looking
     from bot.engine.prover import Prover
     from bot.steps.check import ask
+    from bot.steps.kinds import kind_of
     from bot.world.demo import DemoWorld
 
     world = DemoWorld(stage, fix_fails=fix_fails)
-    return Parts(eyes=Looking({}), make_world=lambda _order: world, kind=kind, ask=ask, prover=Prover())
+    return Parts(eyes=Looking({}), make_world=lambda _order: world, kind=kind_of, ask=ask, prover=Prover())
 
 
 class _Attendant:

@@ -7,17 +7,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.errors import Unreachable
-from bot.runbook import document as doc
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bot.engine.contract import Parts
     from bot.engine.values import Order
     from bot.policy import Policy
-    from bot.runbook.document import AnyBlock
-    from bot.steps.contract import Kind
     from bot.world.contract import World
 
 
@@ -28,6 +23,7 @@ def real(policy: Policy | None) -> Iterator[Parts]:
     from bot.engine.eyes import Looking
     from bot.engine.prover import Prover
     from bot.steps.check import ask
+    from bot.steps.kinds import kind_of
 
     with ExitStack() as held:
         worlds: dict[str, World] = {}
@@ -37,7 +33,7 @@ def real(policy: Policy | None) -> Iterator[Parts]:
                 worlds[order.id] = held.enter_context(_world(order))
             return worlds[order.id]
 
-        yield Parts(eyes=Looking(), make_world=world, kind=kind, ask=ask, prover=Prover(), policy=policy)
+        yield Parts(eyes=Looking(), make_world=world, kind=kind_of, ask=ask, prover=Prover(), policy=policy)
 
 
 @contextmanager
@@ -49,26 +45,3 @@ def _world(order: Order) -> Iterator[World]:
     config = here / order.config if order.config else None
     with RealWorld(targets(os.environ, here, config).choose(order.target or None, **order.fields), here) as world:
         yield world
-
-
-def kind(block: AnyBlock) -> Kind:
-    """What carries out a block, or the undoing that it is. Raises Unreachable for one that is not carried out."""
-    from bot.steps.compose import Compose
-    from bot.steps.dispatch import Dispatch
-    from bot.steps.patching import Patching
-    from bot.steps.shell import Shell
-    from bot.steps.token import TokenStep
-
-    match block.action if isinstance(block, doc.Rollback) else block:
-        case doc.ShellStep() | doc.Shell():
-            return Shell()
-        case doc.Patch() | doc.FileChange():
-            return Patching()
-        case doc.Compose() | doc.Composed():
-            return Compose()
-        case doc.Dispatch():
-            return Dispatch()
-        case doc.TokenStep():
-            return TokenStep()
-        case _:
-            raise Unreachable(f"{block.name} is nothing that is carried out by itself")

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import json
-import logging
-import re
 import signal
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING, Final
 
 from bot.doors import engine
 from bot.doors.run import SERVE
 from bot.errors import Unreachable
-from bot.redact import redact
 
 if TYPE_CHECKING:
     import argparse
 
-_log = logging.getLogger("fletcher.serve")
 _DAY: Final = 86400.0  # seconds
-_RUN: Final = re.compile(r"\brun ([0-9a-f]{8})\b")
-_KEPT: Final = frozenset({"run", "step", "person"})  # what a record may have beside its sentence
 
 
 def options(p: argparse.ArgumentParser) -> None:
@@ -49,43 +42,13 @@ def serve(args: argparse.Namespace) -> int:
                 raise Unreachable(f"nothing serves from {front.home.path}")
             print(named(holder))
             return 0
-        log_as_json()
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        _log.info("serves from %s", front.home.path)
         rules = engine.policy(args.config)
         with engine.acting(args.config) as parts:
             front.serve(parts, stop, engine.account(), sys.stderr, retention=(rules.keep if rules else KEEP) / _DAY)
-        _log.info("ended")
     return 0
-
-
-class JsonLine(logging.Formatter):
-    """One record as one line of JSON: when, how grave, what, of which run; without a secret."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line."""
-        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        said = record.getMessage()
-        if record.exc_info and record.exc_info[0] is not None:
-            said = f"{said}\n{self.formatException(record.exc_info)}"
-        told = {"time": f"{at}.{int(record.msecs):03d}Z", "level": record.levelname.lower(), "from": record.name}
-        if named := _RUN.search(said):
-            told["run"] = named[1]
-        told |= {name: str(getattr(record, name)) for name in sorted(_KEPT) if getattr(record, name, "")}
-        told = {name: redact(value) for name, value in told.items()}
-        return json.dumps({**told, "message": redact(said)}, ensure_ascii=True)
-
-
-def log_as_json() -> None:
-    """Let everything that is logged be JSON lines on standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLine())
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
-    logging.getLogger("fletcher").setLevel(logging.INFO)
 
 
 # --- audit ---------------------------------------------------------------------------------------

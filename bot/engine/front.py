@@ -60,10 +60,11 @@ class Front:
         path = given if given.is_file() else shelf.shelf(shelves).find(order.runbook).path
         runbook = shelf.read(path.absolute())
         values(runbook, order.inputs)
-        folder = self.home.folder(checked(order.id))
-        kept = msgspec.structs.replace(order, inputs=private.hide(folder, runbook, order.inputs))
+        checked(order.id)
+        kept = msgspec.structs.replace(order, inputs=private.hidden(runbook, order.inputs))
         with self._store.change() as change:
             rows.insert(change.c, kept, runbook)
+            private.keep(self.home.folder(order.id), runbook, order.inputs)
             rows.signal(change.c, order.id, "order")
             change.audit(order.id, order.person, f"ordered {runbook.title} ({runbook.id}){_flags(order)}")
             change.tell(order.id, Event(kind="run", at=change.now, state="queued"))

@@ -17,16 +17,26 @@ _NAME: Final = "inputs.secret"
 HIDDEN: Final = "[redacted]"
 
 
-def hide(folder: Path, runbook: Runbook, inputs: dict[str, str]) -> dict[str, str]:
-    """The inputs as they may be stored; the values of secret ones are put into the run's folder."""
-    secret = {one.name: inputs[one.name] for one in runbook.inputs if one.secret and inputs.get(one.name)}
-    if secret:
-        descriptor = os.open(folder / _NAME, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(secret))
-            file.flush()
-            os.fsync(file.fileno())
+def hidden(runbook: Runbook, inputs: dict[str, str]) -> dict[str, str]:
+    """The inputs as they may be stored, without the values of secret ones."""
+    secret = _secret(runbook, inputs)
     return {name: HIDDEN if name in secret else value for name, value in inputs.items()}
+
+
+def keep(folder: Path, runbook: Runbook, inputs: dict[str, str]) -> None:
+    """Put the values of secret inputs into the run's folder."""
+    secret = _secret(runbook, inputs)
+    if not secret:
+        return
+    descriptor = os.open(folder / _NAME, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.json.encode(secret))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _secret(runbook: Runbook, inputs: dict[str, str]) -> dict[str, str]:
+    return {one.name: inputs[one.name] for one in runbook.inputs if one.secret and inputs.get(one.name)}
 
 
 def secret_inputs(folder: Path) -> dict[str, str]:

@@ -1,0 +1,252 @@
+"""The store and its audit: what is detected, what is told when it cannot be used, what is kept and for how long."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from typing import TYPE_CHECKING, get_args
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.engine import audit, database, durable
+from bot.engine.audit import Entry, Head, Row, chained, problems
+from bot.engine.front import Front
+from bot.engine.home import Home, home_of
+from bot.engine.states import NEXT, follows
+from bot.engine.values import ENDED, RunState
+from bot.errors import Unreachable
+from tests.engine import staged
+from tests.engine.staged import ME, Place
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bot.steps.contract import Doing, Memory, Outcome, Task
+
+TEXTS = st.text(max_size=20)
+ENTRIES = st.lists(
+    st.builds(Entry, at=st.floats(0, 2e9), run=TEXTS, person=TEXTS, door=TEXTS, what=TEXTS, digest=TEXTS, decision=TEXTS, outcome=TEXTS, reference=TEXTS),
+    min_size=1,
+    max_size=8,
+)  # fmt: skip
+
+
+def chain(entries: list[Entry]) -> list[Row]:
+    """The entries as a chain."""
+    rows: list[Row] = []
+    for entry in entries:
+        rows.append(chained(entry, Head(rows[-1].seq, rows[-1].hash) if rows else None))
+    return rows
+
+
+def head(rows: list[Row]) -> Head:
+    """The head of a chain."""
+    return Head(rows[-1].seq, rows[-1].hash)
+
+
+# --- the chain ---------------------------------------------------------------------------------------------------------
+
+
+@given(ENTRIES)
+def test_a_chain_that_nobody_touched_has_no_problems(entries: list[Entry]) -> None:
+    """Also when the head beside the store is a few rows behind, as after a crash."""
+    rows = chain(entries)
+    for known in rows:
+        assert list(problems(rows, Head(known.seq, known.hash))) == []
+
+
+@given(ENTRIES, st.data())
+def test_whatever_is_done_to_a_chain_is_detected(entries: list[Entry], data: st.DataObject) -> None:
+    """An edit, a removal anywhere, rows in another order, a truncation; also when what follows is computed anew."""
+    rows = chain(entries)
+    at = data.draw(st.integers(0, len(rows) - 1))
+    edited = msgspec.structs.replace(
+        rows[at], entry=msgspec.structs.replace(rows[at].entry, what=rows[at].entry.what + "!")
+    )
+    assert list(problems([*rows[:at], edited, *rows[at + 1 :]], head(rows)))
+    assert list(problems([*rows[:at], *rows[at + 1 :]], head(rows)))
+    assert list(problems(rows[:at], head(rows)))
+    anew = chain([row.entry for row in (*rows[:at], edited, *rows[at + 1 :])])
+    assert list(problems(anew, head(rows)))
+    if len(rows) > 1:
+        assert list(problems(rows[::-1], head(rows)))
+    assert list(problems(rows, None)) == [
+        "the head that is kept beside the store is gone, so that rows may have been cut off at the end"
+    ]
+
+
+def test_the_head_never_goes_back(tmp_path: Path) -> None:
+    """Several processes write it, the later ones not always last."""
+    path = tmp_path / "head"
+    for seq in (3, 5, 4):
+        audit.write_head(path, Head(seq, str(seq) * 64))
+    assert audit.read_head(path) == Head(5, "5" * 64)
+    path.write_text("{half")
+    assert audit.read_head(path) is None
+    audit.write_head(path, Head(6, "6" * 64))
+    assert audit.read_head(path) == Head(6, "6" * 64)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        (
+            "update audit set entry = replace(entry, 'ada', 'eve') where seq = 2",
+            "row 2 was edited: its hash is another",
+        ),
+        ("delete from audit where seq = 2", "row 2 is missing"),
+        ("delete from audit where seq > 2", "rows were cut off at the end: the head beside the store knows"),
+        ("delete from audit", "rows were cut off at the end"),
+    ],
+)
+def test_what_is_done_to_the_store_is_seen(tmp_path: Path, statement: str, said: str) -> None:
+    """By whoever may write its file."""
+    place = Place(tmp_path)
+    place.run()
+    with place.front() as front:
+        assert front.tampered() == ()
+    with sqlite3.connect(place.folder / ".fletcher" / "fletcher.db") as store:
+        store.execute(statement)
+    store.close()
+    with place.front() as front:
+        assert said in front.tampered()[0]
+
+
+# --- states ------------------------------------------------------------------------------------------------------------
+
+STATES: tuple[RunState, ...] = get_args(RunState)
+
+
+@given(st.lists(st.sampled_from(STATES)))
+def test_what_has_ended_stays_so(wanted: list[RunState]) -> None:
+    """Whatever is asked of a run: it goes only where it may, and from an end nowhere."""
+    state: RunState = "queued"
+    for next_ in wanted:
+        if follows(state, next_):
+            assert state not in ENDED or next_ == state
+            state = next_
+
+
+def test_every_state_can_be_reached_and_left_or_is_an_end() -> None:
+    """No state is forgotten."""
+    reached = {"queued"}.union(*NEXT.values())
+    assert reached == set(STATES)
+    assert {state for state in STATES if state not in NEXT} == set(ENDED)
+
+
+# --- the folder --------------------------------------------------------------------------------------------------------
+
+
+def test_nobody_else_may_read_it(tmp_path: Path) -> None:
+    """Folders 0700, files 0600, and git ignores all of it."""
+    place = Place(tmp_path)
+    place.run()
+    home = place.folder / ".fletcher"
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert (home / ".gitignore").read_text() == "*\n"
+    for path in home.rglob("*"):
+        if path.name not in {".gitignore", "set-value.before", "set-other.before"}:
+            assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_it_lies_beside_the_compose_file(tmp_path: Path) -> None:
+    """So that host and container share one; FLETCHER_HOME goes before it."""
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    assert home_of({}, below) == below / ".fletcher"
+    (tmp_path / "compose.yaml").touch()
+    assert home_of({}, below) == tmp_path / ".fletcher"
+    assert home_of({}, below, tmp_path / "a") == tmp_path / "a" / ".fletcher"
+    assert home_of({"FLETCHER_HOME": "x"}, below) == below / "x"
+
+
+def test_outputs_are_not_kept_for_ever(tmp_path: Path) -> None:
+    """The rows of old runs stay."""
+    place = Place(tmp_path)
+    old, new = place.run(), place.run()
+    folder = place.folder / ".fletcher" / "runs"
+    for path in (*(folder / old.id).iterdir(), folder / old.id):
+        os.utime(path, (1, 1))
+    assert Home(place.folder / ".fletcher").forget(90) == 1
+    assert [path.name for path in folder.iterdir()] == [new.id]
+    with place.front() as front:
+        assert front.show(old.id).state == "fixed"
+
+
+# --- what stands in the way --------------------------------------------------------------------------------------------
+
+
+def test_a_newer_store_is_left_alone(tmp_path: Path) -> None:
+    """It says so, and what to do."""
+    place = Place(tmp_path)
+    with place.front():
+        pass
+    with sqlite3.connect(tmp_path / ".fletcher" / "fletcher.db") as store:
+        store.execute("update fletcher_schema set version = 2")
+    store.close()
+    with pytest.raises(Unreachable, match="was written by a newer Fletcher"):
+        place.front()
+
+
+def test_what_is_no_database_is_said(tmp_path: Path) -> None:
+    """Whatever lies there."""
+    home = Home(tmp_path)
+    home.database.write_bytes(b"not a database at all" * 1000)
+    with pytest.raises(Unreachable, match="is damaged or no database of Fletcher"):
+        Front(tmp_path)
+    home.database.unlink()
+    home.database.mkdir()
+    with pytest.raises(Unreachable, match=r"cannot open .*: is a directory; FLETCHER_HOME names another folder"):
+        Front(tmp_path)
+
+
+def test_a_file_in_the_folders_place_is_said(tmp_path: Path) -> None:
+    """With the way out."""
+    (tmp_path / "x").touch()
+    with pytest.raises(Unreachable, match="FLETCHER_HOME names another folder"):
+        Front(tmp_path / "x")
+
+
+def test_a_locked_store_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a backup that does not end."""
+    monkeypatch.setattr(database, "BUSY", 0.05)
+    place = Place(tmp_path)
+    with place.front() as front:
+        other = sqlite3.connect(tmp_path / ".fletcher" / "fletcher.db", isolation_level=None)
+        other.execute("begin immediate")
+        with pytest.raises(Unreachable, match="is locked by another program"):
+            front.submit(place.order())
+        other.execute("rollback")
+        other.close()
+        front.cancel(front.submit(place.order()), ME)
+
+
+def test_a_run_outlasts_a_store_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a step came to is written down as soon as it can be; the step is not done again."""
+    monkeypatch.setattr(database, "BUSY", 0.05)
+    place = Place(tmp_path)
+    other = sqlite3.connect(tmp_path / ".fletcher.db", isolation_level=None, check_same_thread=False)
+    build, warned = staged.Building.perform, list[str]()
+
+    def perform(self: staged.Building, task: Task, memory: Memory, doing: Doing) -> Outcome:
+        outcome = build(self, task, memory, doing)
+        if not warned:
+            other.execute("attach ? as store", [str(tmp_path / ".fletcher" / "fletcher.db")])
+            other.execute("begin immediate")
+            other.execute("update store.locks set at = 0")
+        return outcome
+
+    def warning(text: str, *args: object) -> None:
+        warned.append(text % args)
+        other.execute("rollback")
+
+    monkeypatch.setattr(durable._log, "warning", warning)
+    monkeypatch.setattr(staged.Building, "perform", perform)
+    assert place.run().state == "fixed"
+    other.close()
+    assert place.done.count("build") == 1
+    assert [text.endswith("then try again; trying again") for text in warned] == [True]
