@@ -281,6 +281,29 @@ def test_the_demo_shows_what_it_is_meant_to_show() -> None:
         assert part in reply.out
 
 
+@pytest.mark.parametrize(
+    ("argv", "parts"),
+    [
+        (
+            ["demo"],
+            ["so the demo says yes", "unname-worker: done", "(staged)", "FIXED:", "[yes] assignment:", "[yes] agent:"],
+        ),
+        (
+            ["demo", "--fix-fails"],
+            ["rebuild-agent: failed", "ROLLED BACK:", "After it was taken back:", "[yes] registration:"],
+        ),
+    ],
+)
+def test_the_demo_goes_the_whole_way(argv: list[str], parts: list[str]) -> None:
+    """It asks, patches, rebuilds and proves on its stage; where the fix fails, it is taken back. The shipped files stay."""
+    before = {path: path.read_bytes() for path in (ROOT / "bot" / "demo").rglob("*") if path.is_file()}
+    reply = fletcher(*argv)
+    assert (reply.code, reply.err) == (0, "")
+    for part in parts:
+        assert part in reply.out
+    assert before == {path: path.read_bytes() for path in (ROOT / "bot" / "demo").rglob("*") if path.is_file()}
+
+
 def test_the_demo_tells_no_secret() -> None:
     """Neither text nor JSON of the demo holds a token or a password."""
     assert not SECRETS.search(fletcher("demo").out + fletcher("demo", "--json").out)
@@ -293,7 +316,9 @@ def test_the_demo_speaks_json_too() -> None:
     assert [row["cause"] for row in reply.json["rooms"]] == ["dispatch-missing"]
 
 
-@pytest.mark.parametrize("argv", [["demo"], ["diagnose", LOG, "--room", ROOM], ["diagnose", "--nothing"], ["schema"]])
+@pytest.mark.parametrize(
+    "argv", [["demo", "--json"], ["diagnose", LOG, "--room", ROOM], ["diagnose", "--nothing"], ["schema"]]
+)
 def test_the_module_is_the_same_command(argv: list[str]) -> None:
     """`python -m bot` prints and returns what `fletcher` does."""
     ran = subprocess.run(
