@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -16,6 +15,7 @@ from bot.errors import UsageError
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
     from bot.doors.progress import Lines, Live
     from bot.engine.contract import Herald
@@ -172,6 +172,13 @@ def ending() -> Iterator[None]:
         print("\ncancelling; what was done is taken back …", file=sys.stderr)
         raise KeyboardInterrupt
 
+    with heeding(hear):
+        yield
+
+
+@contextmanager
+def heeding(hear: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Let the signals that end a program do something else for a while."""
     before = {number: signal.signal(number, hear) for number in _SIGNALS}
     try:
         yield
@@ -191,7 +198,7 @@ def watching(*, quiet: bool) -> Iterator[Lines | Live]:
 
     if quiet:
         yield Lines(lambda _: None)
-    elif sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+    elif sys.stdout.isatty():
         with Live(_write, terminal.columns, time.monotonic) as live:
             yield live
     else:
