@@ -167,6 +167,7 @@ def test_somebody_at_the_terminal_is_asked(
     assert answered("runs")[0]["state"] == state
     asked = "type understood" if look.get("warning") else "Carry this out? [y/N]"
     assert reply.out.index("PLAN: Mend the service") < reply.out.index(asked)
+    assert reply.out.count(" queued\n") == 1  # told once, also to somebody who interrupted
     assert (place.done == MENDED) is (state == "fixed")
 
 

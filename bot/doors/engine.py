@@ -30,11 +30,16 @@ def options(p: argparse.ArgumentParser) -> None:
 def opened(config: str | None) -> Front:
     """The runs that are kept for this folder, under the policy that its fletcher.toml declares; a context manager."""
     from bot.engine.front import Front
+
+    return Front(folder(), policy(config))
+
+
+def folder() -> Path:
+    """FLETCHER_HOME, as it is set or found from here."""
     from bot.engine.home import home_of
     from bot.settings import around
 
-    settings = {name: value.text for name, value in around(os.environ, Path()).items()}
-    return Front(home_of(settings, Path()), policy(config))
+    return home_of({name: value.text for name, value in around(os.environ, Path()).items()}, Path())
 
 
 def acting(config: str | None) -> AbstractContextManager[Parts]:

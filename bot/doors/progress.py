@@ -116,7 +116,7 @@ class Live:
                 took = f" ({span(round(self._now() - self._since, 1))})" if self._doing == plain(event.step) else ""
                 said = f": {plain(event.text)}" if event.text else ""
                 yield f"{_MARK.get(event.state, ' ')} {plain(event.step)}: {event.state}{took}{said}"
-                self._begin("")
+                self._begin("going on")  # the next step, or the proof, which says what it sees
             case "run":
                 if event.text:
                     yield plain(event.text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -16,6 +15,7 @@ from bot.errors import UsageError
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
     from bot.doors.progress import Lines, Live
     from bot.engine.contract import Herald
@@ -103,6 +103,8 @@ class AtTerminal:
 
     def __init__(self, who: Person, shown: Lines | Live, *, asks: bool, leaves: bool) -> None:
         self._who, self._shown, self._asks, self._leaves = who, shown, asks, leaves
+        self._told: set[Event] = set()
+        self._latest = 0.0  # of a line, of which there are too many to remember each
 
     def ask(self, run: Run) -> Decision | None:
         """The answer to the plan."""
@@ -116,7 +118,14 @@ class AtTerminal:
         return question.ask(run, self._who)
 
     def tell(self, event: Event) -> None:
-        """Show it."""
+        """Show it once: who interrupts is told everything from the beginning again."""
+        again = event.at < self._latest if event.kind == "line" else event in self._told
+        if again:
+            return
+        if event.kind == "line":
+            self._latest = event.at
+        else:
+            self._told.add(event)
         self._shown.take(event)
 
 
@@ -172,6 +181,13 @@ def ending() -> Iterator[None]:
         print("\ncancelling; what was done is taken back …", file=sys.stderr)
         raise KeyboardInterrupt
 
+    with heeding(hear):
+        yield
+
+
+@contextmanager
+def heeding(hear: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Let the signals that end a program do something else for a while."""
     before = {number: signal.signal(number, hear) for number in _SIGNALS}
     try:
         yield
@@ -191,7 +207,7 @@ def watching(*, quiet: bool) -> Iterator[Lines | Live]:
 
     if quiet:
         yield Lines(lambda _: None)
-    elif sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+    elif sys.stdout.isatty():
         with Live(_write, terminal.columns, time.monotonic) as live:
             yield live
     else:

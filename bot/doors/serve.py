@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
 from bot.doors import engine
-from bot.doors.run import SERVE
+from bot.doors.run import SERVE, heeding
 from bot.errors import Unreachable
 
 if TYPE_CHECKING:
@@ -32,22 +31,21 @@ def options(p: argparse.ArgumentParser) -> None:
 
 def serve(args: argparse.Namespace) -> int:
     """Be the executor."""
-    from bot.engine.home import named
+    from bot.engine.home import Home, named
     from bot.policy import KEEP
 
-    with engine.opened(args.config) as front:
-        if args.check:
-            holder = front.executor()
-            if holder is None or holder.what != SERVE:
-                raise Unreachable(f"nothing serves from {front.home.path}")
-            print(named(holder))
-            return 0
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        rules = engine.policy(args.config)
-        with engine.acting(args.config) as parts:
-            front.serve(parts, stop, engine.account(), sys.stderr, retention=(rules.keep if rules else KEEP) / _DAY)
+    if args.check:  # asked often, and so without opening the store
+        home = Home(engine.folder())
+        holder = home.executor()
+        if holder is None or holder.what != SERVE:
+            raise Unreachable(f"nothing serves from {home.path}")
+        print(named(holder))
+        return 0
+    stop = threading.Event()
+    rules = engine.policy(args.config)
+    with heeding(lambda *_: stop.set()), engine.opened(args.config) as front, engine.acting(args.config) as parts:
+        days = (rules.keep if rules else KEEP) / _DAY
+        front.serve(parts, stop, engine.account(), sys.stderr, retention=days)
     return 0
 
 

@@ -122,7 +122,7 @@ def test_the_compose_service_tells_rooms(stack: Stack, monkeypatch: pytest.Monke
     if not socket:
         monkeypatch.setenv("DOCKER_GID", "65533")
     stack.build_fletcher()
-    stack.compose("up", "--detach", "--no-build", "--force-recreate", "fletcher")
+    stack.compose("up", "--detach", "--no-build", "--force-recreate", "watch")
     wait_for_words(stack, "Watching.")
     with served(stack, f"in-the-image-{socket}".lower()) as room:
         log = wait_for_words(stack, room)
@@ -130,7 +130,7 @@ def test_the_compose_service_tells_rooms(stack: Stack, monkeypatch: pytest.Monke
     assert [line.partition("  ")[0] for line in told] == ["HEALTHY"], log
     assert log.count("no permission for the Docker socket") == (0 if socket else 1), log
     state = "{{.State.Status}} {{.RestartCount}} {{.Config.User}}"
-    words = stack.docker("inspect", "--format", state, stack.container("fletcher")).split()
+    words = stack.docker("inspect", "--format", state, stack.container("watch")).split()
     assert words[:2] == ["running", "0"], log
     assert words[2].partition(":")[0] not in {"", "0", "root"}
 
@@ -138,6 +138,6 @@ def test_the_compose_service_tells_rooms(stack: Stack, monkeypatch: pytest.Monke
 def wait_for_words(stack: Stack, words: str, seconds: float = 60) -> str:
     """Wait until the compose service has printed these words, and return all that it has."""
     until = time.monotonic() + seconds
-    while words not in (log := stack.logs("fletcher").decode()) and time.monotonic() < until:
+    while words not in (log := stack.logs("watch").decode()) and time.monotonic() < until:
         time.sleep(0.3)
     return log
