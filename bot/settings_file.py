@@ -34,6 +34,11 @@ KEYS: Final[Mapping[str, str]] = {
     "worker_endpoint": "address of the agent's own HTTP server, such as http://127.0.0.1:8081",
     "project": "folder with the agent's source, from this file's folder",
 }
+#: What stands above the targets.
+TOP: Final[Mapping[str, str]] = {
+    "default": "the target that is taken without --target",
+    "runbooks": "folders of runbooks beside those that come along, from this file's folder",
+}
 LIVEKIT_SCHEMES: Final = ("ws", "wss", "http", "https")
 _SCHEMES: Final[Mapping[str, tuple[str, ...]]] = {
     "livekit_url": LIVEKIT_SCHEMES,
@@ -58,11 +63,12 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A whole fletcher.toml; `default` is "" when it names none."""
+    """A whole fletcher.toml; `default` is "" when it names none. `runbooks` are folders, from the current one."""
 
     path: Path
     default: str
     targets: tuple[Declared, ...]
+    runbooks: tuple[Path, ...] = ()
 
 
 def read(path: Path) -> Document:
@@ -103,7 +109,8 @@ def parse(path: Path, raw: bytes) -> Document:
         )
         for name, table in data.get("targets", {}).items()
     )
-    return Document(path, data.get("default", ""), targets)
+    folders = tuple(path.parent / folder.strip() for folder in data.get("runbooks", ()))
+    return Document(path, data.get("default", ""), targets, folders)
 
 
 def why_not(key: str, value: object) -> str:
@@ -149,8 +156,8 @@ def url_trouble(url: str, schemes: tuple[str, ...] = LIVEKIT_SCHEMES) -> str:
 def _top(source: str, toml: Toml) -> Iterator[Problem]:
     data = toml.data
     for key in data:
-        if key not in {"default", "targets"}:
-            yield Problem(source, toml.line(key), _unknown(key, ["default", "targets", *KEYS]))
+        if key not in {*TOP, "targets"}:
+            yield Problem(source, toml.line(key), _unknown(key, [*TOP, "targets", *KEYS]))
     default, targets = data.get("default"), data.get("targets", {})
     if not isinstance(targets, dict):
         yield Problem(
@@ -163,6 +170,14 @@ def _top(source: str, toml: Toml) -> Iterator[Problem]:
             trouble = f"names no target of this file{nearest(str(default), targets)}"
         if trouble:
             yield Problem(source, toml.line("default"), f"`default` {trouble}")
+    folders = data.get("runbooks", [])
+    if not isinstance(folders, list):
+        yield Problem(
+            source, toml.line("runbooks"), f'`runbooks` must be a list such as ["runbooks"], and is {_kind(folders)}'
+        )
+        folders = []
+    for trouble in dict.fromkeys(filter(None, (why_not("runbooks", folder) for folder in folders))):
+        yield Problem(source, toml.line("runbooks"), f"a folder in `runbooks` {trouble}")
     for name, table in targets.items():
         at = toml.line("targets", name)
         if not _TARGET_NAME.fullmatch(name):
@@ -226,7 +241,7 @@ def nearest(word: str, known: Mapping[str, object] | list[str]) -> str:
 
 
 def _unknown(key: str, known: Mapping[str, object] | list[str]) -> str:
-    if key in KEYS and key not in list(known)[:2] and isinstance(known, list):
+    if key in KEYS and isinstance(known, list):
         return f"`{key}` belongs into a target: put it below a line such as [targets.staging]"
     shown = key if len(key) <= 40 and key.isprintable() else "a key"
     return f"unknown key `{shown}`{nearest(key, known)}"
