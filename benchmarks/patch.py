@@ -2,8 +2,8 @@
 
 Run `.venv/bin/python benchmarks/patch.py` from the checkout. The files are a worker as people write it and one of 900
 lines, each in TypeScript and in Python; the patch takes its name out of it and is not written (`--dry-run`). Figures
-are of whole processes with their output in a pipe, all in turns, after one that leaves its bytecode behind. Nothing is asserted but that each file is edited: what
-is slow on one machine is fast on another.
+are of whole processes with their output in a pipe, all in turns, after one that leaves its bytecode behind. Nothing is
+asserted but that each file is edited: what is slow on one machine is fast on another.
 """
 
 from __future__ import annotations
