@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bot.runbook.document import Runbook
 
 _LARGEST: Final = 1_000_000  # bytes of a file that a patch may be about
+_COMPOSE: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")  # as Compose finds them
 _PLUGINS: Final = (
     "~/.docker/cli-plugins", "/usr/local/lib/docker/cli-plugins", "/usr/local/libexec/docker/cli-plugins",
     "/usr/lib/docker/cli-plugins", "/usr/libexec/docker/cli-plugins",
@@ -41,10 +42,12 @@ def propose(runbook: Runbook, given: Mapping[str, str], look: Look, verdicts: Ve
 def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:
     live = look.live
     attached = live.attached if live is not None else None
-    folder = _folder(look)
+    named = _folder(look)
+    folder = os.path.abspath(named) if named else ""  # noqa: PTH100  # links keep their own name
+    scripts = _scripts(runbook, look, named)
     services = _services(attached) if attached is not None else {}
     return Facts(
-        folder=folder, files=dict(_files(runbook, inputs, look, folder)), tools=_tools(runbook), project=attached.project if attached else "",
+        folder=folder, named=named, files=dict(_files(runbook, inputs, look, folder)), scripts=scripts, tools=_tools(runbook, scripts), project=attached.project if attached else "",
         compose_files=tuple(file for c in (*attached.agents, *attached.livekit)[:1] for file in c.config_files) if attached else (),
         services=services, checks=_checks(runbook, inputs, look, folder, services),
         can_dispatch="" if look.seen.api is not None else "needs the LiveKit API, which was not asked (LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET)",
@@ -53,8 +56,10 @@ def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:
 
 
 def _services(attached: Attached) -> dict[str, str]:
-    roles = (("livekit", attached.livekit), ("agent", attached.agents))
-    return {role: containers[0].service for role, containers in roles if containers}
+    """The services by their roles; which of several agents is meant, their containers do not tell."""
+    found = {"livekit": attached.livekit[0].service} if attached.livekit else {}
+    agents = {container.service for container in attached.agents}
+    return {**found, "agent": agents.pop()} if len(agents) == 1 else found
 
 
 def _checks(
@@ -71,14 +76,15 @@ def _checks(
 
 
 def _folder(look: Look) -> str:
-    """Where the project lies on this machine, "" where that is not known."""
+    """Where commands are run: the project that runs, else of those at hand the first with a compose file; "" when none is."""
     live = look.live
     if live is not None and live.attached is not None and Path(live.attached.working_dir).is_dir():
         return live.attached.working_dir
     folders = [project.files.top for project in look.projects if not project.files.single]
     if live is not None and live.folder:
         folders.append(live.folder)
-    return folders[0] if folders else ""
+    composed = (f for f in folders if any((Path(f) / name).is_file() for name in _COMPOSE))
+    return next(composed, folders[0] if folders else "")
 
 
 def _files(runbook: Runbook, inputs: Mapping[str, str], look: Look, folder: str) -> Iterator[tuple[str, bytes | str]]:
@@ -89,15 +95,29 @@ def _files(runbook: Runbook, inputs: Mapping[str, str], look: Look, folder: str)
             path = tools.patched_file(runbook, block, inputs, look.seen)
             where = Path(path) if path in seen_at else Path(folder) / path
             yield path, read_bytes(where, _LARGEST) if where.exists() else f"is not in {folder or 'this folder'}"
-        elif isinstance(block, doc.TokenStep | doc.ShellStep):
-            for script in tools.scripts(block):
-                where = Path(folder) / script
-                yield script, b"" if folder and where.is_file() else f"is not in {folder or 'a folder at hand'}"
 
 
-def _tools(runbook: Runbook) -> dict[str, str]:
+def _scripts(runbook: Runbook, look: Look, folder: str) -> dict[str, str]:
+    """The project's scripts that steps run, each with the folder from which it is run: the project's, or one in it."""
+    steps = [block for block in runbook.blocks if isinstance(block, doc.TokenStep | doc.ShellStep)]
+    found = {}
+    for script in dict.fromkeys(script for block in steps for script in tools.scripts(block)):
+        below = [
+            path.removesuffix(f"/{script}")
+            for project in look.projects
+            for path in project.files.paths
+            if path.endswith(f"/{script}")
+        ]
+        here = [folder] if folder and (Path(folder) / script).is_file() else below
+        found[script] = os.path.abspath(here[0]) if len(here) == 1 else ""  # noqa: PTH100  # links keep their own name
+    return found
+
+
+def _tools(runbook: Runbook, scripts: Mapping[str, str]) -> dict[str, str]:
+    """Where each program is: on the PATH, or among the packages of the project whose script calls it."""
     names = {name for b in runbook.blocks if isinstance(b, doc.TokenStep | doc.ShellStep) for name in tools.programs(b)}
-    found = {name: shutil.which(name) or "" for name in sorted(names | {"docker"})}
+    own = os.pathsep.join(str(Path(folder) / "node_modules" / ".bin") for folder in scripts.values() if folder)
+    found = {name: shutil.which(name) or shutil.which(name, path=own) or "" for name in sorted(names | {"docker"})}
     # Asking `docker compose version` would start a program for each plan that is only looked at.
     plugins = (Path(folder).expanduser() / "docker-compose" for folder in _PLUGINS)
     return {**found, "docker compose": next((str(plugin) for plugin in plugins if os.access(plugin, os.X_OK)), "")}

@@ -10,7 +10,7 @@ from bot.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from bot.patch import FilePatch
     from bot.source.remedies import RemedyWord
@@ -58,7 +58,8 @@ def patch(args: argparse.Namespace) -> int:
     if args.json:
         import json
 
-        told = json.dumps([_row(one) for one in done], indent=2, ensure_ascii=False)
+        plain = _plain(done)
+        told = json.dumps([_row(one, plain) for one in done], indent=2, ensure_ascii=False)
         sys.stdout.buffer.write(told.encode("utf-8", "backslashreplace") + b"\n")  # a file's name may be no UTF-8
     else:
         for line in _told(done, word, dry=args.dry_run):
@@ -73,6 +74,10 @@ def _remedy(given: str | None) -> RemedyWord:
     if given is None:
         raise UsageError(f"--remedy is missing: one of {listed}")
     word = next((word for word in WORDS if word == given), None)
+    if given == "create-dispatch":
+        raise UsageError(
+            "create-dispatch is a call and changes no file: `fletcher plan agent-never-joins --input remedy=create-dispatch`"
+        )
     if word is None:
         from difflib import get_close_matches
 
@@ -82,33 +87,38 @@ def _remedy(given: str | None) -> RemedyWord:
     return word
 
 
-def _row(one: FilePatch) -> dict[str, object]:
-    from bot.redact import redact
+def _plain(done: Sequence[FilePatch]) -> Callable[[str], str]:
+    """What keeps the files' secrets out of a text, also those that no name tells for secret."""
+    from bot.evidence.secrets import written_in
+    from bot.redact import Redactor
 
+    return Redactor.of(found for one in done for found in written_in(one.before.decode("utf-8", "replace"))).text
+
+
+def _row(one: FilePatch, plain: Callable[[str], str]) -> dict[str, object]:
     return {
-        "file": one.file, "outcome": one.outcome, "reason": redact(one.reason), "line": one.line or None, "diff": _diff(one),
-        "notes": [redact(note) for note in one.notes],
+        "file": one.file, "outcome": one.outcome, "reason": plain(one.reason), "line": one.line or None, "diff": _diff(one, plain),
+        "notes": [plain(note) for note in one.notes],
     }  # fmt: skip
 
 
-def _diff(one: FilePatch) -> str:
-    from bot.redact import redact
+def _diff(one: FilePatch, plain: Callable[[str], str]) -> str:
     from bot.source.diff_edit import unified
 
-    return redact(unified(one.before, one.after, one.file)) if one.outcome == "edit" else ""
+    return plain(unified(one.before, one.after, one.file)) if one.outcome == "edit" else ""
 
 
 def _told(done: Sequence[FilePatch], word: RemedyWord, *, dry: bool) -> Iterator[str]:
-    from bot.redact import redact
     from bot.source.remedies import REMEDIES
 
+    plain = _plain(done)
     for one in done:
         at = f"{one.file}:{one.line}" if one.line else one.file
-        yield f"{at}: {one.outcome}: {redact(one.reason)}"
+        yield f"{at}: {one.outcome}: {plain(one.reason)}"
         if one.outcome == "edit":
-            yield _diff(one).rstrip("\n")
+            yield _diff(one, plain).rstrip("\n")
     for note in dict.fromkeys(note for one in done for note in one.notes):
-        yield f"Note: {redact(note)}"
+        yield f"Note: {plain(note)}"
     remedy = REMEDIES[word]
     if any(one.outcome == "edit" for one in done):
         yield f"{word}: {remedy.does}. What it brings along:"

@@ -181,7 +181,17 @@ def look(question: Question, opened: ExitStack, live: Live | None = None) -> Loo
         live=live.at if live is not None else None, api=live.api if live is not None else None, machines=live.machines if live is not None else (),
         events=live.events if live is not None else (),
     )  # fmt: skip
-    return Look(seen, tuple(logs), tuple(sources), Redactor.of(secrets), live, tuple(projects))
+    return Look(seen, tuple(logs), tuple(sources), Redactor.of(secrets | _written(projects)), live, tuple(projects))
+
+
+def _written(projects: Sequence[Project]) -> frozenset[str]:
+    """The API secrets that stand in the sources themselves."""
+    if not projects:
+        return frozenset()
+    from bot.evidence.secrets import written_in
+
+    raws = (project.raws[path] for project in projects for path in project.found if path in project.raws)
+    return frozenset(secret for raw in raws for secret in written_in(raw.decode("utf-8", "replace")))
 
 
 def _opened(path: str, opened: ExitStack) -> LogFile:

@@ -9,6 +9,8 @@ from bot.livekit.roster import workers_now
 from bot.livekit.versions import parts
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from bot.livekit.seen import ApiRoom, Seen
 
 NOW, LOG = "by the API, now", "by the log, at its end"
@@ -16,18 +18,18 @@ NOW, LOG = "by the API, now", "by the log, at its end"
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """The sessions of one agent: its rooms, the people in them, and `by` what they were counted; None: not known."""
+    """The sessions of some agents: their rooms, the people in them, and `by` what they were counted; None: not known."""
 
     rooms: int | None
     people: int | None
     by: str
 
 
-def sessions(seen: Seen, agent: str | None) -> Sessions:
-    """The rooms in which this agent is now; with None those of every agent. A log tells of its own end only."""
+def sessions(seen: Seen, agents: Collection[str] | None) -> Sessions:
+    """The rooms in which one of these agents is now; with None those of every agent. A log tells of its own end only."""
     if seen.api is None or any(room.participants is None for room in seen.api.rooms):
         return Sessions(None, None, "nothing told who is in the rooms now")
-    found = [room for room in seen.api.rooms if agent is None or _has(room, agent)]
+    found = [room for room in seen.api.rooms if agents is None or any(_has(room, agent) for agent in agents)]
     people = sum(not p.agent for room in found for p in room.participants or ())
     return Sessions(len(found), people, NOW)
 
@@ -62,11 +64,10 @@ def server_version(seen: Seen) -> tuple[int, ...]:
     return parts(starts[-1][2]) if starts else ()
 
 
-def hosted_on_cloud(seen: Seen) -> int | None:
-    """The mark of the worker's own warning that LiveKit Cloud hosts it, -1 for its token in the settings, else None."""
-    if any(setting.name == "LIVEKIT_WORKER_TOKEN" and setting.value for setting in seen.setup.env):
-        return -1
-    return next((log.cloud for log in seen.story.logs.values() if log.cloud >= 0), None)
+def hosted_on_cloud(seen: Seen) -> bool:
+    """Whether LiveKit Cloud hosts a worker: its token is among the settings, or it says so itself in a warning."""
+    by_token = any(setting.name == "LIVEKIT_WORKER_TOKEN" and setting.value for setting in seen.setup.env)
+    return by_token or any(log.cloud >= 0 for log in seen.story.logs.values())
 
 
 def on_cloud(seen: Seen) -> bool:

@@ -49,7 +49,7 @@ def dispatch_proposal(cause: str, wanted: str, names: Names) -> Proposal:
 
 
 def _alone(name: str, names: Names) -> bool:
-    return not names.served and names.known == (name,)
+    return names.whole and not names.served and names.known == (name,)
 
 
 def _missing(worker: str, names: Names) -> Proposal:
@@ -78,6 +78,9 @@ def _unnamed(asked: str, names: Names) -> Proposal:
 
 def _mismatch(asked: str, names: Names) -> Proposal:
     workers = [name for name in names.running or names.written if name and name != asked]
+    if asked in names.written and any(name in names.written for name in workers):
+        refusal = f"the source has a worker of its own that is named {quote(asked)}, and none of that name runs: start it, or say which name both sides shall have (agent_name)"
+        return Proposal("explicit-dispatch", asked, None, f"{quote(asked)} is another agent", refusal)
     served = [name for name in workers if name in names.served]
     if asked in names.served and served:
         refusal = f"rooms were served under {quote(asked)} and under {listed(served)}, and neither name may be changed by guess; say which it shall be (agent_name)"
@@ -104,6 +107,8 @@ def _several(names: Names, name: str) -> str:
             if len(others) == 1
             else f"{listed(others)} are seen beside {quote(name)}"
         )
+    if not names.served:
+        return "the server's log does not go back to its start, so that rooms may have been served before"
     return (
         f"rooms were served under {listed(sorted(names.served))}"
         if any(names.served)

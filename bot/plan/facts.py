@@ -13,16 +13,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`folder` is where the project lies on this machine, "" where it is not known.
+    """`folder` is where commands are run, "" where that is not known.
 
-    `files` holds the bytes of files by their path, or why there are none. `tools` maps a program to its path, "" where it
+    `files` holds the bytes of files by their path, or why there are none. `scripts` maps a script of the project to the
+    folder from which it is run, "" where it is not found. `tools` maps a program to its path, "" where it
     is missing. `project` and `compose_files` are compose's, `services` maps the roles "livekit" and "agent" to the names
-    of their services. `checks` are the declarative checks that are not about LiveKit. `can_dispatch` is "" when the API
+    of their services. `checks` are the declarative checks about files of the project. `can_dispatch` is "" when the API
     was reached, else why not.
     """
 
     folder: str = ""
+    named: str = ""
     files: Mapping[str, bytes | str] = field(default_factory=dict)
+    scripts: Mapping[str, str] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)
     project: str = ""
     compose_files: tuple[str, ...] = ()

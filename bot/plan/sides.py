@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal
 
 from bot.livekit.words import listed, quote
+from bot.plan.asked import asked_for, backends
 from bot.plan.values import FileEdit
 from bot.source.diff_edit import unified
+from bot.source.edit import Want
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from bot.evidence.project import Project
-    from bot.livekit.names import Names
     from bot.livekit.seen import Seen, Verdict
     from bot.livekit.setup import Dispatcher, WorkerSetup
-    from bot.source.edit import Edited, Want
+    from bot.source.edit import Edited
 
 Side = Literal["worker", "token"]
 
@@ -40,13 +41,13 @@ class SideResult:
         return any(one.outcome == "edit" for one in self.files)
 
 
-def told(file: str, raw: bytes, edited: Edited, plain: Callable[[str], str]) -> FileEdit:
-    """An edit as it may be shown and kept: hashes and a redacted diff."""
+def told(file: str, raw: bytes, edited: Edited) -> FileEdit:
+    """An edit as it is kept: hashes and a diff, and nothing else of the file."""
     changed = edited.outcome == "edit"
     return FileEdit(
-        file=file, outcome=edited.outcome, reason=plain(edited.reason), line=edited.line, before=sha256(raw).hexdigest(),
-        after=sha256(edited.data).hexdigest() if changed else "", diff=plain(unified(raw, edited.data, file)) if changed else "",
-        notes=tuple(map(plain, edited.notes)),
+        file=file, outcome=edited.outcome, reason=edited.reason, line=edited.line, before=sha256(raw).hexdigest(),
+        after=sha256(edited.data).hexdigest() if changed else "", diff=unified(raw, edited.data, file) if changed else "",
+        notes=edited.notes,
     )  # fmt: skip
 
 
@@ -59,24 +60,28 @@ def sources(projects: Iterable[Project], side: Side) -> Iterator[tuple[Project, 
 
 
 def worker_side(
-    projects: Sequence[Project], names: Names, want: Want, given: str, plain: Callable[[str], str]
+    projects: Sequence[Project], running: tuple[str, ...], want: Want, given: str, near: Callable[[str], str]
 ) -> SideResult:
     """The worker's source, brought to what is wanted.
 
-    `given` is a file that a person named. A worker whose running name is not the one that its source says has it from
+    `running` are the names that it may have now, `given` is a file that a person named. A worker whose running name is not the one that its source says has it from
     elsewhere, and an edit of the source would not change it: that is refused, unless it already runs as wanted.
     """
     at_hand = [(project, path) for project, path in sources(projects, "worker") if not given or _same(path, given)]
-    running = names.running
+    if not at_hand and given:
+        return SideResult(refused=_not_among(projects, "worker", given))
     if not at_hand:
-        if want.name is not None and running == (want.name,):
+        if want.name is not None and running == (want.name,) and replace(want, name=None) == Want():
             return SideResult(agrees=f"the worker runs as {quote(want.name)} already")
-        what = f"the worker has to be named {quote(want.name)}" if want.name else "the worker must have no name"
-        what = what if want.name is not None else "the worker's load function has to be changed"
-        return SideResult(refused=f"the worker's source is not at hand (give it with --project DIR); there {what}")
+        return SideResult(
+            refused=f"the worker's source is not at hand (give it with --project DIR); there {_to_do(want)}"
+        )
+    others = "" if given or want.name is not None else _another(at_hand, running)
+    if others:
+        return SideResult(refused=others)
     mine = _meant(at_hand, running)
     if len(mine) > 1 and len({worker.agent_name for _, path in mine for worker in _workers(projects, path)}) > 1:
-        listed_files = ", ".join(path for _, path in mine)
+        listed_files = ", ".join(near(path) for _, path in mine)
         return SideResult(
             refused=f"several files register workers ({listed_files}); say which is meant with --input agent_source=FILE"
         )
@@ -85,14 +90,25 @@ def worker_side(
         workers = list(_workers(projects, path))
         elsewhere = _elsewhere(workers, running) if want.name is not None else ""
         if elsewhere and running == (want.name,):
-            left.append(f"{path}: {elsewhere}; it runs as wanted, so the source is left as it is")
+            left.append(f"{near(path)}: {elsewhere}; it runs as wanted, so the name in the source is left as it is")
+            rest = replace(want, name=None)
+            if rest == Want():
+                continue
+            files.append(told(near(path), project.raws[path], project.edit(path, rest)))
             continue
         if elsewhere:
             return SideResult(refused=f"{elsewhere}; change it there", left=tuple(left))
-        files.append(told(path, project.raws[path], project.edit(path, want), plain))
+        files.append(told(near(path), project.raws[path], project.edit(path, want)))
     refusal = _refusal(files)
     agrees = "" if any(one.outcome == "edit" for one in files) else "the worker's source says so already"
     return SideResult(tuple(files), refusal, "" if refusal else agrees, tuple(left))
+
+
+def _not_among(projects: Iterable[Project], side: Side, given: str) -> str:
+    """What is wrong with a file that a person named."""
+    does = "registers a worker" if side == "worker" else "makes tokens"
+    others = ", ".join(path for _, path in sources(projects, side))
+    return f"{given} is no file at hand that {does}" + (f"; these do: {others}" if others else " (--project DIR)")
 
 
 def _refusal(files: Iterable[FileEdit]) -> str:
@@ -112,14 +128,38 @@ def _meant(at_hand: list[tuple[Project, str]], running: Sequence[str]) -> list[t
     return alike or at_hand
 
 
+def _to_do(want: Want) -> str:
+    """What a person has to do where the source is."""
+    if want.load is not None:
+        return (
+            "let it report no load (loadFunc, in Python load_fnc)"
+            if want.load == "zero"
+            else "take its load function away"
+        )
+    if want.job_type:
+        return f"set its server type to {want.job_type}"
+    return f"name the worker {quote(want.name)}" if want.name else "take the worker's name away"
+
+
+def _another(at_hand: list[tuple[Project, str]], running: Sequence[str]) -> str:
+    """Why the sources at hand are of other workers than the one that runs; "" when one may be its own."""
+    says = [(path, worker.agent_name) for project, path in at_hand for worker in _workers([project], path)]
+    if not running or any(name is None or name in running for _, name in says):
+        return ""
+    told_of = ", ".join(f"{path} registers {quote(name or '')}" for path, name in says)
+    return f"no source at hand registers {listed(running)} ({told_of}); if it has its name from elsewhere, say which it is with --input agent_source=FILE"
+
+
 def _elsewhere(workers: list[WorkerSetup], running: Sequence[str]) -> str:
     """Why a running name cannot come from the source; "" when it may."""
     if len(running) != 1 or any(worker.agent_name is None or worker.agent_name == running[0] for worker in workers):
         return ""
     says = listed(sorted({worker.agent_name or "" for worker in workers}))
+    # LIVEKIT_AGENT_NAME only counts where the source has no name (agents-js 1.3.2, Python 1.5.7).
+    variable = "LIVEKIT_AGENT_NAME_OVERRIDE" if any(worker.agent_name for worker in workers) else "LIVEKIT_AGENT_NAME"
     return (
         f"the running worker registers as {quote(running[0])}, its source says {says}: the name comes from elsewhere,"
-        " such as LIVEKIT_AGENT_NAME in its environment, or another version runs"
+        f" such as {variable} in its environment, or another version runs"
     )
 
 
@@ -130,7 +170,7 @@ def token_side(
     want: Want,
     odd: str,
     given: str,
-    plain: Callable[[str], str],
+    near: Callable[[str], str],
 ) -> SideResult:
     """The places that make tokens, brought to what is wanted.
 
@@ -139,7 +179,11 @@ def token_side(
     """
     agent = want.dispatch or ""
     at_hand = [(project, path) for project, path in sources(projects, "token") if not given or _same(path, given)]
-    asked = _asked(seen, row)
+    if not at_hand and given:
+        return SideResult(refused=_not_among(projects, "token", given))
+    asked, by_call = asked_for(seen, row), backends(seen, row, agent, odd)
+    if by_call:
+        return SideResult(refused=by_call)
     if not at_hand:
         if asked is not None and set(asked) == ({agent} - {""}):
             what = f"asks for {quote(agent)}" if agent else "asks for nobody"
@@ -158,13 +202,13 @@ def token_side(
     for project, path in at_hand:
         own = _names(project, path)
         if own and not own & {agent, odd, None}:
-            left.append(f"{path} asks for {listed(sorted(name or '' for name in own))} and is left as it is")
+            left.append(f"{near(path)} asks for {listed(sorted(name or '' for name in own))} and is left as it is")
             continue
         if agent and not own and len(silent) > 1:
             return SideResult(
-                refused=f"several places make tokens without a dispatch ({', '.join(silent)}); say which is meant with --input token_source=FILE"
+                refused=f"several places make tokens without a dispatch ({', '.join(map(near, silent))}); say which is meant with --input token_source=FILE"
             )
-        files.append(told(path, project.raws[path], project.edit(path, want), plain))
+        files.append(told(near(path), project.raws[path], project.edit(path, want)))
     refusal = _refusal(files)
     agrees = "" if any(one.outcome == "edit" for one in files) else "the places that make tokens say so already"
     if not refusal and agrees and asked is not None and set(asked) != ({agent} - {""}):
@@ -176,28 +220,11 @@ def _names(project: Project, path: str) -> set[str | None]:
     return {d.agent_name for d in project.setup.dispatchers if d.place.source == path and d.via == "token"}
 
 
-def _asked(seen: Seen, row: Verdict | None) -> tuple[str, ...] | None:
-    """The agents that this room was made with, by its token and by the backend's calls; None when nothing shows it."""
-    name, ident = (row.room or "", row.room_id or "") if row is not None else ("", "")
-    tokens = [token for token in seen.tokens if not name or not token.room or token.room == name]
-    rooms = [room for room in seen.story.rooms.values() if ident and room.id == ident]
-    joins = [join.asked for room in rooms for join in room.joins if not join.agent and join.asked is not None][:1]
-    calls = [call.agents for token in tokens for call in token.calls if call.room in {"", name}]
-    told = [
-        *(token.agents for token in tokens),
-        *calls,
-        *([] if tokens else joins),
-        *(room.asked_api for room in rooms),
-    ]
-    asked = [agents for agents in told if agents is not None]
-    return tuple(dict.fromkeys(name for agents in asked for name, _ in agents)) if asked else None
-
-
-def other_places(seen: Seen, edited: Iterable[str]) -> Iterator[Dispatcher]:
+def other_places(seen: Seen, edited: Iterable[str], near: Callable[[str], str]) -> Iterator[Dispatcher]:
     """Other places that dispatch: calls of the API, rules for telephone calls, presets of the server."""
     done = set(edited)
     for d in (*seen.setup.dispatchers, *(d for server in seen.setup.server for d in server.presets)):
-        if d.via != "token" or d.place.source not in done:
+        if d.via != "token" or near(d.place.source) not in done:
             yield d
 
 

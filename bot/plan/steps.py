@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bot.livekit import counts
 from bot.livekit.words import quote
 from bot.plan import tools
-from bot.plan.facts import service_here
 from bot.plan.free import free_edit
 from bot.plan.sides import SideResult, token_side, told, worker_side
 from bot.plan.values import Command, Skipped, Step
@@ -17,7 +17,7 @@ from bot.runbook.inputs import fill
 from bot.source.edit import Want
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from bot.evidence.look import Look
     from bot.livekit.names import Names
@@ -47,7 +47,7 @@ class _Made:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What became of the runbook's blocks; `refused` says why its patches cannot be made, "" when they can."""
+    """What became of the runbook's blocks; `refused` says why its patches cannot be made, "" when they can; `server` is the LiveKit server's service."""
 
     steps: tuple[Step, ...]
     skipped: tuple[Skipped, ...]
@@ -57,6 +57,7 @@ class Made:
     approvals: tuple[Approval, ...]
     sides: Mapping[str, SideResult]
     refused: str
+    server: str
 
 
 class Maker:
@@ -89,7 +90,7 @@ class Maker:
         self._undo(included)
         m = self.made
         return Made(
-            tuple(m.steps), tuple(m.skipped), tuple(m.verification), tuple(m.rollback), tuple(m.tools), tuple(m.approvals), m.sides, m.refused,
+            tuple(m.steps), tuple(m.skipped), tuple(m.verification), tuple(m.rollback), tuple(m.tools), tuple(m.approvals), m.sides, m.refused, self._service("livekit"),
         )  # fmt: skip
 
     def _applies(self, block: AnyBlock, checks: Mapping[str, Checked]) -> tuple[bool, str]:
@@ -109,7 +110,8 @@ class Maker:
             if (check.result == "matched") != (wanted != reference.negated):
                 return (
                     False,
-                    f"{reference.name} {'does not match' if check.result != 'matched' else 'matches'} ({check.says})",
+                    check.says
+                    or f"the check {reference.name} {'matches' if check.result == 'matched' else 'does not match'}",
                 )
         return True, "; ".join(waiting)
 
@@ -154,27 +156,43 @@ class Maker:
             self.made.skipped.append(Skipped(block.name, f"nothing to do: {why}"))
 
     def _side(self, block: doc.Patch) -> SideResult:
-        body, plain, projects = block.change.body, self.look.plain, self.look.projects
+        body, projects = block.change.body, self.look.projects
         given = self._given(block.change.file)
         match body:
             case doc.Worker():
                 name = fill(body.name, self.inputs) if body.name is not None else None
                 want = Want(name=name, load=body.load, job_type=body.job_type)
-                return worker_side(projects, self.names, want, given, plain)
+                return worker_side(projects, self._now(), want, given, self.near)
             case doc.Token():
                 want = Want(dispatch=fill(body.dispatch, self.inputs))
                 odd = (self.row.agent if self.row is not None else None) or ""
-                return token_side(projects, self.look.seen, self.row, want, odd, given, plain)
+                return token_side(projects, self.look.seen, self.row, want, odd, given, self.near)
         path = self._path(block)
         raw = self.facts.files.get(path, "is not at hand")
         if isinstance(raw, str):
             return SideResult(refused=f"{path} {raw}")
         edited = free_edit(raw, path, body, self.inputs)
-        one = told(path, raw, edited, plain)
+        one = told(self.near(path), raw, edited)
         refused = (
             f"{path}{f':{edited.line}' if edited.line else ''}: {edited.reason}" if edited.outcome == "refused" else ""
         )
         return SideResult((one,), refused, edited.reason if edited.outcome == "unchanged" else "")
+
+    def near(self, path: str) -> str:
+        """A file as it is called in the project's folder, where it lies in it."""
+        return path.removeprefix(f"{self.facts.named.rstrip('/')}/") if self.facts.named else path
+
+    def _whole(self, file: str) -> str:
+        """The path of a file that `near` has shortened."""
+        path = f"{self.facts.named.rstrip('/')}/{file}"
+        return path if any(path in project.found for project in self.look.projects) else file
+
+    def _now(self) -> tuple[str, ...]:
+        """The names that the worker in question may have now."""
+        cause, running = (self.row.cause if self.row is not None else None), self.names.running
+        if cause == "worker-unnamed" and "" in running:
+            return ("",)
+        return (self.proposal.agent,) if self.proposal.agent in running else running
 
     def _given(self, file: str) -> str:
         """The file of a patch where a person named it; the runbook's own default is only an example."""
@@ -194,13 +212,8 @@ class Maker:
             self.made.needless.add(block.name)
             self.made.skipped.append(Skipped(block.name, unneeded))
             return
-        services = [service_here(self.facts.services, service) for service in block.command.services]
-        words = [
-            "docker",
-            "compose",
-            *(["up", "-d", "--build"] if block.command.action == "build" else ["restart"]),
-            *services,
-        ]
+        services = [self._service(service) for service in block.command.services]
+        words = self._compose_words(block.command)
         environment = {}
         if self.facts.project:
             environment["COMPOSE_PROJECT_NAME"] = self.facts.project
@@ -208,31 +221,61 @@ class Maker:
             environment["COMPOSE_FILE"] = ":".join(self.facts.compose_files)
         effect = self._disruption(services)
         does = f"{'rebuilds and recreates' if block.command.action == 'build' else 'restarts'} {', '.join(services)}"
-        command = Command(argv=tuple(words), cwd=self.facts.folder, environment=environment)
+        command = Command(argv=words, cwd=self.facts.folder, environment=environment)
+        hangs = [condition, self._guessed(block.command)]
+        if not self.facts.folder:
+            hangs.append("in the folder of the compose file, which is not at hand (--project DIR)")
+        condition = "; ".join(part for part in hangs if part)
         self._add(block, does, condition, effect=max(effect, block.effect, key=doc.EFFECTS.index), command=command)
         self.made.tools.extend(tools.needed(("docker", "docker compose"), block.name, self.facts))
 
+    def _compose_words(self, command: doc.Composed) -> tuple[str, ...]:
+        """The command, with this deployment's names of its services."""
+        does = ("up", "-d", "--build") if command.action == "build" else ("restart",)
+        return ("docker", "compose", *does, *map(self._service, command.services))
+
     def _unneeded(self, block: doc.Compose) -> str:
         """Why a rebuild would change nothing; "" when it may."""
-        worker = [side for name, side in self.made.sides.items() if isinstance(self._body(name), doc.Worker)]
-        if block.command.action != "build" or not worker or any(side.edits or side.refused for side in worker):
+        blocks = (b for b in self.runbook.blocks if isinstance(b, doc.Patch))
+        patches = [b.name for b in blocks if isinstance(b.change.body, doc.Worker)]
+        if block.command.action != "build" or not patches:
             return ""
+        worker = [self.made.sides[name] for name in patches if name in self.made.sides]
+        if not worker and not any(step.files for step in self.made.steps):
+            return "nothing is patched, so a new build would be the same as the one that runs"
+        if not worker or any(side.edits or side.refused for side in worker):
+            return ""
+        if self.proposal.remedy == "real-load":
+            return "the source has no load function of its own, so that nothing is taken away"
         wanted = self.proposal.agent if self.proposal.remedy == "explicit-dispatch" else ""
         if self.proposal.remedy in {"auto-dispatch", "explicit-dispatch"} and set(self.names.running) <= {wanted}:
             return "the worker is not changed: it runs as it should"
         return ""
 
-    def _body(self, name: str) -> object:
-        block = self.runbook.block(name)
-        return block.change.body if isinstance(block, doc.Patch) else None
+    def _service(self, service: str) -> str:
+        """The service of this deployment that a runbook means by its usual name: what was said, what runs, what builds it."""
+        said = (self.inputs[i.name] for i in self.runbook.inputs if i.type == "service" and i.default == service)
+        given = next((value for value in said if value not in {"", service}), "")
+        return given or self._deployed(service) or service
+
+    def _deployed(self, service: str) -> str:
+        """The service by what runs or builds it; "" when neither tells."""
+        usual = {"livekit": "livekit", "voice-agent": "agent"}.get(service, "")
+        patched = [self._whole(one.file) for side in self.made.sides.values() for one in side.files]
+        built = tools.built_from(self.look.projects, patched) if usual == "agent" else ""
+        return self.facts.services.get(usual, "") or built
+
+    def _guessed(self, command: doc.Composed) -> str:
+        """What to say of services that are only taken to have their usual names."""
+        guessed = [s for s in command.services if self._service(s) == s and not self._deployed(s)]
+        inputs = [i.name for i in self.runbook.inputs if i.type == "service" and i.default in guessed]
+        return f"if that is its service's name, else --input {inputs[0]}=NAME" if inputs else ""
 
     def _disruption(self, services: list[str]) -> Effect:
         """What a restart of these services does to sessions; unknown counts as many."""
-        server = self.facts.services.get("livekit", "livekit")
-        agent = self.proposal.agent or next(iter(self.names.running), "")
-        told_of = counts.sessions(self.look.seen, None if server in services else agent)
-        if self.row is not None and self.row.cause == "worker-unnamed":
-            told_of = counts.sessions(self.look.seen, None)
+        told_of = counts.sessions(
+            self.look.seen, cut_off(services, self._service("livekit"), self.names, self.proposal)
+        )
         return "change" if told_of.rooms == 0 else "disrupt"
 
     def _dispatch(self, block: doc.Dispatch, condition: str) -> None:
@@ -251,7 +294,11 @@ class Maker:
         if missing and isinstance(block, doc.TokenStep):
             self.made.skipped.append(Skipped(block.name, missing))
             return
-        command = Command(argv=(*_SHELLS[block.language], block.text), cwd=self.facts.folder, environment=environment)
+        folder = next(
+            (self.facts.scripts[name] for name in tools.scripts(block) if self.facts.scripts.get(name)),
+            self.facts.folder,
+        )
+        command = Command(argv=(*_SHELLS[block.language], block.text), cwd=folder, environment=environment)
         what = (
             "makes a token with the project's own script; only who asked for it gets it"
             if isinstance(block, doc.TokenStep)
@@ -262,7 +309,7 @@ class Maker:
 
     def _shown(self, declared: doc.Input) -> str:
         value = self.inputs.get(declared.name, "")
-        return "[redacted]" if declared.secret and value else self.look.plain(value)
+        return "[redacted]" if declared.secret and value else value
 
     # --- afterwards ----------------------------------------------------------------------------
 
@@ -277,17 +324,27 @@ class Maker:
         patched = [one.file for step in self.made.steps for one in step.files if one.outcome == "edit"]
         if patched:
             self.made.rollback.append(
-                f"every patch is taken back first, the last one first: {', '.join(dict.fromkeys(patched))}, if it still has the hash written"
+                f"every patch is taken back first, the last one first, where the file still has the hash that was written: {', '.join(dict.fromkeys(patched))}"
             )
         for block in reversed(self.runbook.blocks):
             if isinstance(block, doc.Rollback) and block.undoes in included:
                 what = block.action
-                does = (
-                    f"`{block.text.strip()}`"
-                    if isinstance(what, doc.Shell | doc.Composed)
-                    else f"a patch of {what.file}"
-                )
+                if isinstance(what, doc.Composed):
+                    does = f"`{shlex.join(self._compose_words(what))}`"
+                else:
+                    does = f"`{block.text.strip()}`" if isinstance(what, doc.Shell) else f"a patch of {what.file}"
                 self.made.rollback.append(f"{block.name} undoes {block.undoes}: {does}")
+
+
+def cut_off(services: Collection[str], server: str, names: Names, proposal: Proposal) -> tuple[str, ...] | None:
+    """The agents whose sessions end when these services are started anew, by the names that they have now; None: all.
+
+    What has no name cannot be told from others in every room, and which agents a server serves is not asked.
+    """
+    if server in services:
+        return None
+    now = (proposal.agent,) if proposal.agent in names.running else names.running
+    return now if now and "" not in now else None
 
 
 def _proof(block: doc.Verify, steps: list[str], inputs: Mapping[str, str]) -> str:

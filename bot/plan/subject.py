@@ -34,7 +34,7 @@ class Subject:
 
 def subject(runbook: Runbook, given: Mapping[str, str], look: Look, verdicts: Verdicts) -> Subject:
     """What the runbook would treat, with these inputs given."""
-    row = _chosen(runbook, given, verdicts)
+    row = chosen(runbook, given, verdicts)
     thought = _Thought(runbook, given, look, row, names(look.seen))
     proposal = thought.proposal()
     found = {
@@ -64,7 +64,7 @@ class _Thought:
         if not asked and cause not in self.runbook.causes:
             return Proposal("", name, None, "")
         if cause == "load-refused" or asked in LOAD_REMEDIES:
-            return self._load_proposal(asked)
+            return self._load_proposal(asked, name)
         found = dispatch_proposal(cause, (self.row.agent if self.row else None) or "", self.names) if cause else None
         if not asked and not name and found is not None:
             return self._at_hand(found, cause)
@@ -89,28 +89,32 @@ class _Thought:
         return Proposal("explicit-dispatch", name, None, f"the name {quote(name)} was asked for")
 
     def _asked_for(self, asked: str, name: str, found: Proposal | None) -> Proposal:
+        """What a person chose; the name is the one that stays, unless another was said."""
         why = f"{asked} was asked for"
-        if asked in {"auto-dispatch", "job-type-participant"}:
+        if asked == "auto-dispatch":
             return Proposal(asked, "", None, why)
-        row_agent = (self.row.agent if self.row is not None else None) or ""
-        agent = (
-            name
-            or (found.agent if found is not None else "")
-            or next((n for n in self.names.served if n), "")
-            or row_agent
-        )
-        if not agent and asked == "explicit-dispatch":
-            return Proposal(
-                asked,
-                "",
-                None,
-                why,
-                "which name worker and tokens shall have is not known; say it with --input agent_name=NAME",
-            )
+        wanted = (self.row.agent if self.row is not None else None) or ""
+        if asked == "explicit-dispatch":
+            served = next((n for n in self.names.served if n), "")
+            agent = name or (found.agent if found is not None else "") or served or wanted
+        else:
+            agent = name or self._stays(wanted, found)
+        if not agent and (asked == "explicit-dispatch" or "" not in self.names.running):
+            refusal = "which name worker and tokens shall have is not known; say it with --input agent_name=NAME"
+            return Proposal(asked, "", None, why, (found.refusal if found is not None else "") or refusal)
         return Proposal(asked, agent, None, why)
 
-    def _load_proposal(self, asked: str) -> Proposal:
-        agent = (self.row.agent if self.row is not None else None) or next(iter(self.names.running), "")
+    def _stays(self, wanted: str, found: Proposal | None) -> str:
+        """The name that the worker of this room has, and keeps; "" when it has none, or when it is not known."""
+        cause = (self.row.cause if self.row is not None else None) or ""
+        if cause == "name-mismatch" and found is not None and found.agent in self.names.running:
+            return found.agent
+        if cause in {"worker-unnamed", "name-mismatch"} or not wanted:
+            return self.names.running[0] if len(self.names.running) == 1 else ""
+        return wanted
+
+    def _load_proposal(self, asked: str, name: str) -> Proposal:
+        agent = name or (self.row.agent if self.row is not None else None) or next(iter(self.names.running), "")
         if asked:
             return Proposal(asked, agent, "worker", f"{asked} was asked for")
         low = next(
@@ -123,7 +127,7 @@ class _Thought:
         return Proposal("zero-load", agent, "worker", "the server refuses the worker for the load that it reports")
 
 
-def _chosen(runbook: Runbook, given: Mapping[str, str], verdicts: Verdicts) -> Verdict | None:
+def chosen(runbook: Runbook, given: Mapping[str, str], verdicts: Verdicts) -> Verdict | None:
     """The room that the plan is about: the one that was asked for, else the newest that the runbook treats."""
     rows = [row for row in verdicts.rows if row.room is not None]
     if given.get("room"):

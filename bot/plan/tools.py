@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Final
 from bot.plan.values import Tool
 from bot.runbook import document as doc
 from bot.runbook.inputs import fill
+from bot.source.surroundings import within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from bot.evidence.project import Project
     from bot.livekit.seen import Seen
     from bot.plan.facts import Facts
     from bot.runbook.document import Runbook
@@ -71,9 +73,8 @@ def scripts(block: doc.TokenStep | doc.ShellStep) -> tuple[str, ...]:
 def missing_script(block: doc.TokenStep | doc.ShellStep, facts: Facts) -> str:
     """Which of its files is not there; "" when all are."""
     for path in scripts(block):
-        raw = facts.files.get(path)
-        if isinstance(raw, str):
-            return f"{path} {raw}; make the token as you usually do"
+        if not facts.scripts.get(path):
+            return f"{path} is not in {facts.folder or 'a folder at hand'}; make the token as you usually do"
     return ""
 
 
@@ -82,6 +83,17 @@ def needed(names: Sequence[str], by: str, facts: Facts) -> Iterator[Tool]:
     for name in names:
         path = facts.tools.get(name, "")
         yield Tool(name, path, by, "" if path else _MEND.get(name, f"install {name}"))
+
+
+def built_from(projects: Iterable[Project], files: Collection[str]) -> str:
+    """The one service of the compose files at hand whose image is built from these files' folder; "" when none or several."""
+    names: set[str] = set()
+    for project in projects:
+        for file in files:
+            near = [s for s in project.around.services if s.folder is not None and within(file, s.folder)]
+            deepest = max((len(s.folder or "") for s in near), default=0)
+            names.update(s.name for s in near if len(s.folder or "") == deepest)
+    return names.pop() if len(names) == 1 else ""
 
 
 def patched_file(runbook: Runbook, block: doc.Patch, inputs: Mapping[str, str], seen: Seen) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import Struct
 
 from bot.runbook.document import Approval, Effect  # noqa: TC001  # the values are made of them
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Outcome = Literal["edit", "unchanged", "refused"]
 
@@ -134,6 +137,22 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 _NOT_HASHED = ("digest", "disrupts", "guards", "checks", "skipped")
+
+
+_HASHES = frozenset({"revision", "before", "after", "digest"})  # long and random, and no secrets
+
+
+def shown(plan: Plan, plain: Callable[[str], str]) -> Plan:
+    """The plan with every text in it as it may be shown: paths, names and commands can hold a secret, too."""
+
+    def told(value: object) -> object:
+        if isinstance(value, str):
+            return plain(value)
+        if isinstance(value, dict):
+            return {name: inner if name in _HASHES else told(inner) for name, inner in value.items()}
+        return [told(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+    return msgspec.convert(told(msgspec.to_builtins(plan)), Plan)
 
 
 def sealed(plan: Plan) -> Plan:

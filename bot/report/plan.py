@@ -144,7 +144,7 @@ def command(given: Command) -> str:
     """A command as one could type it, with what is set for it and where it is run."""
     shell = (given.argv[0] in {"sh", "bash", "python3"} and given.argv[-2] == "-c") or "-euc" in given.argv
     said = given.argv[-1].rstrip("\n") if shell else shlex.join(given.argv)
-    gap, word = ("\n", "export ") if "\n" in said else (" ", "")  # a setting before a command is for that line alone
+    gap, word = ("\n", "export ") if shell else (" ", "")  # `X=1 run "$X"` would put in the X of before
     setting = "".join(f"{word}{name}={shlex.quote(value)}{gap}" for name, value in given.environment.items())
     where = f"cd {shlex.quote(given.cwd)}\n" if given.cwd else ""
     return f"{where}{setting}{said}"

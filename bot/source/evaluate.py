@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 EMPTY: Frame = {}
 _PLAIN = re.compile(r"[A-Za-z_$][\w$]*(?:\??\.[A-Za-z_$][\w$]*)*")
 _SHORTHAND = re.compile(r"[{,]\s*agentName\s*[,}]")
+PASSED_IN = "it is passed in by a caller"
 MAX_DEPTH = 60
 MAX_STEPS = 15_000
 
@@ -212,7 +213,7 @@ class Evaluator:
             filled = fallback(value, standard, loose=False) if standard is not None else value
             seen.extend(option for option in options(filled) if not _known(option, seen))
         if not seen or not closed:
-            unknown = Unknown("it is passed in by a caller")
+            unknown = Unknown(PASSED_IN)
             seen.append(fallback(unknown, standard, loose=False) if standard is not None else unknown)
         return either(seen)
 

@@ -8,6 +8,7 @@ from bot.source.evaluate import Budget
 from bot.source.found import Found, FoundToken, FoundWorker
 from bot.source.grammar import parser
 from bot.source.python_calls import arguments
+from bot.source.python_grants import GRANTS, given_to, not_joining
 from bot.source.python_values import PythonModule
 from bot.source.reading import CONFIG_KEYS, RULE_KEYS, TWIRP, Reading, why_unseen
 from bot.source.values import ABSENT, Entry, Lit, Made, Ref, Table, Unknown, Value, each, field, made_by
@@ -34,11 +35,9 @@ _MADE = (
     "CreateRoomRequest",
 )
 _CALLED = (
+    *GRANTS,
     "run_app",
     "with_room_config",
-    "with_grants",
-    "with_grant",
-    "with_kind",
     "add",
     "append",
     "extend",
@@ -87,7 +86,9 @@ class _Reading(Reading):
         for node in calls:
             self._fill(node)
         for node in calls:
-            self._token_method(node)
+            self._room_config(node)
+        for receiver in not_joining(module, calls):
+            self.forbid_joining(receiver)
         for node in module.nodes("assignment"):
             self._assigned_config(node)
         for node in made:
@@ -185,6 +186,7 @@ class _Reading(Reading):
         return same[0] if same else made
 
     def _sessions(self) -> None:
+        own = self._has_own_server()
         for node in self.module.nodes("attribute"):
             if self.module.written(node.child_by_field_name("attribute")) != "rtc_session":
                 continue
@@ -193,9 +195,18 @@ class _Reading(Reading):
             server = self.module.value(node.child_by_field_name("object"))
             servers = made_by(server, "AgentServer")
             others = [one for one in each(server) if not isinstance(one, Unknown | Made | Ref)]
-            if others and not servers:
+            if not servers and (others or own):
                 continue
             self._session(node, servers[0] if len(servers) == 1 else None)
+
+    def _has_own_server(self) -> bool:
+        """Whether this file has a class AgentServer of its own, as the SDK's source has, and so does not mean theirs."""
+        found = self.module.scopes.scope(self.module.root).get("AgentServer", [])
+        return bool(found) and all(one.kind == "class" and not self._extends(one.node, "AgentServer") for one in found)
+
+    def _extends(self, cls: Node, name: str) -> bool:
+        bases = cls.child_by_field_name("superclasses")
+        return any(self.module.last_name(base) == name for base in (bases.named_children if bases is not None else []))
 
     def _session(self, node: Node, server: Made | None) -> None:
         call, named, spot = node.parent, None, self.module.spot(node)
@@ -211,30 +222,13 @@ class _Reading(Reading):
 
     # --- tokens ------------------------------------------------------------------------------
 
-    def _token_method(self, node: Node) -> None:
+    def _room_config(self, node: Node) -> None:
         callee = node.child_by_field_name("function")
-        if callee is None or callee.type != "attribute":
+        if callee is None or callee.type != "attribute" or self.module.last_name(callee) != "with_room_config":
             return
-        method = self.module.written(callee.child_by_field_name("attribute"))
-        if method not in {"with_room_config", "with_grants", "with_grant", "with_kind"}:
-            return
-        receiver = self.module.value(callee.child_by_field_name("object"))
-        args, named = arguments(self.module, node.child_by_field_name("arguments"), {})
-        given = args[0] if args else named.entries[0].value if named is not None and named.entries else ABSENT
-        if method == "with_room_config":
-            conditional = self.module.scopes.guard(node)
-            if self.config(given, "token", self.module.spot(node), conditional=conditional):
-                self.mark(receiver, self._beside(node))
-            return
-        if method == "with_kind":
-            # An agent that joins by itself, and what records or feeds a room, is nobody to dispatch an agent for.
-            if isinstance(given, Lit) and given.value in {"agent", "egress", "ingress"}:
-                self.forbid_joining(receiver)
-            return
-        for grants in made_by(given, "VideoGrants"):
-            join = field(grants.named, "room_join") if grants.named is not None else ABSENT
-            if (join is ABSENT and not grants.args) or (isinstance(join, Lit) and not join.value):
-                self.forbid_joining(receiver)
+        conditional = self.module.scopes.guard(node)
+        if self.config(given_to(self.module, node), "token", self.module.spot(node), conditional=conditional):
+            self.mark(self.module.value(callee.child_by_field_name("object")), self._beside(node))
 
     def _beside(self, node: Node) -> list[Node]:
         """What is made in the same function."""
@@ -353,4 +347,5 @@ class _Reading(Reading):
             if name == "RoomConfiguration":
                 self.config(made, "token", made.spot, conditional=conditional)
             else:
-                self.dispatches((made,), self._via_filled(node), made.spot, conditional=conditional)
+                kept = self._kept(node, made)
+                self.dispatches((kept,), self._via_filled(node), made.spot, conditional=conditional)

@@ -86,6 +86,9 @@ def _import(draft: Draft, beside: Node, package: str, names: list[str]) -> None:
     data = draft.data
     if package:
         line = f"from {package} import {', '.join(names)}".encode()
+        if data[beside.end_byte :].lstrip(b" \t").startswith(b";"):
+            draft.splices.add(Splice(beside.end_byte, beside.end_byte, b"; " + line))
+            return
         draft.splices.add(after_statement(data, beside.start_byte, beside.end_byte, line, draft.comments))
         return
     last = listing(beside).items[-1][0]

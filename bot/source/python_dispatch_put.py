@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.source.edit import RefusedError
-from bot.source.python_calls import arguments
 from bot.source.python_draft import items_of, line_of
+from bot.source.python_grants import given_to
 from bot.source.python_needs import need
 from bot.source.surroundings import bounds
-from bot.source.values import ABSENT, Made, made_by
+from bot.source.values import Made, made_by
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -31,7 +31,7 @@ def _check_version(draft: Draft, around: Surroundings, line: int) -> None:
     # `with_room_config` came with livekit-api 0.8.0, and so did the names of livekit.protocol that it takes.
     known = around.version(draft.module.text.source, "livekit-api")
     if known is not None and bounds(known).since(0, 8, 0) is False:
-        raise RefusedError(f"tokens of livekit-api {known.version} cannot ask for an agent; 0.8.0 and later can", line)
+        raise RefusedError("livekit-api knows no dispatch in tokens before 0.8.0; upgrade it first", line)
 
 
 def _put(draft: Draft, token: FoundToken, want: str) -> None:
@@ -58,8 +58,7 @@ def _existing(draft: Draft, token: FoundToken) -> Node | None:
         receiver = callee.child_by_field_name("object") if callee is not None else None
         if not any(made.spot.key == token.spot.key for made in made_by(module.value(receiver), "AccessToken")):
             continue
-        args, named = arguments(module, call.child_by_field_name("arguments"), {})
-        given = args[0] if args else named.entries[0].value if named is not None and named.entries else ABSENT
+        given = given_to(module, call)
         if isinstance(given, Made) and given.callee.name == "RoomConfiguration":
             return draft.node(given.spot, "the token's room configuration")
         raise RefusedError("the token's room configuration is made elsewhere", line_of(call))

@@ -20,8 +20,10 @@ _SLOTS = frozenset({"agent_name", "agentName"})
 _LOGGED = frozenset({"print", "debug", "info", "warning", "error", "exception", "log"})
 
 
-def changed_name(draft: Draft, entry: Entry, value: Value, want: str, around: Surroundings) -> None:
-    """Write another name where the one is written that an option comes to.
+def changed_name(
+    draft: Draft, entry: Entry, value: Value, want: str, around: Surroundings, *, constants: bool = True
+) -> None:
+    """Write another name where the one is written that an option comes to; with `constants` also that of a constant.
 
     RefusedError when that is in another file, or when what decides is only known at run time.
     """
@@ -29,19 +31,19 @@ def changed_name(draft: Draft, entry: Entry, value: Value, want: str, around: Su
     text = text_of(value, around, draft.module.text.source)
     if text.variable is not None and text.place is not None:
         at = f"{text.place.source}:{text.place.line}"
-        raise RefusedError(f"the agent's name comes from `{text.variable}`, set in {at}", line_of(holder))
+        raise RefusedError(f"the name comes from `{text.variable}`, which is set in {at}", line_of(holder))
     for option in each(value):
         if isinstance(option, Lit) and option.spot.text is not draft.module.text:
             at = f"{option.spot.text.source}:{option.spot.line}"
-            raise RefusedError(f"the agent's name is written in another module, {at}", line_of(holder))
+            raise RefusedError(f"the name is written in another module, {at}", line_of(holder))
     if text.choices or len(options(value)) > 1:
-        raise RefusedError("the agent's name depends on a condition", line_of(holder))
+        raise RefusedError("the name depends on a condition", line_of(holder))
     if text.value is None and text.variable is None:
-        raise RefusedError(f"the agent's name is not written here: {text.note}", line_of(holder))
+        raise RefusedError(f"the name is not written here: {text.note}", line_of(holder))
     node = value_of(holder)
     if text.variable is not None:
         draft.notes.append(f"`{text.variable}` no longer decides the agent's name in this file.")
-    node = _constant(draft, node, value) or node
+    node = (_constant(draft, node, value) if constants else None) or node
     draft.replace(node, draft.literal(want, node))
 
 

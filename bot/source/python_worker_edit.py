@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bot.source import settle
 from bot.source.edit import RefusedError
 from bot.source.python_draft import at, line_of
-from bot.source.python_load import is_known, is_zero, put_zero, take_zero
 from bot.source.python_name import changed_name, value_of
 from bot.source.python_needs import need
 from bot.source.surroundings import bounds
-from bot.source.values import ABSENT, Either, Lit, Made, Or, Table, Unknown, Value, field, made_by
+from bot.source.values import ABSENT, Either, Made, Or, Table, Unknown, Value, field, made_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
     from bot.livekit.setup import WorkerSetup
-    from bot.source.found import FoundWorker
+    from bot.source.found import Found, FoundWorker
     from bot.source.python_draft import Draft
     from bot.source.surroundings import Surroundings, Variable
     from bot.source.values import Entry
@@ -48,10 +48,14 @@ class Site:
         return self.call is not self.made
 
 
-def site(draft: Draft, found: FoundWorker, setup: WorkerSetup) -> Site:
-    """The places of one registration; RefusedError when its options cannot be told."""
+def sites(draft: Draft, found: Found, around: Surroundings) -> list[Site]:
+    """The places of all registrations; RefusedError when the options of one cannot be told."""
+    return [_site(draft, one, settle.worker(one, around)) for one in found.workers]
+
+
+def _site(draft: Draft, found: FoundWorker, setup: WorkerSetup) -> Site:
     if found.options is None:
-        raise RefusedError(found.why, found.spot.line)
+        raise RefusedError(f"the worker's options cannot be told: {found.why}", found.spot.line)
     module = draft.module
     node = draft.node(found.spot, "the worker")
     if node.type == "attribute" or module.last_name(_callee(node)) == "rtc_session":
@@ -61,7 +65,7 @@ def site(draft: Draft, found: FoundWorker, setup: WorkerSetup) -> Site:
         made = draft.node(here[0].spot, "the AgentServer") if len(here) == len(servers) == 1 else None
         return Site(found, setup, found.options, node, made)
     if module.last_name(_callee(node)) == "run_app":
-        raise RefusedError("the worker's options are made in another file", found.spot.line)
+        raise RefusedError("the worker's options are made in another module", found.spot.line)
     return Site(found, setup, found.options, node, node)
 
 
@@ -91,10 +95,10 @@ def _spread(value: Value, key: str) -> Iterator[Entry]:
 # --- the name ------------------------------------------------------------------------------------
 
 
-def name_part(draft: Draft, sites: list[Site], want: str, around: Surroundings) -> None:
+def name_part(draft: Draft, several: list[Site], want: str, around: Surroundings) -> None:
     """Give the workers a name, or none."""
-    _alike(draft, sites, want)
-    for one in sites:
+    _alike(draft, several, want)
+    for one in several:
         with at(one.line):
             _guard(draft, one, want, around)
             if one.setup.agent_name != want:
@@ -102,17 +106,20 @@ def name_part(draft: Draft, sites: list[Site], want: str, around: Surroundings) 
 
 
 def _name(draft: Draft, one: Site, want: str, around: Surroundings) -> None:
-    value, found = _option(one, "agent_name", "the agent's name")
+    value, found = option(one, "agent_name", "the agent's name")
     if not want:
         for entry in found:
             draft.remove_option(entry, "the agent's name")
+        if one.setup.name_variable == "LIVEKIT_AGENT_NAME":
+            note = "`LIVEKIT_AGENT_NAME` in the worker's environment still names it from 1.5.7 of livekit-agents on."
+            draft.notes.append(note)
     elif found:
         changed_name(draft, found[-1], value, want, around)
     else:
         add_option(draft, one.call, b"agent_name=" + draft.literal(want))
 
 
-def _option(one: Site, key: str, what: str) -> tuple[Value, list[Entry]]:
+def option(one: Site, key: str, what: str) -> tuple[Value, list[Entry]]:
     """What an option comes to and what sets it; RefusedError when it may come with options that are not at hand."""
     value, found = field(one.table, key), list(entries(one.table, key))
     if isinstance(value, Unknown) and value is not ABSENT and not found:
@@ -120,10 +127,10 @@ def _option(one: Site, key: str, what: str) -> tuple[Value, list[Entry]]:
     return value, found
 
 
-def _alike(draft: Draft, sites: list[Site], want: str) -> None:
+def _alike(draft: Draft, several: list[Site], want: str) -> None:
     """RefusedError when the workers of this file do not all have the same name."""
     names: dict[object, Site] = {}
-    for one in sites:
+    for one in several:
         if not want and one.setup.agent_name == "":
             continue
         found = list(entries(one.table, "agent_name"))
@@ -132,8 +139,12 @@ def _alike(draft: Draft, sites: list[Site], want: str) -> None:
             written = draft.module.written(draft.holder(found[-1], "the agent's name"))
         names.setdefault((one.setup.agent_name, written), one)
     if len(names) > 1:
-        shown = " and ".join(f"'{one.setup.agent_name or ''}'" for one in list(names.values())[:2])
-        raise RefusedError(f"workers with different names are registered here: {shown}", list(names.values())[1].line)
+        shown = " and ".join(
+            f"{one.setup.agent_name!r} in line {one.line}" if one.setup.agent_name else f"one in line {one.line}"
+            for one in names.values()
+        )
+        count = "two" if len(names) == 2 else str(len(names))
+        raise RefusedError(f"there are {count} candidates: {shown}", list(names.values())[1].line)
 
 
 def _guard(draft: Draft, one: Site, want: str, around: Surroundings) -> None:
@@ -155,7 +166,7 @@ def _decides(variable: Variable, want: str) -> bool:
 def _set_by(name: str, variable: Variable) -> str:
     place = variable.place
     at = f"{place.source}:{place.line}" if place is not None else "the environment"
-    return f"`{name}` names the agent, set in {at}"
+    return f"`{name}` is set in {at} and names the worker"
 
 
 def add_option(draft: Draft, call: Node, new: bytes) -> None:
@@ -169,57 +180,21 @@ def add_option(draft: Draft, call: Node, new: bytes) -> None:
     draft.insert(call.end_byte, b"(" + new + b")")
 
 
-# --- the load ------------------------------------------------------------------------------------
-
-
-def load_part(draft: Draft, sites: list[Site], want: str) -> None:
-    """Have the workers report no load, or the real one again."""
-    owners: list[Node] = []
-    for one in sites:
-        value, found = _option(one, "load_fnc", "the load_fnc")
-        if value is ABSENT or (isinstance(value, Lit) and value.value is None):
-            if want == "zero":
-                owners.append(_load_owner(draft, one, found))
-        elif is_zero(value):
-            if want == "real":
-                with at(one.line):
-                    take_zero(draft, found)
-        elif want == "zero":
-            line = found[-1].spot.line if found and found[-1].spot.text is draft.module.text else one.line
-            raise RefusedError("capacity logic in an existing load_fnc", line)
-        elif not is_known(value):
-            line = found[-1].spot.line if found and found[-1].spot.text is draft.module.text else one.line
-            raise RefusedError("what the existing load_fnc reports cannot be told", line)
-    if owners:
-        put_zero(draft, list({node.start_byte: node for node in owners}.values()))
-
-
-def _load_owner(draft: Draft, one: Site, found: list[Entry]) -> Node:
-    if found:
-        return value_of(draft.holder(found[-1], "the load_fnc"))
-    if one.made is None:
-        raise RefusedError("the AgentServer, which takes the load_fnc, is not made in this file", one.line)
-    listed = one.made.child_by_field_name("arguments")
-    if listed is None or listed.type != "argument_list":
-        raise RefusedError("the AgentServer has no list of arguments", one.line)
-    return listed
-
-
 # --- the server type -----------------------------------------------------------------------------
 
 
-def type_part(draft: Draft, sites: list[Site], want: str) -> None:
+def type_part(draft: Draft, several: list[Site], want: str) -> None:
     """Have the workers register with a server type, or with none that is written."""
     if want == "JT_PARTICIPANT":
-        raise RefusedError("Python workers have no JT_PARTICIPANT", sites[0].line)
-    for one in sites:
+        raise RefusedError("Python workers have no JT_PARTICIPANT", several[0].line)
+    for one in several:
         with at(one.line):
             _server_type(draft, one, want)
 
 
 def _server_type(draft: Draft, one: Site, want: str) -> None:
     key = "type" if one.is_session else "worker_type"
-    _, found = _option(one, key, "the server type")
+    _, found = option(one, key, "the server type")
     if not want:
         for entry in found:
             draft.remove_option(entry, "the server type")

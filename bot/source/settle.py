@@ -138,7 +138,7 @@ def _job_type(table: Table, keys: _Keys, sdk: Bounds, *, typescript: bool) -> tu
         for key in keys.kinds:
             value = field(table, key)
             if value is not ABSENT:
-                return _type_of(value), _place_of(table, key), ""
+                return type_of(value), _place_of(table, key), ""
         return "JT_ROOM", None, ""
     # `workerType` was renamed in 1.0.16: newer versions ignore it without a word, older ones the new name.
     renamed = sdk.since(1, 0, 16)
@@ -152,7 +152,7 @@ def _job_type(table: Table, keys: _Keys, sdk: Bounds, *, typescript: bool) -> tu
     elif renamed is True or old is ABSENT:
         used, key = (new, "serverType")
     elif new is ABSENT:
-        if _type_of(old) == standard:
+        if type_of(old) == standard:
             return standard, _place_of(table, "workerType"), ""
         note = "`workerType` counts up to 1.0.15 of @livekit/agents and is ignored from 1.0.16 on"
         return None, _place_of(table, "workerType"), note
@@ -161,10 +161,11 @@ def _job_type(table: Table, keys: _Keys, sdk: Bounds, *, typescript: bool) -> tu
     if used is ABSENT:
         other = "serverType" if key == "workerType" else "workerType"
         return standard, _place_of(table, other), f"`{other}` is ignored by this version of @livekit/agents"
-    return _type_of(used), _place_of(table, key), ""
+    return type_of(used), _place_of(table, key), ""
 
 
-def _type_of(value: Value) -> JobType | None:
+def type_of(value: Value) -> JobType | None:
+    """The job type that a value stands for; None when it is not known."""
     kinds = {_single_type(option) for option in each(value)}
     return kinds.pop() if len(kinds) == 1 else None
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from bot.source.evaluate import walk
 from bot.source.reading import CONFIG_KEYS
-from bot.source.typescript_cut import WRAPPERS, Pieces
+from bot.source.typescript_cut import WRAPPERS, Pieces, does
 from bot.source.typescript_scope import FUNCTIONS, key_text, parameters
+from bot.source.values import Ref
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -79,17 +81,47 @@ class Cutter(Pieces):
         right, left = parent.child_by_field_name("right"), parent.child_by_field_name("left")
         if right is None or left is None or right.id != node.id:
             return False
-        if parent.parent is None or parent.parent.type != "expression_statement":
+        whole = self._statement_of(parent)
+        if whole is None:
             return False
         if left.type == "identifier":
-            return self._variable(left)
+            return self._variable(left) or self._branch(left, whole)
         key = self.module.written(left.child_by_field_name("property"))
         if left.type != "member_expression" or key not in CONFIG_KEYS | {"agents"}:
             return False
-        self.statement(parent.parent)
+        self.statement(whole)
         owner = left.child_by_field_name("object")
         if key == "agents" and owner is not None and owner.type == "identifier":
             self._variable(owner)
+        return True
+
+    def _statement_of(self, node: Node) -> Node | None:
+        """The statement that an expression is, also behind a condition: `wanted && (at.roomConfig = config);`."""
+        outer = node.parent
+        while outer is not None and outer.type in {"parenthesized_expression", "binary_expression"}:
+            left = outer.child_by_field_name("left")
+            if left is not None and (
+                self.module.written(outer.child_by_field_name("operator")) != "&&" or left.id == node.id or does(left)
+            ):
+                return None
+            node, outer = outer, outer.parent
+        return outer if outer is not None and outer.type == "expression_statement" else None
+
+    def _branch(self, name: Node, whole: Node) -> bool:
+        """Take out one of the assignments of a variable that need not get any value."""
+        binding = self.module.scopes.find(self.module.written(name), name)
+        declared = binding.node.parent if binding is not None and binding.kind == "value" else None
+        if binding is not None and binding.node.type == "variable_declarator":
+            declared = binding.node
+        if declared is None or declared.type != "variable_declarator":
+            return False
+        value, kind = declared.child_by_field_name("value"), self.module.written(declared.child_by_field_name("type"))
+        if (value is not None and not self._is_nothing(value)) or not (not kind or re.search("undefined|null", kind)):
+            return False
+        guard = next((up for up, _ in self.module.climb(whole) if up.type in FUNCTIONS | {"if_statement"}), None)
+        if guard is None or guard.type != "if_statement" or guard.child_by_field_name("alternative") is not None:
+            return False
+        self.statement(whole)
         return True
 
     def _from_arguments(self, node: Node, parent: Node) -> bool:
@@ -97,7 +129,7 @@ class Cutter(Pieces):
         if call is None:
             return False
         callee = call.child_by_field_name("function") or call.child_by_field_name("constructor")
-        name = self.module.last_name(callee) if callee is not None else ""
+        name = self._called(callee) if callee is not None else ""
         if name in _MAKERS:
             return self.drop(call)
         if name in {"map", "flatMap"} and node.type in FUNCTIONS:
@@ -132,6 +164,11 @@ class Cutter(Pieces):
     def _from_variable_declarator(self, _: Node, parent: Node) -> bool:
         name = parent.child_by_field_name("name")
         return name is not None and name.type == "identifier" and self._variable(name, sure=True)
+
+    def _called(self, callee: Node) -> str:
+        """The name of what is called, under which it is exported."""
+        target = self.module.value(callee)
+        return target.name if isinstance(target, Ref) else self.module.last_name(callee)
 
     # --- variables and functions -------------------------------------------------------------
 
@@ -266,7 +303,7 @@ class Cutter(Pieces):
             self.drop(node)
         elif outer.type == "arguments" and outer.parent is not None:
             callee = outer.parent.child_by_field_name("function") or outer.parent.child_by_field_name("constructor")
-            name = self.module.last_name(callee) if callee is not None else ""
+            name = self._called(callee) if callee is not None else ""
             if name == "RoomConfiguration" and not self.drop(outer.parent):
                 self.item(node)
             elif name == "fromJson":
@@ -286,7 +323,7 @@ class Cutter(Pieces):
             return self._is_nothing(node.named_children[0])
         if node.type == "new_expression":
             listed_ = parameters(node.child_by_field_name("arguments"))
-            return self.module.last_name(node.children[1]) == "RoomConfiguration" and all(
+            return self._called(node.children[1]) == "RoomConfiguration" and all(
                 one.type == "object" and self._is_nothing(one) for one in listed_
             )
         return node.type in {"object", "array"} and self.emptied(node)

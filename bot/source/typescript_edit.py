@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from bot.source.edit import Edited, RefusedError
 from bot.source.grammar import first_error
 from bot.source.typescript_draft import Draft
-from bot.source.typescript_imports import drop_unused, mentioned
-from bot.source.typescript_token_edit import asked, edit_dispatch, of_tokens
-from bot.source.typescript_worker_edit import edit_job_type, edit_load, edit_name, settled
+from bot.source.typescript_imports import drop_unused
+from bot.source.typescript_load_edit import edit_load
+from bot.source.typescript_token_edit import asked, by_call, edit_dispatch, of_tokens, own, passed_on
+from bot.source.typescript_worker_edit import edit_job_type, edit_name, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from bot.source.text import SourceText
     from bot.source.typescript_values import TypeScriptModule
 
+_SENT = "the token asks for no agent but what a client sends"
 _VIA = {
     "create-dispatch": "a call that dispatches an agent",
     "create-room": "a room that is made with agents",
@@ -51,16 +53,28 @@ def _edit(text: SourceText, raw: bytes, module: TypeScriptModule, want: Want, ar
             draft = draft.done()
     if not done:
         _check(draft, want)
-        return Edited("unchanged", raw, _nothing(draft, want), 0, tuple(_aside(draft, want)))
-    drop_unused(draft, mentioned(module))
+        return Edited("unchanged", raw, _nothing(draft, want), 0, _notes(draft, want))
+    drop_unused(draft, module)
     draft = draft.done()
     head = raw[: max(0, text.shift)]
     after = head + draft.text.data
     _check(draft, want)
     if after == raw:
         raise RefusedError("the edit would change nothing")
-    notes = dict.fromkeys([*draft.notes, *_aside(draft, want)])
-    return Edited("edit", after, ", ".join(done), _first_change(raw, after), tuple(notes))
+    return Edited("edit", after, ", ".join(done), _first_change(raw, after), _notes(draft, want))
+
+
+def _nothing_asked(draft: Draft, name: str) -> str:
+    if not name:
+        return "the token asks for no agent already" if own(draft) or not of_tokens(draft) else _SENT
+    calls = by_call(draft, name)
+    if calls:
+        return f"line {calls[0].spot.line} dispatches '{name}' by the API already, so the token needs no dispatch"
+    return f"the token asks for '{name}' already"
+
+
+def _notes(draft: Draft, want: Want) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*draft.notes, *_aside(draft, want)]))
 
 
 def _steps(want: Want) -> list[Callable[[Draft], str]]:
@@ -93,21 +107,20 @@ def _check(draft: Draft, want: Want) -> None:
         raise RefusedError(f"what the worker's name would be cannot be told: {reason}", setup.place.line)
     if want.load is not None and edit_load(draft, zero=want.load == "zero"):
         raise RefusedError("the load would be another one all the same")
-    for setup in settled(draft) if want.job_type is not None else []:
-        if setup.type_place is not None if want.job_type == "" else setup.job_type != want.job_type:
-            reason = setup.name_note or "the server type would be another one all the same"
-            raise RefusedError(reason, setup.place.line)
+    if want.job_type is not None and edit_job_type(draft, want.job_type):
+        raise RefusedError("the server type would be another one all the same")
     if want.dispatch is not None:
         _check_dispatch(draft, want.dispatch)
 
 
 def _check_dispatch(draft: Draft, name: str) -> None:
-    for found in of_tokens(draft):
+    mine = own(draft)
+    for found in mine or (of_tokens(draft) if name else []):
         for one in asked(draft, found):
             if not name or one.agent_name != name:
                 raise RefusedError("a token made here would ask for another agent all the same", one.place.line)
-    for token in draft.found.tokens:
-        if name and not token.dispatches:
+    for token in draft.found.tokens if name and not by_call(draft, name) else ():
+        if not token.dispatches:
             raise RefusedError("a token made here would ask for no agent all the same", token.spot.line)
 
 
@@ -125,9 +138,7 @@ def _nothing(draft: Draft, want: Want) -> str:
     if has_worker and want.job_type is not None:
         said.append(f"the server type is {want.job_type} already" if want.job_type else "no server type is set")
     if has_token and want.dispatch is not None:
-        said.append(
-            f"the token asks for '{want.dispatch}' already" if want.dispatch else "the token asks for no agent already"
-        )
+        said.append(_nothing_asked(draft, want.dispatch))
     return ", ".join(said) or ("makes no token" if has_worker else "registers no worker")
 
 
@@ -135,11 +146,17 @@ def _aside(draft: Draft, want: Want) -> list[str]:
     """What dispatches in another way than by a token, and so is left as it is."""
     if want.dispatch is None:
         return []
-    return [
+    calls = [
         f"Line {found.spot.line} has {_VIA.get(found.via, found.via)}; that is left as it is."
         for found in draft.found.dispatches
         if found.via != "token" and found.spot.text is draft.module.text
     ]
+    sent = [
+        f"Line {found.spot.line} passes on the room configuration that a client sends; what that asks for comes first."
+        for found in of_tokens(draft)
+        if passed_on(draft, found)
+    ]
+    return [*calls, *sent]
 
 
 def _first_change(before: bytes, after: bytes) -> int:

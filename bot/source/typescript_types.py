@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bot.source.evaluate import PASSED_IN
 from bot.source.typescript_names import TypeScriptNames
 from bot.source.typescript_scope import parameters
 from bot.source.values import Entry, Table, Unknown, Value
@@ -26,7 +27,7 @@ def constant_of_type(module: TypeScriptNames, binding: Binding) -> Value | None:
     if found is None or part is None:
         return found
     spot = module.spot(listed[binding.index])
-    rest = Entry(None, Unknown("it is passed in by a caller"), spot)
+    rest = Entry(None, Unknown(PASSED_IN), spot)
     return Table((rest, Entry(part, found, spot)), spot)
 
 

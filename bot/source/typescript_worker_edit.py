@@ -5,23 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.source.edit import RefusedError
-from bot.source.settle import worker
+from bot.source.settle import type_of, worker
 from bot.source.surroundings import bounds
 from bot.source.texts import text_of
-from bot.source.typescript_draft import under
+from bot.source.typescript_draft import logged, under
 from bot.source.typescript_imports import imported_name
-from bot.source.values import ABSENT, Lit, Local, Made, Table, Value, entry, field, options
+from bot.source.values import ABSENT, Lit, Made, Table, Value, entry, field, options
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
     from bot.livekit.setup import WorkerSetup
     from bot.source.found import FoundWorker
+    from bot.source.texts import Text
     from bot.source.typescript_draft import Draft
     from bot.source.typescript_values import TypeScriptModule
     from bot.source.values import Entry
 
-_NAME, _LOAD = "agentName", "loadFunc"
+_NAME = "agentName"
 _STANDARD = "LIVEKIT_AGENT_NAME"
 _TYPES = ("serverType", "workerType")
 
@@ -91,10 +92,9 @@ def _set_name(draft: Draft, found: FoundWorker, table: Table, name: str) -> None
     set_text(draft, written, value, name, found.spot.line)
 
 
-def set_text(draft: Draft, written: Entry, value: Value, name: str, line: int) -> None:
-    """Make a property name another agent, where the name is written; refused when that is elsewhere."""
-    source = draft.source
-    known = text_of(value, draft.around, source)
+def told(draft: Draft, written: Entry, value: Value, line: int) -> Text:
+    """The name that a property gives, as far as it is known; refused when it cannot be changed in this file."""
+    known = text_of(value, draft.around, draft.source)
     at = written.spot.line if written.spot.text is draft.module.text else line
     if known.variable and known.place is not None:
         where = f"{known.place.source}:{known.place.line}"
@@ -106,21 +106,32 @@ def set_text(draft: Draft, written: Entry, value: Value, name: str, line: int) -
     if isinstance(value, Lit) and isinstance(value.value, str) and value.spot.text is not draft.module.text:
         place = value.spot.place
         raise RefusedError(f"the name is written in another module, {place.source}:{place.line}", at)
+    return known
+
+
+def set_text(draft: Draft, written: Entry, value: Value, name: str, line: int) -> None:
+    """Make a property name another agent, where the name is written; refused when that is elsewhere."""
+    known = told(draft, written, value, line)
     node = draft.deciding(written, line)
     literal = draft.literal(value)
     inner = node.child_by_field_name("value") or node.child_by_field_name("right")
     if literal is not None:
         own = inner is not None and inner.start_byte <= literal.start_byte and literal.end_byte <= inner.end_byte
         constant = None if own else draft.declared_by(literal)
-        if own or (constant is not None and _only_names(draft, constant)):
+        if own or (constant is not None and only_names(draft, constant)):
             draft.replace(literal, draft.quoted(name, literal))
             return
     elif known.variable:
-        draft.notes.append(f"`{known.variable}` no longer decides the agent's name in this file.")
+        draft.notes.append(undecided(known.variable))
     draft.give(node, written.key or _NAME, draft.quoted(name, literal))
 
 
-def _only_names(draft: Draft, constant: Node) -> bool:
+def undecided(variable: str) -> str:
+    """What to say when a variable of the environment is not asked any more."""
+    return f"`{variable}` no longer decides the agent's name in this file."
+
+
+def only_names(draft: Draft, constant: Node) -> bool:
     """Whether a constant is used for nothing but the agent's name, in worker, token or log."""
     whole, uses = draft.cutter.uses(constant)
     return whole is not None and all(_names(draft.module, use) for use in uses)
@@ -132,65 +143,33 @@ def _names(module: TypeScriptModule, use: Node) -> bool:
         return module.written(use) in {_NAME, "agent_name"}
     if parent is None:
         return False
+    if _is_asked(use):
+        return True
     if parent.type == "pair":
         return module.written(parent.child_by_field_name("key")).strip("'\"") in {_NAME, "agent_name"}
     if parent.type == "assignment_expression":
         return module.written(parent.child_by_field_name("left")).endswith(f".{_NAME}")
     call = next((up for up, _ in module.climb(use) if up.type == "call_expression"), None)
     called = module.written(call.child_by_field_name("function")) if call is not None else ""
-    return called.rpartition(".")[2] == "createDispatch" or called.startswith(("console.", "log.", "logger."))
+    return called.rpartition(".")[2] == "createDispatch" or logged(module, use)
 
 
-# --- load ------------------------------------------------------------------------------------
-
-
-def edit_load(draft: Draft, *, zero: bool) -> str:
-    """Make each worker report no load, or take that away."""
-    done = False
-    for found in draft.found.workers:
-        table = options_of(found)
-        value = field(table, _LOAD)
-        unset = value is ABSENT or (isinstance(value, Lit) and value.value is None)
-        is_zero = not unset and all(_is_zero(draft.module, option) for option in options(value))
-        if (zero and is_zero) or (not zero and unset):
-            continue
-        if not unset and not is_zero:
-            where = entry(table, _LOAD)
-            here = where is not None and where.spot.text is draft.module.text
-            line = where.spot.line if where is not None and here else found.spot.line
-            if where is not None and where.key is None:
-                raise RefusedError("the options may get a `loadFunc` with what is spread into them", line)
-            what = "capacity logic in an existing `loadFunc`"
-            raise RefusedError(what if zero else f"{what}: it is no override to take away", line)
-        done = True
-        if zero:
-            draft.put(table, _LOAD, b"async () => 0", found.spot.line)
-        else:
-            draft.take(table, _LOAD, found.spot.line)
-    if not done:
-        return ""
-    return "set `loadFunc` to report no load" if zero else "removed `loadFunc`"
-
-
-def _is_zero(module: TypeScriptModule, value: Value) -> bool:
-    """Whether a load function does nothing but give 0."""
-    if not isinstance(value, Local) or value.kind != "function" or value.node is None or value.home is not module:
-        return False
-    body = value.node.child_by_field_name("body")
-    if body is None:
-        return False
-    if body.type == "statement_block":
-        inner = [child for child in body.named_children if child.type != "comment"]
-        if len(inner) != 1 or inner[0].type != "return_statement":
+def _is_asked(use: Node) -> bool:
+    """Whether a name is only asked for being there: `if (name)`, `name ? … : …`, `name && …`."""
+    node, outer = use, use.parent
+    while outer is not None:
+        condition = outer.child_by_field_name("condition")
+        if condition is not None:
+            return condition.id == node.id
+        left = outer.child_by_field_name("left")
+        if left is not None and left.id == node.id and outer.children[1].type == "&&":
+            return True
+        if outer.type != "parenthesized_expression" and not (
+            outer.type == "unary_expression" and outer.children[0].type == "!"
+        ):
             return False
-    results = module.results(value.node)
-    return len(results) == 1 and _gives_zero(module.value(results[0]))
-
-
-def _gives_zero(value: Value) -> bool:
-    if isinstance(value, Made) and value.callee.path == ("Promise", "resolve") and len(value.args) == 1:
-        return _gives_zero(value.args[0])
-    return isinstance(value, Lit) and isinstance(value.value, float) and value.value == 0
+        node, outer = outer, outer.parent
+    return False
 
 
 # --- server type -----------------------------------------------------------------------------
@@ -199,7 +178,7 @@ def _gives_zero(value: Value) -> bool:
 def edit_job_type(draft: Draft, wanted: str) -> str:
     """Set the server type of each worker, or take it away."""
     done = ""
-    for found, setup in zip(draft.found.workers, settled(draft), strict=True):
+    for found in draft.found.workers:
         table = options_of(found)
         given = [key for key in _TYPES if field(table, key) is not ABSENT]
         if not wanted:
@@ -208,7 +187,7 @@ def edit_job_type(draft: Draft, wanted: str) -> str:
                     done = f"removed `{key}`"
             continue
         key = _type_key(draft, found, given)
-        if setup.job_type == wanted and key in given:
+        if key in given and type_of(field(table, key)) == wanted:
             continue
         for other in set(given) - {key}:
             draft.take(table, other, found.spot.line)
@@ -219,17 +198,21 @@ def edit_job_type(draft: Draft, wanted: str) -> str:
 
 
 def _type_key(draft: Draft, found: FoundWorker, given: list[str]) -> str:
-    sdk = bounds(draft.around.version(draft.source, "@livekit/agents"))
-    renamed = sdk.since(1, 0, 16)
+    """The name of the option: `serverType` since 1.0.16 of the SDK, `workerType` before (each ignores the other)."""
+    renamed = bounds(draft.around.version(draft.source, "@livekit/agents")).since(1, 0, 16)
     if renamed is not None:
         return "serverType" if renamed else "workerType"
-    if given:
-        return given[0] if len(given) == 1 else "serverType"
+    if len(given) > 1:
+        reason = (
+            "both `serverType` and `workerType` are set, and which version of @livekit/agents counts cannot be told"
+        )
+        raise RefusedError(reason, found.spot.line)
     node = draft.cutter.node_at(found.spot, frozenset({"new_expression", "call_expression"}))
-    written = draft.module.written(node) if node is not None else ""
     value = draft.module.value(node) if node is not None else ABSENT
     made = isinstance(value, Made) and value.callee.name == "WorkerOptions"
-    if made or "WorkerOptions" in written:
-        what = "the server type is `workerType` up to 1.0.15 of @livekit/agents and `serverType` from 1.0.16 on"
-        raise RefusedError(f"{what}, and which is installed cannot be told", found.spot.line)
-    return "serverType"
+    if given == ["workerType"] or made or "WorkerOptions" in draft.module.written(node):
+        draft.notes.append(
+            "The option is `serverType` from 1.0.16 of @livekit/agents on and `workerType` up to 1.0.15;"
+            " which is installed cannot be told here."
+        )
+    return given[0] if given else "serverType"

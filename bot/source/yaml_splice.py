@@ -87,9 +87,9 @@ class Splicer:
         added: dict[str, Value] = {}
         gone: list[int] = []
         for at, (key, old) in enumerate(node.pairs):
-            value = patch.get(key.value) if key.kind == "scalar" else None
             if key.kind != "scalar" or key.value not in patch:
                 continue
+            value = patch[key.value]
             if value is None:
                 gone.append(at)
             else:

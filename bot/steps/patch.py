@@ -64,27 +64,33 @@ def write_all(changes: Sequence[Change]) -> None:
     """
     files = [_looked_at(change) for change in changes]
     _each_once(files)
-    started: list[_File] = []
     lost: list[_File] = []
     try:
-        for file in files:
-            _prepare(file, keep_old=len(files) > 1)
-        for file in files:
-            _still_as_seen(file)
         try:
-            for file in files:
-                started.append(file)
-                _rename(file)
-        except BaseException:
-            lost = [file for file in started if not _put_back(file)]
-            raise
-    except FletcherError as error:
-        if not lost:
+            _write_each(files, lost)
+        finally:
+            _clear(files, lost)
+    finally:
+        _clear(files, lost)  # again, as Ctrl-C may have come in the midst of it
+
+
+def _write_each(files: Sequence[_File], lost: list[_File]) -> None:
+    """Prepare all files, then rename them; `lost` takes those that could not be put back."""
+    for file in files:
+        _prepare(file, keep_old=len(files) > 1)
+    for file in files:
+        _still_as_seen(file)
+    started: list[_File] = []
+    try:
+        for file in files:
+            started.append(file)
+            _rename(file)
+    except BaseException as error:
+        lost += [file for file in started if not _put_back(file)]
+        if not lost or not isinstance(error, FletcherError):
             raise
         left = "; ".join(f"{file.change.path} has its new text, its old one is {file.old_at}" for file in lost)
         raise Unreachable(f"{error} What was written before could not be put back: {left}.") from error
-    finally:
-        _clear(files, lost)
 
 
 def notes(path: Path) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from subprocess import SubprocessError
 from typing import TYPE_CHECKING
 
-from tests.live.ways import WAYS, Way, ask_files, ask_live
+from bot.livekit.answer import runbook_for
+from tests.live.ways import WAYS, Way, ask_files, ask_live, ask_plan
 from tests.stack.places import CHECKOUT, digest
 from tests.stack.progress import StackError
 from tests.stack.stack import Stack
@@ -83,6 +84,8 @@ class Scenes:
             if (came := visitor.agent_came(0)) is not (incident.verdict == "healthy"):
                 raise StackError(f"{incident.name} was not made: an agent {'came' if came else 'did not come'}")
             said = {way.name: ask_live(way, incident.name, stack, folder) for way in WAYS if way.live}
+            if (runbook := runbook_for(incident.cause)) is not None and incident.tells == "cause":
+                said["plan"] = ask_plan(runbook, incident.name, stack)
             visit.close()  # for files, time ends with their last line: the visitor's leave
             time.sleep(0.5)
             stack.copy_logs(folder)

@@ -70,6 +70,11 @@ def ask_live(way: Way, room: str, stack: Stack, elsewhere: Path) -> Reply:
     return _fletcher(stack.project if way.project else elsewhere, env, *given, "--room", room)
 
 
+def ask_plan(runbook: str, room: str, stack: Stack, *more: str) -> Reply:
+    """Ask for the plan of a runbook for a room of a stack that runs, as somebody who stands in its project's folder."""
+    return _fletcher(stack.project, stack.environment, "--room", room, *more, verb=("plan", runbook))
+
+
 def _dead_socket(folder: Path) -> Path:
     """Find a socket that nobody listens on, as an engine leaves that was killed."""
     path = folder / "docker.sock"
@@ -85,9 +90,9 @@ def surroundings(env: Mapping[str, str]) -> dict[str, str]:
     return {**own, **env}
 
 
-def _fletcher(folder: Path, env: Mapping[str, str], *argv: str | Path) -> Reply:
+def _fletcher(folder: Path, env: Mapping[str, str], *argv: str | Path, verb: tuple[str, ...] = ("diagnose",)) -> Reply:
     """Run the command as a person does in this folder."""
-    words: Sequence[str | Path] = [sys.executable, "-I", "-m", "bot", "diagnose", *argv, "--json"]
+    words: Sequence[str | Path] = [sys.executable, "-I", "-m", "bot", *verb, *argv, "--json"]
     done = subprocess.run(
         words, cwd=folder, env=surroundings(env), capture_output=True, text=True, check=False, timeout=60
     )

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bot.livekit.setup import Place, SdkVersion
+from bot.source import python, python_edit, typescript, typescript_edit
 from bot.source.edit import Want
 from bot.source.surroundings import EnvFile, Setting, Surroundings
 from bot.source.text import SourceText, source_text
-from bot.source.typescript import parse
-from bot.source.typescript_edit import edit
 from bot.source.versions import PACKAGES
 
 if TYPE_CHECKING:
@@ -39,12 +38,19 @@ class Beside:
         )
         return Surroundings((EnvFile("", 0, settings),), (), versions)
 
-    def load(self, _: str, spec: str) -> Evaluator | None:
+    def load(self, source: str, spec: str) -> Evaluator | None:
         """The module that a file imports under a name."""
         text = self.modules.get(spec)
-        return (
-            parse(SourceText(spec.removeprefix("./") + ".ts", text.encode()), self.load) if text is not None else None
-        )
+        if text is None:
+            return None
+        if source.endswith(".py"):
+            return python.parse(SourceText(spec.strip(".") + ".py", text.encode()), self.load)
+        return typescript.parse(SourceText(spec.removeprefix("./") + ".ts", text.encode()), self.load)
+
+
+def beside(case: dict[str, Any]) -> Beside:
+    """The part of a case that says what stands around."""
+    return Beside(case.get("env", {}), case.get("versions", {}), case.get("modules", {}))
 
 
 def edited(name: str, raw: bytes, want: Want, beside: Beside | None = None) -> Edited:
@@ -52,7 +58,9 @@ def edited(name: str, raw: bytes, want: Want, beside: Beside | None = None) -> E
     beside = beside or Beside()
     text = source_text(name, raw)
     assert isinstance(text, SourceText)
-    return edit(text, raw, parse(text, beside.load), want, beside.around())
+    if name.endswith(".py"):
+        return python_edit.edit(text, raw, python.parse(text, beside.load), want, beside.around())
+    return typescript_edit.edit(text, raw, typescript.parse(text, beside.load), want, beside.around())
 
 
 def wanted(given: dict[str, Any]) -> Want:

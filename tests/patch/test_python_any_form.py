@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.source.edit import Want
-from tests.patch.in_python import Beside, difference, edited
+from tests.patch.edited import edited
 
 _COMMENTS = st.sampled_from(["", "  # why", "  # ünï, (", '  # agent_name="no"'])
 _NAMES = st.sampled_from(["greeter", "front desk", "grüße", "it's", 'a"b', "back\\slash"])
@@ -140,13 +140,14 @@ def _comments(code: bytes) -> list[str]:
 def test_whatever_the_form_only_what_is_wanted_changes(code: str, want: Want, crlf: bool, bom: bool) -> None:  # noqa: FBT001  # drawn
     """Each of these is edited or needs nothing; the rest of its tree, and each comment on another line, stays."""
     raw = (b"\xef\xbb\xbf" if bom else b"") + (code.replace("\n", "\r\n") if crlf else code).encode()
-    found = edited(raw, want)
+    found = edited("agent.py", raw, want)
     assert found.outcome in {"edit", "unchanged"}, found.reason
     assert _rest(found.data) == _rest(raw)
-    assert edited(found.data, want).outcome == "unchanged"
+    assert edited("agent.py", found.data, want).outcome == "unchanged"
     assert (b"\r\n" in found.data) == crlf
     assert found.data.count(b"\r\n") in {0, found.data.count(b"\n")}
-    gone = "\n".join(line for line in difference(raw, found.data) if line.startswith("-"))
+    lines = found.data.splitlines()
+    gone = b"\n".join(line for line in raw.splitlines() if line not in lines).decode()
     for comment in set(_comments(raw)) - set(_comments(found.data)):
         assert comment in gone
 
@@ -155,7 +156,7 @@ def test_whatever_the_form_only_what_is_wanted_changes(code: str, want: Want, cr
 def test_a_file_that_is_cut_off_is_refused_or_edited_but_never_broken(code: str, data: st.DataObject) -> None:
     """What does not parse is left as it is."""
     cut = code[: data.draw(st.integers(0, len(code)))].encode()
-    found = edited(cut, data.draw(_WANTS), Beside())
+    found = edited("agent.py", cut, data.draw(_WANTS))
     if found.outcome == "edit":
         ast.parse(found.data)
     else:

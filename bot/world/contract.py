@@ -1,0 +1,69 @@
+"""What steps may ask of the outside. `real` is this machine; `staged` is the demo's, on a clock of its own.
+
+Every time is of the engine's clock, in nanoseconds since the epoch: it also stamps the containers' logs, so that a line
+is before or after a step whatever this machine's own clock says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from threading import Event
+
+    from bot.livekit.seen import ApiSeen, Machine
+    from bot.plan.values import Command
+
+Role = Literal["livekit", "agent"]
+
+
+class Line(NamedTuple):
+    """One line of a container's log, with the engine's time; `text` has no line end and is not redacted."""
+
+    at_ns: int
+    container: str
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a program ended: by itself with `code`, or (`code` None) because we ended it, and `why`: "timeout", "stopped"."""
+
+    code: int | None
+    why: str = ""
+
+
+class World(Protocol):
+    """The outside, as steps and their proof need it. Each method raises FletcherError with a sentence for a person."""
+
+    def now(self) -> int:
+        """The engine's time; this machine's where there is no engine."""
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+
+    def run(self, command: Command, *, seconds: float, tell: Callable[[bytes], None], stop: Event) -> Ended:
+        """Run a program to its end, its output (both streams) to `tell` as it comes.
+
+        After `seconds`, or once `stop` is set, everything that it started is ended, also what left its process group.
+        """
+
+    def log(self, role: Role, since_ns: int) -> Iterator[Line]:
+        """The lines of a service's containers from that time on, as far as they are there now; in no promised order."""
+
+    def machines(self, role: Role) -> tuple[Machine, ...]:
+        """The service's containers, those that do not run included."""
+
+    def api(self, rooms: tuple[str, ...] | None) -> ApiSeen:
+        """What the LiveKit API tells now; participants and dispatches of these rooms, None for all."""
+
+    def create_room(self, name: str, *, agent: str | None, metadata: str, empty_timeout: int) -> None:
+        """Make a room; with `agent` it asks for that agent ("" too), with None for nobody. `empty_timeout` in seconds."""
+
+    def delete_room(self, name: str) -> None:
+        """End a room; one that is not there is no error."""
+
+    def create_dispatch(self, room: str, agent: str, metadata: str) -> str:
+        """Ask for an agent in a living room; the dispatch's id. 200 says nothing about workers."""

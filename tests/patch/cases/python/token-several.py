@@ -1,4 +1,0 @@
-from livekit import api
-
-agents = [api.RoomAgentDispatch(agent_name="one"), api.RoomAgentDispatch(agent_name="two")]
-print(api.AccessToken().with_identity("me").with_room_config(api.RoomConfiguration(agents=agents)).to_jwt())

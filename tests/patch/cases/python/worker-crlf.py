@@ -1,6 +1,0 @@
-﻿from livekit.agents import WorkerOptions, cli
-
-cli.run_app(WorkerOptions(
-    entrypoint_fnc=entrypoint,
-    agent_name="grüße",  # ünïcode
-))

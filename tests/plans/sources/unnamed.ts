@@ -1,0 +1,6 @@
+import { cli, ServerOptions } from '@livekit/agents';
+
+cli.runApp(new ServerOptions({
+  agent: import.meta.filename,
+  initializeProcessTimeout: 60_000,
+}));
