@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.evidence.look import Look, Question, look
-from bot.livekit.answer import judge
+from bot.livekit.answer import judge, runbook_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,11 +45,10 @@ def diagnose(question: Question, live: Live | None = None, *, planned: bool = Fa
 
 
 def _plan(seen: Look, verdicts: Verdicts) -> Plan | None:
-    from bot.propose import propose, runbook_of
-
     treated = runbook_of(verdicts)
     if treated is None:
         return None
+    from bot.propose import propose  # Markdown, YAML and what plans are loaded only where there is something to plan
     from bot.runbook import shelf
 
     return propose(shelf.read(shelf.shipped() / f"{treated}.md"), {}, seen, verdicts)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bot.evidence.project_files import read_bytes
-from bot.livekit.answer import runbook_for
 from bot.plan import tools
 from bot.plan.build import build
 from bot.plan.facts import Facts
@@ -38,13 +37,6 @@ def propose(runbook: Runbook, given: Mapping[str, str], look: Look, verdicts: Ve
     values(runbook, given)
     about = subject(runbook, given, look, verdicts)
     return build(runbook, given, look, about, _facts(runbook, about.inputs, look))
-
-
-def runbook_of(verdicts: Verdicts) -> str | None:
-    """The runbook that treats the newest room of which a cause is known, if one does."""
-    treated = [row for row in verdicts.rows if row.room is not None and runbook_for(row.cause)]
-    newest = max(treated, key=lambda row: row.at if row.at is not None else float("-inf"), default=None)
-    return runbook_for(newest.cause) if newest is not None else None
 
 
 def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:

@@ -17,6 +17,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, NamedTuple, Self
 from urllib.parse import quote
 
@@ -42,6 +43,18 @@ class _Span(NamedTuple):
     quotes: str = ""
 
 
+class _Late:
+    """A regular expression that is compiled when it is first looked for: most texts have a place for few of them."""
+
+    def __init__(self, text: str, flags: int = 0) -> None:
+        self.text, self._flags = text, flags
+
+    @cached_property
+    def made(self) -> re.Pattern[str]:
+        """The pattern to look for."""
+        return re.compile(self.text, self._flags)
+
+
 @dataclass(frozen=True, slots=True)
 class _Line:
     """A line of text, the same in small letters (every character in its place), and the `_STARTS` it contains."""
@@ -58,12 +71,12 @@ class _Line:
                 yield at
                 at = self.low.find(start, at + 1)
 
-    def matches(self, pattern: re.Pattern[str], *starts: str) -> Iterator[re.Match[str]]:
+    def matches(self, pattern: _Late, *starts: str) -> Iterator[re.Match[str]]:
         """Match a pattern at every such place, but not again inside of a match."""
         for start in starts:
             end = 0
             for at in self.places(start):
-                if at >= end and (match := pattern.match(self.text, at)):
+                if at >= end and (match := pattern.made.match(self.text, at)):
                     end = match.end()
                     yield match
 
@@ -80,11 +93,11 @@ _JWT_HEADS = "|".join(
     base64.b64encode(f'{{"{name}"'.encode()).decode()[:8] for name in ("alg", "typ", "kid", "cty", "jku", "jwk", "x5t")
 )
 # A head no other base64 begins with, however little follows (a log's end cuts anywhere); else two parts of a token.
-_JWT = re.compile(
+_JWT = _Late(
     rf"(?:(?:{_JWT_HEADS})|{_FREE}(?<![_-])eyJ[A-Za-z0-9_-]{{5,}}+{_DOT}(?:eyJ|[A-Za-z0-9_-]{{40}}))"
     rf"[A-Za-z0-9_-]*+(?:{_DOT}[A-Za-z0-9_-]++){{0,4}}+=*+"
 )
-_SHAPES = re.compile(
+_SHAPES = _Late(
     rf"""{_FREE}(?:(?P<secret>
         xox[abeoprs](?:-|\.xox[a-z]-)[A-Za-z0-9-]{{4,}}+ | xapp-[A-Za-z0-9-]{{4,}}+      # Slack
       | g?sk[-_](?=[A-Za-z_-]{{0,64}}[0-9])[A-Za-z0-9_-]{{16,}}+                # OpenAI, Groq, Stripe
@@ -94,8 +107,8 @@ _SHAPES = re.compile(
     re.VERBOSE,
 )
 _SHAPE_STARTS = ("xox", "xapp-", "hooks.slack.com", "sk-", "sk_", "aiza", "akia", "ghp_", "github_pat_", "hf_")
-_ICE = re.compile(r"ice-pwd(?::|%3A)(?P<secret>(?:[A-Za-z0-9+/=]|\\/|%2[BbFf])++)", re.IGNORECASE)
-_PRIVATE_KEY = re.compile(
+_ICE = _Late(r"ice-pwd(?::|%3A)(?P<secret>(?:[A-Za-z0-9+/=]|\\/|%2[BbFf])++)", re.IGNORECASE)
+_PRIVATE_KEY = _Late(
     rf"""-----BEGIN[ ][A-Z0-9 ]{{0,32}}PRIVATE[ ]KEY(?:[ ]BLOCK)?-----
          (?P<secret>(?:\s|\\+[nrt])*+(?:{_M}|[A-Za-z0-9+/=]{{16}})(?:(?!-----END)[^"'`])*+)""",
     re.VERBOSE,
@@ -127,7 +140,7 @@ def _private_keys(line: _Line) -> Iterator[_Span]:
 # --- values that say nothing secret ----------------------------------------------------------------------------------
 
 # Whole values that only point to a secret: `${PASSWORD}`, `$PASSWORD`, `{{ x }}`, `<your secret>`, `{password}`, `%s`.
-_POINTERS = re.compile(
+_POINTERS = _Late(
     rf"""(?: {_M} | \$\{{[^{{}}]{{0,200}}\}} | \{{\{{[^{{}}]{{0,200}}\}}\}} | \{{[A-Za-z_][A-Za-z_.]{{0,60}}\}}
          | \$[A-Z_][A-Z0-9_]{{0,60}}(?![A-Za-z0-9_]) | <[A-Za-z][A-Za-z _-]{{0,60}}> | %(?:\(\w{{0,60}}\))?[sdv](?!\w)
          | [^A-Za-z0-9] )++""",
@@ -145,7 +158,7 @@ def _points(value: str) -> bool:
         not value
         or value.lower() in _NOTHING
         or _MASKS.fullmatch(value) is not None
-        or (len(value) <= 400 and _POINTERS.fullmatch(value) is not None)
+        or (len(value) <= 400 and _POINTERS.made.fullmatch(value) is not None)
         or (len(value) <= 400 and _NAME_OF_SECRET.fullmatch(value) is not None)
     )
 
@@ -162,20 +175,20 @@ def _made(value: str, least: int) -> bool:
 
 # --- Authorization, URLs ---------------------------------------------------------------------------------------------
 
-_BEARER = re.compile(rf"{_FREE}bearer(?:[ \t]{{1,8}}|%20|\+)(?P<secret>(?:{_M}|[A-Za-z0-9._~+/=-])++)", re.IGNORECASE)
-_AUTHORIZATION = re.compile(
+_BEARER = _Late(rf"{_FREE}bearer(?:[ \t]{{1,8}}|%20|\+)(?P<secret>(?:{_M}|[A-Za-z0-9._~+/=-])++)", re.IGNORECASE)
+_AUTHORIZATION = _Late(
     rf"""authorization(?:\\{{0,7}}["'`],|\\{{0,7}}["'`]?\]?[ \t]{{0,8}}(?:[:=]|=>|%3A))[ \t]{{0,8}}\\{{0,7}}["'`\[]?\\{{0,7}}["'`]?
          (?:(?P<scheme>[A-Za-z][A-Za-z0-9-]{{1,24}})(?:[ \t]{{1,8}}|%20))?
          (?P<secret>(?:{_M}|[^\s"'`,;\\<>{{}}\[\]])++)""",
     re.IGNORECASE | re.VERBOSE,
 )
-_URL = re.compile(rf"""://(?P<user>(?:{_M}|[^\s/?\#@:"'`<>\\\[\]])*+):(?P<secret>(?:{_M}|[^\s/?\#"'`<>\\])*)@""")
+_URL = _Late(rf"""://(?P<user>(?:{_M}|[^\s/?\#@:"'`<>\\\[\]])*+):(?P<secret>(?:{_M}|[^\s/?\#"'`<>\\])*)@""")
 # A password with `/`, `?` or `#` in it; what looks like a port is one.
-_ODD_URL = re.compile(
+_ODD_URL = _Late(
     r"""://[^\s/?#@:"'`<>\\\[\]]{0,128}+:(?!\d{1,5}[/?#])(?P<secret>[^\s"'`<>\\]{1,256}?)@(?=[A-Za-z0-9_-])"""
 )
-_TOKEN_URL = re.compile(rf"""://(?P<secret>(?:{_M}|[^\s/?\#@:"'`<>\\\[\]])++)@""")
-_ENCODED_URL = re.compile(
+_TOKEN_URL = _Late(rf"""://(?P<secret>(?:{_M}|[^\s/?\#@:"'`<>\\\[\]])++)@""")
+_ENCODED_URL = _Late(
     rf"""%3A%2F%2F(?:[A-Za-z0-9._~-]|%(?!3A|40)[0-9A-F]{{2}}){{0,128}}+%3A
          (?P<secret>(?:{_M}|[A-Za-z0-9._~!*'()-]|%(?!40)[0-9A-F]{{2}}){{1,512}}+)%40""",
     re.IGNORECASE | re.VERBOSE,
@@ -192,7 +205,7 @@ def _authorizations(line: _Line) -> Iterator[_Span]:
         if _points(value):
             continue
         known_scheme = scheme in {"bearer", "basic"} and value.lower() not in _PLAIN
-        if known_scheme or ((_made(value, 6) or len(value) >= 16) and not _EXPRESSION.match(value)):
+        if known_scheme or ((_made(value, 6) or len(value) >= 16) and not _EXPRESSION.made.match(value)):
             yield _Span(*match.span("secret"))
 
 
@@ -214,7 +227,7 @@ def _urls(line: _Line) -> Iterator[_Span]:
 
 _WORDS = ("secret", "token", "pass", "pwd", "credential", "key")
 _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.$"
-_NAME_END = re.compile(
+_NAME_END = _Late(
     r"""(?P<word>secret|token|pass(?:word|wd|phrase|code)?|pwd|credential|key)
         (?P<suffix>[_-]?(?:base64|b64|base|value|raw|old|new|prod|production|dev|test|staging|hash|[0-9]{1,2}))?
         (?P<close>\\{0,7}["'`])?\]?[?!]?
@@ -237,7 +250,7 @@ _QUOTED = {
 _TO_BLANK = re.compile(rf"""(?:{_M}|[^\s"'`\\]|\\(?![nrt"'`\\]))*+""")
 _TO_SIGN = re.compile(rf"""(?:{_M}|(?!%26)[^\s"'`\\,;&<>(){{}}\[\]|]|\\(?![nrt"'`\\]))*+""")
 _TO_COMMENT = re.compile(rf"(?:{_M}|(?![ \t]\#|[,;][ \t]).)*+")
-_CODE = re.compile(
+_CODE = _Late(
     r"""(?:[A-Za-z_$]{1,60}|[A-Za-z_$][\w$]{0,60}(?:\??\.[\w$]{1,60}){1,8})(?:\?\.)?[(\[]   # a call, an index
       | [A-Z][A-Za-z]{0,60}<                                                              # a type
       | (?:self|this|process|os|env|config|cfg|conf|settings|options|opts|args|argv|params|props|ctx|context|req|request
@@ -247,7 +260,7 @@ _CODE = re.compile(
       | (?:new|await|async|typeof|function|lambda|return|raise|throw)[ \t(]""",
     re.VERBOSE,
 )
-_EXPRESSION = re.compile(rf"!|{_CODE.pattern}", re.VERBOSE)
+_EXPRESSION = _Late(rf"!|{_CODE.text}", re.VERBOSE)
 _CODE_TO_END = re.compile(r"(?:[A-Za-z_$.?!]++|.*[()\[\]{},;>])[ \t\r]*$")
 _NO_SCALAR = re.compile(r"[{(<&|>*!]|-(?:[\s-]|$)")  # no bare value of YAML begins so
 _WORD = re.compile(
@@ -306,7 +319,7 @@ def _settings(line: _Line) -> Iterator[_Span]:
 
 def _setting(text: str, at: int) -> _Setting | None:
     """Read the name that ends with the secret word at `at`, and the sign after it; None if it is no setting."""
-    end = _NAME_END.match(text, at)
+    end = _NAME_END.made.match(text, at)
     if not end:
         return None
     before = text[max(0, at - 96) : at]
@@ -444,7 +457,7 @@ def _run(pattern: re.Pattern[str], text: str, start: int, end: int) -> str:
 
 def _is_code(text: str, setting: _Setting, *, fills_line: bool) -> bool:
     """Whether the value is an expression; what fills a line must end like one."""
-    if not _CODE.match(text, setting.at, setting.at + 256):
+    if not _CODE.made.match(text, setting.at, setting.at + 256):
         return False
     return not fills_line or _CODE_TO_END.match(text, setting.at) is not None
 
@@ -479,14 +492,14 @@ def _is_prose(head: str, setting: _Setting) -> bool:
 
 # --- lists of keys and secrets: `keys:` of livekit.yaml, LIVEKIT_KEYS ------------------------------------------------
 
-_FLOW = re.compile(
+_FLOW = _Late(
     r"""(?P<name>livekit_keys|--keys|(?<![A-Za-z0-9_-])keys)\\{0,7}["']?[ \t]{0,8}[:= ][ \t]{0,8}
         (?P<open>\{|\\{0,7}["'])?""",
     re.IGNORECASE | re.VERBOSE,
 )
 _VALUE_IN_PAIR = rf"""(?P<secret>(?:{_M}|[^\s,;"'`{{}}\[\]\\]|\\(?![nrt"'`\\]))++)"""
-_PAIR = re.compile(rf"(?:[\s,;]|\\n)*+[A-Za-z0-9_.-]{{1,128}}+:[ \t]{{0,8}}{_VALUE_IN_PAIR}")
-_FLOW_PAIR = re.compile(
+_PAIR = _Late(rf"(?:[\s,;]|\\n)*+[A-Za-z0-9_.-]{{1,128}}+:[ \t]{{0,8}}{_VALUE_IN_PAIR}")
+_FLOW_PAIR = _Late(
     rf"""[\s,]*+\\{{0,7}}["']?[A-Za-z0-9_.-]{{1,128}}+\\{{0,7}}["']?[ \t]{{0,8}}:[ \t]{{0,8}}
          (?:\\{{0,7}}["'])?{_VALUE_IN_PAIR}\\{{0,7}}["']?""",
     re.VERBOSE,
@@ -503,14 +516,14 @@ _SCALAR_OPENS = re.compile(
     _MARGIN + r"""[ \t+-]*+["']?(?P<name>[A-Za-z0-9_.-]{1,128})["']?[ \t]*+:[ \t]*+[|>][0-9+-]{0,2}[ \t\r]*+$"""
 )
 _KEY_OPENS = re.compile(r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----(?:\\n)?[\s\"'`+]*+$")
-_BLOCK_PAIR = re.compile(
+_BLOCK_PAIR = _Late(
     rf"""[ \t+-]*+["']?(?P<key>[A-Za-z0-9_.-]{{1,128}}+)["']?[ \t]*+:[ \t]++
          (?:"(?P<double>(?:[^"\\]|\\.)*+)"|'(?P<single>[^']*+)'
            |(?P<bare>(?:{_M}|[^\s"'\#,{{}}\[\]&*!|>])(?:{_M}|[^\s,])*+))
          [ \t]*+,?[ \t]*+(?:\#.*)?\r?$""",
     re.VERBOSE,
 )
-_KEY_LINE = re.compile(
+_KEY_LINE = _Late(
     _MARGIN
     + rf"""[\s>"'`-]*+(?P<secret>{_M}|(?:[A-Za-z0-9+/=]{{4}})++|(?:Proc-Type|DEK-Info|Version|Comment):[ ].*+)
          (?:\\n)?["'`,;+\s]*+$""",
@@ -537,18 +550,18 @@ def _key_lists(line: _Line) -> Iterator[_Span]:
         if match.start() < done or (match["open"] != "{" and match["name"].lower() == "keys"):
             continue  # `keys: a` is no list of secrets
         form = _FLOW_PAIR if match["open"] == "{" else _PAIR
-        pair = form.match(line.text, match.end())
+        pair = form.made.match(line.text, match.end())
         while pair:
             if not _points(pair["secret"]) and not re.fullmatch(r"-?[0-9.]{1,9}", pair["secret"]):
                 yield _Span(*pair.span("secret"))
             done = pair.end()
-            pair = form.match(line.text, done)
+            pair = form.made.match(line.text, done)
 
 
 def _in_block(line: str, block: _Block) -> Iterator[_Span]:
     """What is secret on a line because of the lines before."""
     if block.kind == "private key":
-        if inner := _KEY_LINE.match(line):
+        if inner := _KEY_LINE.made.match(line):
             yield _Span(*inner.span("secret"), "private key")
         return
     if block.kind == "text":
@@ -556,7 +569,7 @@ def _in_block(line: str, block: _Block) -> Iterator[_Span]:
         if block.column < start < len(line):
             yield _Span(start, len(line.rstrip()))
         return
-    pair = _BLOCK_PAIR.match(line, min(block.margin, len(line)))
+    pair = _BLOCK_PAIR.made.match(line, min(block.margin, len(line)))
     if not pair or not (pair["key"] == "value" if block.kind == "value" else _deeper(line, block)):
         return
     for group in ("double", "single", "bare"):
@@ -576,7 +589,7 @@ def _next_block(line: str, block: _Block | None) -> _Block | None:
         return _Block("text", max(0, opening.end("margin")), opening.start("name"))
     if block is None or block.kind == "value":
         return None
-    lasts = _KEY_LINE.match(line) is not None if block.kind == "private key" else _deeper(line, block)
+    lasts = _KEY_LINE.made.match(line) is not None if block.kind == "private key" else _deeper(line, block)
     return block if lasts or not line.strip() else None
 
 

@@ -35,6 +35,11 @@ KEYS: Final[Mapping[str, str]] = {
     "worker_endpoint": "address of the agent's own HTTP server, such as http://127.0.0.1:8081",
     "project": "folder with the agent's source, from this file's folder",
 }
+#: What stands above the targets.
+TOP: Final[Mapping[str, str]] = {
+    "default": "the target that is taken without --target",
+    "runbooks": "folders of runbooks beside those that come along, from this file's folder",
+}
 LIVEKIT_SCHEMES: Final = ("ws", "wss", "http", "https")
 _SCHEMES: Final[Mapping[str, tuple[str, ...]]] = {
     "livekit_url": LIVEKIT_SCHEMES,
@@ -60,13 +65,14 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A whole fletcher.toml; `default` is "" when it names none."""
+    """A whole fletcher.toml; `default` is "" when it names none. `runbooks` are folders, from the current one."""
 
     path: Path
     default: str
     targets: tuple[Declared, ...]
     persons: tuple[settings_policy.Declared, ...] = ()
     rules: settings_policy.Rules | None = None
+    runbooks: tuple[Path, ...] = ()
 
 
 def read(path: Path) -> Document:
@@ -107,7 +113,10 @@ def parse(path: Path, raw: bytes) -> Document:
         )
         for name, table in data.get("targets", {}).items()
     )
-    return Document(path, data.get("default", ""), targets, settings_policy.persons(data), settings_policy.rules(data))
+    folders = tuple(path.parent / folder.strip() for folder in data.get("runbooks", ()))
+    return Document(
+        path, data.get("default", ""), targets, settings_policy.persons(data), settings_policy.rules(data), folders
+    )
 
 
 def why_not(key: str, value: object) -> str:
@@ -149,8 +158,8 @@ def url_trouble(url: str, schemes: tuple[str, ...] = LIVEKIT_SCHEMES) -> str:
 def _top(source: str, toml: Toml) -> Iterator[Problem]:
     data = toml.data
     for key in data:
-        if key not in _TOP:
-            yield Problem(source, toml.line(key), _unknown(key, [*_TOP, *KEYS]))
+        if key not in {*_TOP, *TOP}:
+            yield Problem(source, toml.line(key), _unknown(key, [*_TOP, *TOP, *KEYS]))
     default, targets = data.get("default"), data.get("targets", {})
     if not isinstance(targets, dict):
         yield Problem(
@@ -163,6 +172,14 @@ def _top(source: str, toml: Toml) -> Iterator[Problem]:
             trouble = f"names no target of this file{nearest(str(default), targets)}"
         if trouble:
             yield Problem(source, toml.line("default"), f"`default` {trouble}")
+    folders = data.get("runbooks", [])
+    if not isinstance(folders, list):
+        yield Problem(
+            source, toml.line("runbooks"), f'`runbooks` must be a list such as ["runbooks"], and is {kind(folders)}'
+        )
+        folders = []
+    for trouble in dict.fromkeys(filter(None, (why_not("runbooks", folder) for folder in folders))):
+        yield Problem(source, toml.line("runbooks"), f"a folder in `runbooks` {trouble}")
     for name, table in targets.items():
         at = toml.line("targets", name)
         if not _TARGET_NAME.fullmatch(name):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -254,6 +256,18 @@ def test_counts_are_shown_and_not_hashed(stack: Stack) -> None:
     assert (first["disrupts"][0]["people"], more["disrupts"][0]["people"]) == (1, 3)
     assert first["digest"] == more["digest"] != none["digest"]
     assert (first["effect"], none["effect"]) == ("disrupt", "change")
+
+
+def test_where_nothing_is_treated_nothing_of_plans_is_loaded() -> None:
+    """A diagnosis that no runbook follows costs what it did before there were any."""
+    log = str(RECORDINGS / "inc-035" / "livekit.log")
+    code = f"import sys; from bot.__main__ import main; main(['diagnose', {log!r}]); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "bot.diagnose" in loaded
+    assert not loaded & {"bot.propose", "bot.runbook.shelf", "markdown_it", "yaml", "jinja2", "regex"}
 
 
 def test_the_document_names_every_remedy_and_its_commands_are_taken() -> None:

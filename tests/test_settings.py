@@ -190,6 +190,10 @@ WRONG = [
     ('livekit_url = "wss://x"', 1, "`livekit_url` belongs into a target"),
     ('defalt = "a"', 1, "unknown key `defalt` (did you mean 'default'?)"),
     ('default = "b"\n[targets.bb]\n', 1, "`default` names no target of this file"),
+    ('runbooks = "runbooks"', 1, '`runbooks` must be a list such as ["runbooks"], and is a text'),
+    ('runbooks = ["a", 1]', 1, "a folder in `runbooks` must be a text in quotes, and is a number"),
+    ('runbooks = [""]', 1, "a folder in `runbooks` is empty"),
+    ('runbook = ["a"]', 1, "unknown key `runbook` (did you mean 'runbooks'?)"),
     ("default = 1", 1, "`default` must be a text in quotes, and is a number"),
     ("targets = 1", 1, "`targets` must be tables"),
     ("[[targets]]\nproject = '.'", 1, "`targets` must be tables"),
@@ -312,7 +316,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 
 PIECES = st.sampled_from([
-    "[targets.a]", "[targets]", "[[targets]]", '[targets."b c"]', "default", "targets", "livekit_url", "api_key", "project",
+    "[targets.a]", "[targets]", "[[targets]]", '[targets."b c"]', "default", "runbooks", "targets", "livekit_url", "api_key", "project",
     "docker_host", " = ", "=", '"', "'", '"""', "'''", "[", "]", "{", "}", ",", "\n", "\r\n", "\r", "#", "\\", "1", "x", ".", "wss://a:b@c:1",
     "[[person]]", "[policy]", "[[policy.run]]", "run", "effects", "auto", "who", "name", "expires", "'.'", '"ws://x"', "1979-05-27", "\ufeff", "\0", "é",
 ])  # fmt: skip
@@ -349,7 +353,13 @@ def test_every_setting_is_listed_once() -> None:
 def test_every_key_and_variable_has_its_place_in_the_documents() -> None:
     """docs/settings.md names every key of the file and every variable."""
     text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-    keys = (*settings_file.KEYS, *settings_policy.PERSON, *settings_policy.POLICY, *settings_policy.GRANT)
+    keys = (
+        *settings_file.KEYS,
+        *settings_file.TOP,
+        *settings_policy.PERSON,
+        *settings_policy.POLICY,
+        *settings_policy.GRANT,
+    )
     assert [name for name in (*keys, *ENVIRONMENT) if f"`{name}`" not in text] == []
     (example,) = re.findall(r"^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert settings_file.parse(Path("f"), example.encode()).default == "staging"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.doors import given, target
@@ -40,13 +39,14 @@ def plan(args: argparse.Namespace) -> int:
     """Look, judge, and tell the plan."""
     from bot.diagnose import diagnose
     from bot.doors import terminal
+    from bot.doors.shelves import folders
     from bot.plan.subject import chosen
     from bot.propose import propose
     from bot.runbook import shelf
 
     if not args.files:
         raise UsageError("which runbook? `fletcher plan RUNBOOK …`; `fletcher runbooks list` names them")
-    runbook = shelf.read(shelf.shelf([Path(folder) for folder in args.runbooks]).find(args.files.pop(0)).path)
+    runbook = shelf.read(shelf.shelf(folders(args.runbooks, args.config)).find(args.files.pop(0)).path)
     if args.json and args.markdown:
         raise UsageError("--json and --markdown are two forms of a plan: choose one")
     inputs = inputs_of(args.input)

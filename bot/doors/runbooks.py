@@ -43,6 +43,7 @@ def runbooks(args: argparse.Namespace) -> int:
     """Answer one call."""
     from pathlib import Path
 
+    from bot.doors.shelves import folders
     from bot.runbook.shelf import shelf
 
     actions = [*_ACTIONS, "new"]
@@ -56,8 +57,9 @@ def runbooks(args: argparse.Namespace) -> int:
     if not least <= len(args.files) <= most:
         wanted = "takes no names" if not most else "takes one ID"
         raise UsageError(f"`fletcher runbooks {args.action}` {wanted}; see `fletcher runbooks --help`")
-    folders = [Path(folder) for folder in args.runbooks]
-    return _new(args, folders) if args.action == "new" else _ACTIONS[args.action](args, shelf(folders))
+    if args.action == "new":
+        return _new(args, [Path(folder) for folder in args.runbooks])
+    return _ACTIONS[args.action](args, shelf(folders(args.runbooks)))
 
 
 def _list(args: argparse.Namespace, shelf: Shelf) -> int:

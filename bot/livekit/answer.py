@@ -133,6 +133,13 @@ def runbook_for(cause: str | None) -> str | None:
     return RUNBOOK.get(cause or "")
 
 
+def runbook_of(verdicts: Verdicts) -> str | None:
+    """The runbook that treats the newest room of which a cause is known, if one does."""
+    treated = [row for row in verdicts.rows if row.room is not None and runbook_for(row.cause)]
+    newest = max(treated, key=lambda row: row.at if row.at is not None else float("-inf"), default=None)
+    return runbook_for(newest.cause) if newest is not None else None
+
+
 def _in_window(room: Room, seen: Seen) -> bool:
     if room.name.startswith(CANARY) and room.name not in seen.rooms:
         return False  # made by Fletcher itself to prove something

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bot.settings_file import KEYS, suspicious, why_not
+from bot.settings_file import KEYS, TOP, suspicious, why_not
 from bot.settings_policy import GRANT, PERSON, POLICY
 
 if TYPE_CHECKING:
@@ -31,8 +31,11 @@ _HEAD: Final = f"""\
 # What Fletcher looks at. No secret belongs here: keys stay in the environment or in .env, and this file names them.
 # `fletcher config check` tells what is set and from where; docs/settings.md explains all of it.
 
-# The target that is taken without --target.
+# {TOP["default"]}
 default = "{NAME}"
+
+# {TOP["runbooks"]}
+# runbooks = ["runbooks"]
 
 [targets.{NAME}]
 """

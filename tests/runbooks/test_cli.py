@@ -70,6 +70,24 @@ def test_a_folder_is_added_to_the_shipped_ones(here: Path) -> None:
     assert "never run" in runbooks("show", "more/README.md").err
 
 
+def test_folders_of_the_settings_are_looked_through(here: Path) -> None:
+    """`runbooks` of fletcher.toml adds folders, from where that file is; one that is not there is told."""
+    (here / "deploy" / "mine").mkdir(parents=True)
+    (here / "deploy" / "mine" / "own.md").write_text(LOGGED)
+    settings = here / "deploy" / "fletcher.toml"
+    settings.write_text('runbooks = ["mine"]\n')
+    (here / "fletcher.toml").write_text('runbooks = ["deploy/mine"]\n')
+    assert "\nlogged " in runbooks("list").out
+    (here / "fletcher.toml").unlink()
+    assert "\nlogged " not in runbooks("list").out
+    log = here / "some.log"
+    log.write_text("2026-11-23T01:00:00.000Z\tINFO\tlivekit\tserver/main.go:1\tstarting LiveKit server\t{}\n")
+    assert fletcher("plan", "logged", log, "--config", settings, "--json").json["runbook"] == "logged"
+    settings.write_text('runbooks = ["gone"]\n')
+    reply = fletcher("plan", "logged", log, "--config", settings)
+    assert (reply.code, "deploy/gone, which `runbooks` in" in reply.err) == (2, True), reply.err
+
+
 def test_an_id_that_two_files_have_is_told(here: Path) -> None:
     """Neither of them is taken: list and lint tell both places, and by the file's name each can be meant."""
     (here / "more").mkdir()
