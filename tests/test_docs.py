@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.engine.values import ENDED, RunState, exit_code
 from bot.livekit.events import kind_of
 from bot.livekit.lines import Tally, records
 from bot.livekit.remedies import REMEDY, RUNBOOK
@@ -88,3 +89,19 @@ def test_an_option_that_is_told_is_there(name: str) -> None:
     """Every option that docs/attach.md names is one of a verb's, or of docker's or compose's command."""
     own = "".join(fletcher(verb, "--help").out for verb in ("diagnose", "workers", "doctor", "init"))
     assert name in own or name in {"--build", "--docker"}
+
+
+def test_runs_are_told_as_they_are() -> None:
+    """docs/runs.md names every verb about runs with options that are there, and every end of a run beside its exit code."""
+    text = (DOCS / "runs.md").read_text(encoding="utf-8")
+    verbs = ("run", "approve", "deny", "cancel", "resume", "status", "runs", "show", "logs", "report", "serve", "audit")
+    assert [
+        verb for verb in verbs if not re.search(rf"`(?:fletcher )?{verb}\b|^fletcher {verb}\b", text, re.MULTILINE)
+    ] == []
+    known = {option for verb in verbs for option in re.findall(r"--[a-z-]+", fletcher(verb, "--help").out)}
+    assert set(re.findall(r"--[a-z][a-z-]+", text)) <= known
+    rows = dict(re.findall(r"^\| (\d) \| (.*) \|$", text, re.MULTILINE))
+    waits: RunState = "unknown"
+    assert {state: exit_code(state) for state in (*ENDED, waits)} == {
+        state: int(code) for code, row in rows.items() for state in re.findall(r"`([a-z-]+)`", row)
+    }

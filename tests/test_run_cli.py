@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 import subprocess
+import sys
 import threading
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -235,30 +236,6 @@ def test_what_a_dead_one_left_is_answered_without_anybody_who_serves(place: Plac
 # --- what is kept --------------------------------------------------------------------------------
 
 
-def printed(place: Place, run: str, name: str, text: str) -> None:
-    """What a step has printed, as it is kept."""
-    (place.folder / ".fletcher" / "runs" / run / f"{name}.1.log").write_text(text, encoding="utf-8")
-
-
-def test_t8_searching_starts_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trap T8: whatever is searched for, only what was kept is read: no process is started, and no step runs again."""
-    run = ended()
-    printed(place, run, "note", "one\ntwo $(touch gone)\n\x1b[31mthree\n")
-    before = place.done
-
-    def spawned(*_: object, **__: object) -> None:
-        raise AssertionError("a process was started")
-
-    for owner, name in ((subprocess, "Popen"), (os, "system"), (os, "fork"), (os, "posix_spawn"), (os, "execve")):
-        monkeypatch.setattr(owner, name, spawned)
-    hits = {pattern: fletcher("show", run, "--grep", pattern) for pattern in ("t[wh]", "`touch x`", ";rm -rf .", "zzz")}
-    assert hits["t[wh]"].out.splitlines() == ["note: two $(touch gone)", "note: \\u001b[31mthree"]
-    assert [hit.code for hit in hits.values()] == [0, 1, 1, 1]
-    assert fletcher("show", run, "--step", "note").out.splitlines()[0] == "one"
-    assert answered("show", run, "--step", "3", "--grep", "^one") == [{"step": "note", "line": "one"}]
-    assert (place.done, (place.folder / "gone").exists()) == (before, False)
-
-
 def test_everything_about_a_run_can_be_had(place: Place) -> None:
     """List, state, story and report, for people and for scripts."""
     assert "no run yet" in fletcher("runs").out
@@ -352,3 +329,13 @@ def test_the_audit_tells_what_was_done_to_it(place: Place, sql: str, code: int, 
     reply = fletcher("audit", "verify")
     assert (reply.code, said in reply.out) == (code, True)
     assert bool(fletcher("audit", "verify", "--json").json["problems"]) is bool(code)
+
+
+# --- starting ------------------------------------------------------------------------------------
+
+
+def test_what_only_looks_loads_no_engine() -> None:
+    """Whoever only asks does not wait for the store and all that belongs to it."""
+    code = "import sys, bot.doors.cli; print(sorted({'bot.engine', 'dbos', 'sqlalchemy', 'jinja2', 'msgspec'} & set(sys.modules)))"
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert asked.stdout == "[]\n"
