@@ -239,8 +239,9 @@ def test_a_full_queue_is_waited_for(tmp_path: Path) -> None:
         with socket.socket(socket.AF_UNIX) as one_more:
             one_more.setblocking(False)
             assert one_more.connect_ex(path) == errno.EAGAIN
-        stack.callback(door.shutdown, socket.SHUT_RDWR)
         opens = threading.Timer(0.3, relay, (door, engine.socket))
+        stack.callback(opens.join)  # it closes what it holds before anything else of the test goes
+        stack.callback(door.shutdown, socket.SHUT_RDWR)
         opens.start()
         with connect(Target(docker_host=f"unix://{path}")) as asked:
             assert [one.service for one in asked.containers()] == ["livekit"]
