@@ -134,6 +134,14 @@ def test_what_a_script_may(
     assert (place.done == MENDED) is (state == "fixed")
 
 
+def test_a_dry_run_shows_the_plan(place: Place) -> None:
+    """All that would be done, and that nothing of it was."""
+    reply = ordered("--dry-run")
+    assert (reply.code, place.done) == (0, [])
+    assert "PLAN: Mend the service" in reply.out
+    assert "this is the plan, and nothing of it was done" in reply.out
+
+
 def test_a_change_that_does_not_hold_is_taken_back(place: Place) -> None:
     """What is refuted ends as rolled back, with 1, and the files are as before."""
     reply = ordered("--yes", "--input", "value=worse")

@@ -220,12 +220,16 @@ def _write(text: str) -> None:
 
 
 def tell(last: Run, *, as_json: bool) -> None:
-    """The report of a run, or all of it as JSON."""
-    from bot.doors import terminal
+    """The report of a run, of a dry run its plan; or all of it as JSON."""
+    from bot.doors import question, terminal
     from bot.report import run as report
 
     if as_json:
         sys.stdout.buffer.write(report.document(last))
+        return
+    if last.order.dry_run and last.state == "done" and last.plan is not None:
+        question.show(last)
+        print(f"DRY RUN {last.id}: this is the plan, and nothing of it was done.")
         return
     for line in report.lines(last, width=terminal.width(), colour=terminal.colour()):
         print(line)
