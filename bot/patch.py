@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 from bot.errors import UsageError
 from bot.evidence.beside import open_files
 from bot.evidence.project import is_dotenv
-from bot.source import compose_edit, dotenv_edit, server_edit
 from bot.source.edit import Edited
 from bot.source.remedies import REMEDIES, TARGET_LOAD, Side, environment, want
 from bot.source.surroundings import bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bot.evidence.project import Project
     from bot.source.edit import Outcome
     from bot.source.remedies import RemedyWord
 
-_SERVER = re.compile(rb"livekit/livekit-server:v?(\d+)\.(\d+)(?:\.(\d+))?")
+_SERVER = re.compile(rb"^[^#\n]*livekit/livekit-server:v?(\d+)\.(\d+)(?:\.(\d+))?", re.MULTILINE)
+_NEWEST = 999  # what a tag without a third number stands for: the newest of its line
 _CLOUD = re.compile(r"\.livekit\.cloud\b")
 _NAME = "LIVEKIT_AGENT_NAME"
 
@@ -44,7 +44,7 @@ class FilePatch:
 def patches(files: Sequence[str], word: RemedyWord, agent_name: str | None) -> tuple[FilePatch, ...]:
     """Each file by itself, in the order given, each once.
 
-    Raises UsageError for a path that is no file, and when explicit dispatch cannot tell the name.
+    Raises UsageError for a path that is no file.
     """
     named = {os.path.abspath(file): file for file in reversed(files)}  # noqa: PTH100  # links keep their own name
     paths = list(reversed(named))
@@ -53,35 +53,51 @@ def patches(files: Sequence[str], word: RemedyWord, agent_name: str | None) -> t
             what = "is a folder; name the files in it" if Path(path).is_dir() else "does not exist"
             raise UsageError(f"{named[path]} {what}")
     project = open_files(paths)
-    hindrance = _hindrance(project, word)
-    name = agent_name if agent_name is not None else _name(project, paths) if word == "explicit-dispatch" else ""
+    name, unknown = (agent_name or "", "") if word != "explicit-dispatch" or agent_name else _name(project, paths)
+    hindrance = _hindrance(project, word) or unknown
+    before = project.raws
+    settings = {path: _edit(project, path, word, name) for path in paths if _is_settings(path)}
+    changed = {path: edited.data for path, edited in settings.items() if edited.outcome == "edit"}
+    if changed:  # what is changed in the same call stands in nobody's way
+        project = open_files(paths, changed)
     sides = {side for path in paths for side in _sides(project, path)}
     done = []
     for path in paths:
-        raw = project.raws.get(path, b"")
+        raw = before.get(path, b"")
         refused = hindrance if _sides(project, path) & set(REMEDIES[word].sides) else ""
-        edited = Edited("refused", raw, refused) if refused else _edit(project, path, word, name)
+        edited = settings.get(path) or _edit(project, path, word, name)
+        edited = Edited("refused", raw, refused) if refused else edited
         notes = edited.notes
         if edited.outcome != "refused" and _sides(project, path):
             notes = (*notes, *_notes(project, path, word, name, sides))
-        done.append(FilePatch(named[path], edited.outcome, edited.reason, edited.line, raw, edited.data, notes))
+        told = [_called(text, named) for text in (edited.reason, *notes)]
+        done.append(FilePatch(named[path], edited.outcome, told[0], edited.line, raw, edited.data, tuple(told[1:])))
     return tuple(done)
 
 
-def _name(project: Project, paths: Iterable[str]) -> str:
-    """The one name that the files speak of."""
+def _called(text: str, named: Mapping[str, str]) -> str:
+    """A sentence with the files called as the person called them."""
+    for path in sorted(named, key=len, reverse=True):
+        text = text.replace(path, named[path])
+    return text
+
+
+def _is_settings(path: str) -> bool:
+    return is_dotenv(path) or path.lower().endswith((".yaml", ".yml"))
+
+
+def _name(project: Project, paths: Iterable[str]) -> tuple[str, str]:
+    """The one name that the files speak of; "" and why when it is not one."""
     setup = project.setup
     workers = {w.agent_name for w in setup.workers if w.agent_name and w.place.source in paths}
     asked = {d.agent_name for d in setup.dispatchers if d.agent_name and d.place.source in paths}
     names = sorted(workers | asked)
     if len(names) == 1:
-        return names[0]
+        return names[0], ""
     if not names:
-        raise UsageError(
-            "explicit-dispatch needs the agent's name, and these files have none: say it with --agent-name NAME"
-        )
+        return "", "explicit dispatch needs the agent's name, and these files have none: say it with --agent-name NAME"
     listed = " and ".join(repr(name) for name in names)
-    raise UsageError(f"these files speak of {listed}: say which it shall be with --agent-name NAME")
+    return "", f"two candidates for the name, {listed}: say which it shall be with --agent-name NAME"
 
 
 def _sides(project: Project, path: str) -> frozenset[Side]:
@@ -101,15 +117,13 @@ def _sides(project: Project, path: str) -> frozenset[Side]:
 
 
 def _edit(project: Project, path: str, word: RemedyWord, name: str) -> Edited:
-    raw, file = project.raws.get(path), PurePosixPath(path)
+    raw = project.raws.get(path)
+    if raw is None and not Path(path).stat().st_size:
+        return Edited("unchanged", b"", "the file is empty")
     if raw is None:
         why = next((one.why for one in project.unread if one.source == path), "could not be read")
-        return (
-            Edited("unchanged", b"", "the file is empty")
-            if why == "is empty"
-            else Edited("refused", b"", f"the file {why}")
-        )
-    if is_dotenv(path) or file.suffix.lower() in {".yaml", ".yml"}:
+        return Edited("refused", b"", f"the file {why}")
+    if _is_settings(path):
         return _configured(project, path, raw, word, name)
     if word == "target-load":
         return Edited("unchanged", raw, "target-load is a setting of the server's livekit.yaml, and this is none")
@@ -118,6 +132,8 @@ def _edit(project: Project, path: str, word: RemedyWord, name: str) -> Edited:
 
 def _configured(project: Project, path: str, raw: bytes, word: RemedyWord, name: str) -> Edited:
     """A file of settings: the server's, or one that gives the worker its name."""
+    from bot.source import compose_edit, dotenv_edit, server_edit  # most files are source
+
     if word == "target-load":
         if "server" in _sides(project, path):
             return server_edit.target_load(raw, path, TARGET_LOAD)
@@ -134,7 +150,7 @@ def _configured(project: Project, path: str, raw: bytes, word: RemedyWord, name:
 def _hindrance(project: Project, word: RemedyWord) -> str:
     """What the files themselves show to make a remedy useless: versions, and where the worker runs."""
     server = _server_version(project)
-    told = ".".join(map(str, server))
+    told = ".".join(str(part) for part in server if part != _NEWEST)
     if word == "target-load" and server and server < (1, 11):
         return f"agents.target_load exists since livekit-server 1.11.0, and a compose file here runs {told}"
     if word == "job-type-participant" and server and server < (1, 8, 4):
@@ -149,7 +165,7 @@ def _hindrance(project: Project, word: RemedyWord) -> str:
 def _server_version(project: Project) -> tuple[int, ...]:
     """The lowest version of livekit-server that a compose file at hand runs; () when none says."""
     found = [
-        tuple(int(part) for part in match.groups(default=b"0"))
+        tuple(int(part) for part in match.groups(default=str(_NEWEST).encode()))
         for path, raw in project.raws.items()
         if path.endswith((".yml", ".yaml"))
         for match in _SERVER.finditer(raw)

@@ -19,12 +19,14 @@ from bot.runbook.inputs import values
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from bot.evidence.attach import Attached
     from bot.evidence.look import Look
     from bot.livekit.seen import Verdicts
-    from bot.plan.values import Plan
+    from bot.plan.values import Checked, Plan
     from bot.runbook.document import Runbook
 
 _LARGEST: Final = 1_000_000  # bytes of a file that a patch may be about
+_COMPOSE: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")  # as Compose finds them
 _PLUGINS: Final = (
     "~/.docker/cli-plugins", "/usr/local/lib/docker/cli-plugins", "/usr/local/libexec/docker/cli-plugins",
     "/usr/lib/docker/cli-plugins", "/usr/libexec/docker/cli-plugins",
@@ -48,28 +50,49 @@ def runbook_of(verdicts: Verdicts) -> str | None:
 def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:
     live = look.live
     attached = live.attached if live is not None else None
-    folder = folder_of(look)
-    scripts = _scripts(runbook, look, folder)
+    named = folder_of(look)
+    folder = os.path.abspath(named) if named else ""  # noqa: PTH100  # links keep their own name
+    scripts = _scripts(runbook, look, named)
+    services = _services(attached) if attached is not None else {}
     return Facts(
-        folder=folder, files=dict(_files(runbook, inputs, look, folder)), scripts=scripts, tools=_tools(runbook, scripts), project=attached.project if attached else "",
+        folder=folder, named=named, files=dict(_files(runbook, inputs, look, folder)), scripts=scripts, tools=_tools(runbook, scripts), project=attached.project if attached else "",
         compose_files=tuple(file for c in (*attached.agents, *attached.livekit)[:1] for file in c.config_files) if attached else (),
-        services={
-            role: containers[0].service for role, containers in (("livekit", attached.livekit), ("agent", attached.agents)) if containers
-        } if attached else {},
+        services=services, checks=_checks(runbook, inputs, look, folder, services),
         can_dispatch="" if look.seen.api is not None else "needs the LiveKit API, which was not asked (LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET)",
         target=attached.project if attached else folder,
     )  # fmt: skip
 
 
+def _services(attached: Attached) -> dict[str, str]:
+    """The services by their roles; which of several agents is meant, their containers do not tell."""
+    found = {"livekit": attached.livekit[0].service} if attached.livekit else {}
+    agents = {container.service for container in attached.agents}
+    return {**found, "agent": agents.pop()} if len(agents) == 1 else found
+
+
+def _checks(
+    runbook: Runbook, inputs: Mapping[str, str], look: Look, folder: str, services: Mapping[str, str]
+) -> dict[str, Checked]:
+    """What the checks came to that look at more than LiveKit and the inputs."""
+    if all(
+        isinstance(b.evidence, doc.Causes | doc.Chosen | doc.Shell) for b in runbook.blocks if isinstance(b, doc.Check)
+    ):
+        return {}
+    from bot.asking.ask import ask  # what asks is loaded only where something is asked
+
+    return ask(runbook, inputs, look, folder, services)
+
+
 def folder_of(look: Look) -> str:
-    """Where the project lies on this machine, "" where that is not known."""
+    """Where commands are run: the project that runs, else of those at hand the first with a compose file; "" when none is."""
     live = look.live
     if live is not None and live.attached is not None and Path(live.attached.working_dir).is_dir():
         return live.attached.working_dir
     folders = [project.files.top for project in look.projects if not project.files.single]
     if live is not None and live.folder:
         folders.append(live.folder)
-    return folders[0] if folders else ""
+    composed = (f for f in folders if any((Path(f) / name).is_file() for name in _COMPOSE))
+    return next(composed, folders[0] if folders else "")
 
 
 def _files(runbook: Runbook, inputs: Mapping[str, str], look: Look, folder: str) -> Iterator[tuple[str, bytes | str]]:
@@ -94,7 +117,7 @@ def _scripts(runbook: Runbook, look: Look, folder: str) -> dict[str, str]:
             if path.endswith(f"/{script}")
         ]
         here = [folder] if folder and (Path(folder) / script).is_file() else below
-        found[script] = here[0] if len(here) == 1 else ""
+        found[script] = os.path.abspath(here[0]) if len(here) == 1 else ""  # noqa: PTH100  # links keep their own name
     return found
 
 

@@ -9,7 +9,7 @@ from bot.errors import Problem, UsageError, WrongDocument
 from bot.runbook.document import Causes, Check, File, Logs
 from bot.runbook.keys import read_keys
 from bot.runbook.troubles import Troubles, named, nearest
-from bot.runbook.weigh import WORDS, Weighed, weigh_causes, weigh_lines
+from bot.runbook.weigh import WORDS, Weighed, weigh_causes, weigh_lines, weigh_presence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -124,10 +124,8 @@ def _lines(evidence: Logs | File, folder: Path) -> Weighed:
     if not path.resolve().is_relative_to(folder.resolve()):
         return Weighed("inconclusive", f"{name} is not in the fixture")
     there = path.is_file()
-    if isinstance(evidence, File) and (not evidence.exists or not (evidence.lines.require or evidence.lines.forbid)):
-        return Weighed(
-            "matched" if there == evidence.exists else "not-matched", f"{name} is {'there' if there else 'not there'}"
-        )
+    if isinstance(evidence, File) and (weighed := weigh_presence(evidence, name, there=there)):
+        return weighed
     if not there:
         return Weighed("inconclusive", f"the fixture has no {name}")
     with path.open("rb") as file:

@@ -114,7 +114,27 @@ def test_the_name_is_taken_from_the_files_when_they_agree(here: Path) -> None:
     assert fletcher("patch", *files, "--remedy", "explicit-dispatch").code == 0
     assert "agentName: 'livekit-ganglia-agent'" in (here / "agent.ts").read_text()
     two = fletcher("patch", *files, *write(here, other_py=PYTHON), "--remedy", "explicit-dispatch")
-    assert (two.code, "'livekit-ganglia-agent' and 'support'" in two.err) == (2, True)
+    assert (two.code, "'livekit-ganglia-agent' and 'support'" in two.out) == (1, True)
+
+
+def test_what_is_changed_in_the_same_call_stands_in_nobodys_way(here: Path) -> None:
+    """A name that a compose file gives goes from there and from the source together; an emptied file stays unchanged."""
+    compose = here / "docker-compose.yml"
+    compose.write_text(
+        "services:\n  agent:\n    build: .\n    environment:\n      LIVEKIT_AGENT_NAME: x\n", encoding="utf-8"
+    )
+    files = write(here, agent_ts=AGENT, empty_ts="")
+    alone = fletcher("patch", *files, "--remedy", "auto-dispatch")
+    both = fletcher("patch", *files, str(compose), "--remedy", "auto-dispatch", "--json")
+    assert (alone.code, [row["outcome"] for row in rows(both)]) == (1, ["edit", "unchanged", "edit"])
+
+
+def test_a_diff_keeps_the_ends_of_lines(here: Path) -> None:
+    """With CR LF, too, `patch` and `git apply` take it."""
+    [file] = write(here, agent_ts="")
+    Path(file).write_bytes(AGENT.replace("\n", "\r\n").encode())
+    [row] = rows(fletcher("patch", file, "--remedy", "zero-load", "--json"))
+    assert "+  loadFunc: async () => 0,\r\n" in str(row["diff"])
 
 
 @pytest.mark.parametrize(
@@ -136,6 +156,14 @@ def test_what_stands_around_a_file_may_refuse(here: Path, around: dict[str, str]
     assert (reply.code, told in reply.out) == (1, True), reply.out
 
 
+@pytest.mark.parametrize("image", ["livekit/livekit-server:v1.8", "livekit/livekit-server:v1.8.4 # not livekit/livekit-server:v1.7.0", "livekit/livekit-server:latest\n    # image: livekit/livekit-server:v1.7.0"])  # fmt: skip
+def test_a_server_that_may_be_new_enough_refuses_nothing(here: Path, image: str) -> None:
+    """A tag without a third number is the newest of its line, and what is commented out does not run."""
+    (here / "compose.yml").write_text(f"services:\n  livekit:\n    image: {image}\n", encoding="utf-8")
+    reply = fletcher("patch", *write(here, agent_ts=AGENT), "--remedy", "job-type-participant")
+    assert reply.code == 0, reply.out
+
+
 def test_settings_are_patched_where_they_give_the_name(here: Path) -> None:
     """An env file and a compose file that name the worker are files of this remedy, too."""
     compose = "services:\n  agent:\n    build: .\n    environment:\n      LIVEKIT_AGENT_NAME: support  # ours\n      LOG_LEVEL: info\n"
@@ -152,11 +180,11 @@ def test_settings_are_patched_where_they_give_the_name(here: Path) -> None:
     [
         (["x.ts"], "--remedy is missing: one of auto-dispatch, explicit-dispatch"),
         (["x.ts", "--remedy", "zeroload"], "did you mean 'zero-load'?"),
+        (["x.ts", "--remedy", "create-dispatch"], "fletcher plan agent-never-joins --input remedy=create-dispatch"),
         (["--remedy", "zero-load"], "which files?"),
         (["none.ts", "--remedy", "zero-load"], "none.ts does not exist"),
         ([".", "--remedy", "zero-load"], ". is a folder"),
         (["agent.ts", "--remedy", "explicit-dispatch", "--agent-name", ""], "--agent-name is empty"),
-        (["empty.ts", "--remedy", "explicit-dispatch"], "--agent-name NAME"),
     ],
 )
 def test_a_wrong_call_is_told(here: Path, argv: list[str], told: str) -> None:
@@ -164,3 +192,28 @@ def test_a_wrong_call_is_told(here: Path, argv: list[str], told: str) -> None:
     write(here, agent_ts=AGENT, empty_ts="")
     reply = fletcher("patch", *argv)
     assert (reply.code, told in reply.err) == (2, True), reply.err
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("token.ts", "new AccessToken('devkey', 'SECRET', { identity: 'ada' })"),
+        ("token.ts", "new AccessToken(\n  'devkey',\n  'SECRET',\n  { identity: 'ada' },\n)"),
+        ("token.ts", "new AccessToken(process.env.KEY ?? 'devkey', process.env.LIVEKIT_API_SECRET ?? 'SECRET')"),
+        ("token.ts", "new AccessToken(key(1, [2]), `SECRET`)"),
+        ("token.ts", "new AccessToken(key, secret); new RoomServiceClient('ws://here:7880', 'devkey', 'SECRET')"),
+        ("token.py", 'api.AccessToken(os.getenv("LIVEKIT_API_KEY", "devkey"), os.getenv("LIVEKIT_API_SECRET", "SECRET"))'),
+    ],
+)  # fmt: skip
+def test_a_secret_that_stands_in_the_source_is_not_shown(here: Path, name: str, call: str) -> None:
+    """A secret's place among the arguments tells it, where no name beside it does; the file itself keeps it."""
+    secret = "f3k9Qz7LmN2pXv8RtB4wYc6D"
+    head = "import os\nfrom livekit import api\n" if name.endswith(".py") else "import { AccessToken, RoomServiceClient } from 'livekit-server-sdk';\n"  # fmt: skip
+    text = f"{head}{'' if name.endswith('.py') else 'const '}token = {call.replace('SECRET', secret)}\nprint(token.to{'_jwt' if name.endswith('.py') else 'Jwt'}())\n"
+    (here / name).write_text(text, encoding="utf-8")
+    asked = ("patch", str(here / name), "--remedy", "explicit-dispatch", "--agent-name", "tutor")
+    for form in ((), ("--json",)):
+        reply = fletcher(*asked, "--dry-run", *form)
+        assert (reply.code, secret in reply.out, "tutor" in reply.out) == (0, False, True)
+    fletcher(*asked)
+    assert secret in (here / name).read_text(encoding="utf-8")

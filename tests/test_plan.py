@@ -165,6 +165,17 @@ def test_a_secret_in_the_file_is_not_in_the_plan(tmp_path: Path) -> None:
     )
 
 
+def test_a_log_that_begins_in_the_middle_says_not_that_nobody_was_served(tmp_path: Path) -> None:
+    """Without the server's start in its log, rooms may have been served under the name: it is kept."""
+    given = demo(tmp_path)
+    log = tmp_path / "livekit.log"
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    log.write_text("".join(line for line in lines if "starting LiveKit server" not in line), encoding="utf-8")
+    plan = planned(*given).json
+    assert (plan["remedy"], plan["agent"]) == ("explicit-dispatch", "livekit-ganglia-agent")
+    assert "does not go back to its start" in plan["why"]
+
+
 # --- what is refused ---------------------------------------------------------------------------------------------------
 
 
@@ -189,6 +200,9 @@ def test_one_side_alone_is_refused_with_what_to_do_there() -> None:
             "must be one of auto-dispatch",
         ),
         (["plan", "agent-never-joins", str(DEMO / "livekit.log"), "--input", "rooms=x"], 2, "room"),
+        (["plan", "agent-never-joins", "x.log", "--input", "room=x", "--input", "room=y"], 2, "given twice"),
+        (["plan", "agent-never-joins", "x.log", "--input", "room=x", "--room", "y"], 2, "a plan is for one"),
+        (["plan", "agent-never-joins", "x.log", "--json", "--markdown"], 2, "choose one"),
     ],
 )
 def test_a_wrong_question_is_told(argv: list[str], code: int, told: str) -> None:
@@ -203,6 +217,13 @@ def test_a_healthy_room_needs_no_plan() -> None:
     reply = planned(*evidence(case), "--room", SERVED)
     assert reply.code == 0
     assert "it is healthy" in reply.json["refused"]
+
+
+def test_a_room_that_nothing_shows_is_not_called_well() -> None:
+    """Where one of the rooms that were asked for is not known, the exit code says so, whatever the others are."""
+    rooms = ("--room", SERVED, "--room", "nobody-knows-it")
+    reply = planned(*evidence(RECORDINGS / "inc-071"), *rooms)
+    assert (reply.code, "is not known" in reply.json["refused"]) == (3, True)
 
 
 # --- what runs ---------------------------------------------------------------------------------------------------------
@@ -243,3 +264,91 @@ def test_the_document_names_every_remedy_and_its_commands_are_taken() -> None:
         known = fletcher(verb, "--help").out
         for line in re.findall(rf"^fletcher {verb} .*$", text, re.MULTILINE):
             assert all(option in known for option in re.findall(r"--[a-z-]+", line)), line
+
+
+def test_what_is_shown_can_be_typed(tmp_path: Path) -> None:
+    """A script's inputs are set before its line is read, and each command says its whole folder."""
+    out = fletcher("plan", "agent-never-joins", *demo(tmp_path)).out
+    shown = out.split("$ ")[-1].split("\n  Proof")[0]
+    assert [line.strip() for line in shown.splitlines()] == [
+        f"cd {tmp_path / 'project'}",
+        "export IN_ROOM=fletcher-dev",
+        'bun run scripts/generate-token.ts --room "$IN_ROOM"',
+    ]
+
+
+def test_commands_are_run_where_they_can_be_run_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that was given by a relative path is shown as an absolute one: the commands of a plan follow each other."""
+    demo(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    plan = planned("livekit.log", "agent.log", "--project", "project", "--room", "fletcher-dev").json
+    assert plan["steps"][1]["command"]["cwd"] == str(tmp_path / "project")
+
+
+MINE = """---
+runbook: 1
+id: mine
+title: Mine
+inputs:
+  key: {type: string, secret: true}
+---
+
+# Mine
+
+```sh { check name=by-script }
+test -f there
+```
+
+```yaml { check name=by-file }
+file: package.json
+require: [livekit]
+```
+
+```yaml { check name=gone }
+file: {path: gone.txt, exists: false}
+```
+
+```sh { step name=one effect=change when=by-script,by-file,gone }
+echo "$IN_KEY"
+```
+
+```sh { step name=two effect=change unless=by-file }
+echo two
+```
+
+```sh { verify name=proof after=one,two }
+true
+```
+"""
+
+
+def test_a_runbook_of_ones_own_is_planned(tmp_path: Path) -> None:
+    """Checks of files are made, a script's is waited for, and a secret input is set without being shown."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.md").write_text(MINE, encoding="utf-8")
+    given = demo(tmp_path / "demo")
+    (tmp_path / "demo" / "project" / "package.json").write_text('{"name": "livekit"}', encoding="utf-8")
+    asked = ("--runbooks", str(tmp_path / "own"), "--input", "key=hunter2hunter2")
+    reply = planned(*given, *asked, runbook="mine")
+    [step] = reply.json["steps"]
+    assert (reply.code, step["name"]) == (0, "one")
+    assert step["condition"] == "only if the check by-script matches when it is run"
+    assert step["command"]["environment"] == {"IN_KEY": "[redacted]"}
+    assert "hunter2hunter2" not in reply.out
+    assert [(check["name"], check["result"]) for check in reply.json["checks"]] == [
+        ("by-script", "waiting"),
+        ("by-file", "matched"),
+        ("gone", "matched"),
+    ]
+
+
+def test_a_script_is_run_in_the_project_that_has_it(tmp_path: Path) -> None:
+    """With agent and backend as two projects, the token's script is found in its own."""
+    given = demo(tmp_path)
+    (tmp_path / "backend").mkdir()
+    (tmp_path / "project" / "scripts").rename(tmp_path / "backend" / "scripts")
+    plan = planned(*given, "--project", str(tmp_path / "backend")).json
+    assert [step["command"]["cwd"] for step in plan["steps"] if step["command"]] == [
+        str(tmp_path / "project"),
+        str(tmp_path / "backend"),
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,17 @@ def at_hand(case: Path, without: list[str]) -> list[str]:
     return [word for pair in pairs if pair[0][2:] not in {"project", *without} for word in pair]
 
 
+def with_another(log: Path, agent: str, folder: Path) -> Path:
+    """The server's log with one more worker, registered right after the first."""
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    at = next(n for n, line in enumerate(lines) if "worker registered" in line)
+    more = re.sub(r'"agentName": "[^"]*"', f'"agentName": "{agent}"', lines[at])
+    more = re.sub(r'"workerID": "[^"]*"', '"workerID": "AW_another"', more)
+    copy = folder / "more.log"
+    copy.write_text("".join([*lines[: at + 1], more, *lines[at + 1 :]]), encoding="utf-8")
+    return copy
+
+
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_a_rule_holds(rule: str, tmp_path: Path) -> None:
     """The remedy, the name, the steps and the changed lines, or the refusal, as the table has them."""
@@ -46,11 +58,15 @@ def test_a_rule_holds(rule: str, tmp_path: Path) -> None:
     project(tmp_path, case.get("files", {}))
     runbook = "no-servers-available" if truth["diagnosis"] == "load-refused" else "agent-never-joins"
     argv = [case.get("runbook", runbook), *at_hand(recording, case.get("without", [])), "--room", truth["room"]]
+    if "registers" in case:
+        copy = with_another(recording / "livekit.log", case["registers"], tmp_path)
+        argv = [str(copy) if word == str(recording / "livekit.log") else word for word in argv]
     argv += ["--project", str(tmp_path)] if case.get("files") else []
     argv += [word for name, value in case.get("input", {}).items() for word in ("--input", f"{name}={value}")]
     reply = fletcher("plan", *argv, "--json")
     assert not reply.err
-    plan = json.loads(reply.out.replace(f"{tmp_path}/", ""))
+    told = reply.out.replace(f"{tmp_path}/", "").replace(f"{recording}/", "")
+    plan = json.loads(told)
     assert reply.code == (1 if "refused" in case else 0), plan["refused"]
     assert plan["remedy"] == case["remedy"]
     assert plan["agent"] == case.get("agent", plan["agent"])
@@ -60,7 +76,7 @@ def test_a_rule_holds(rule: str, tmp_path: Path) -> None:
     assert changed(plan) == case.get("changed", {})
     assert plan["effect"] == case.get("effect", plan["effect"])
     for said in case.get("says", []):
-        assert said in reply.out
+        assert said in told
     for secret in case.get("hides", []):
         shown = "".join(fletcher("plan", *argv, form).out for form in ("--json", "--markdown"))
         assert secret not in shown + fletcher("plan", *argv).out

@@ -10,7 +10,7 @@ from bot.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from bot.patch import FilePatch
     from bot.source.remedies import RemedyWord
@@ -42,7 +42,6 @@ def options(p: argparse.ArgumentParser) -> None:
 def patch(args: argparse.Namespace) -> int:
     """Tell what each file becomes, write it, and return the exit code."""
     from bot.patch import patches
-    from bot.steps.patch import Change, write_all
 
     word = _remedy(args.remedy)
     if not args.files:
@@ -51,13 +50,17 @@ def patch(args: argparse.Namespace) -> int:
         raise UsageError("--agent-name is empty; for a worker without a name take --remedy auto-dispatch")
     done = patches(args.files, word, args.agent_name)
     refused = any(one.outcome == "refused" for one in done)
-    edits = [Change(Path(one.file), one.before, one.after) for one in done if one.outcome == "edit"]
+    edits = [one for one in done if one.outcome == "edit"]
     if edits and not refused and not args.dry_run:
-        write_all(edits)
-    if args.json:
-        import msgspec
+        from bot.steps.patch import Change, write_all
 
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode([_row(one) for one in done]), indent=2) + b"\n")
+        write_all([Change(Path(one.file), one.before, one.after) for one in edits])
+    if args.json:
+        import json
+
+        plain = _plain(done)
+        told = json.dumps([_row(one, plain) for one in done], indent=2, ensure_ascii=False)
+        sys.stdout.buffer.write(told.encode("utf-8", "backslashreplace") + b"\n")  # a file's name may be no UTF-8
     else:
         for line in _told(done, word, dry=args.dry_run):
             print(line)
@@ -65,48 +68,57 @@ def patch(args: argparse.Namespace) -> int:
 
 
 def _remedy(given: str | None) -> RemedyWord:
-    from difflib import get_close_matches
-
     from bot.source.remedies import WORDS
 
     listed = ", ".join(WORDS)
     if given is None:
         raise UsageError(f"--remedy is missing: one of {listed}")
     word = next((word for word in WORDS if word == given), None)
+    if given == "create-dispatch":
+        raise UsageError(
+            "create-dispatch is a call and changes no file: `fletcher plan agent-never-joins --input remedy=create-dispatch`"
+        )
     if word is None:
+        from difflib import get_close_matches
+
         near = get_close_matches(given, WORDS, 1, 0.5)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise UsageError(f"unknown remedy {given!r}{hint}; the remedies are {listed}")
     return word
 
 
-def _row(one: FilePatch) -> dict[str, object]:
-    from bot.redact import redact
+def _plain(done: Sequence[FilePatch]) -> Callable[[str], str]:
+    """What keeps the files' secrets out of a text, also those that no name tells for secret."""
+    from bot.evidence.secrets import written_in
+    from bot.redact import Redactor
 
+    return Redactor.of(found for one in done for found in written_in(one.before.decode("utf-8", "replace"))).text
+
+
+def _row(one: FilePatch, plain: Callable[[str], str]) -> dict[str, object]:
     return {
-        "file": one.file, "outcome": one.outcome, "reason": redact(one.reason), "line": one.line or None, "diff": _diff(one),
-        "notes": [redact(note) for note in one.notes],
+        "file": one.file, "outcome": one.outcome, "reason": plain(one.reason), "line": one.line or None, "diff": _diff(one, plain),
+        "notes": [plain(note) for note in one.notes],
     }  # fmt: skip
 
 
-def _diff(one: FilePatch) -> str:
-    from bot.redact import redact
+def _diff(one: FilePatch, plain: Callable[[str], str]) -> str:
     from bot.source.diff_edit import unified
 
-    return redact(unified(one.before, one.after, one.file)) if one.outcome == "edit" else ""
+    return plain(unified(one.before, one.after, one.file)) if one.outcome == "edit" else ""
 
 
 def _told(done: Sequence[FilePatch], word: RemedyWord, *, dry: bool) -> Iterator[str]:
-    from bot.redact import redact
     from bot.source.remedies import REMEDIES
 
+    plain = _plain(done)
     for one in done:
         at = f"{one.file}:{one.line}" if one.line else one.file
-        yield f"{at}: {one.outcome}: {redact(one.reason)}"
+        yield f"{at}: {one.outcome}: {plain(one.reason)}"
         if one.outcome == "edit":
-            yield _diff(one).rstrip("\n")
+            yield _diff(one, plain).rstrip("\n")
     for note in dict.fromkeys(note for one in done for note in one.notes):
-        yield f"Note: {redact(note)}"
+        yield f"Note: {plain(note)}"
     remedy = REMEDIES[word]
     if any(one.outcome == "edit" for one in done):
         yield f"{word}: {remedy.does}. What it brings along:"

@@ -40,19 +40,26 @@ def plan(args: argparse.Namespace) -> int:
     """Look, judge, and tell the plan."""
     from bot.diagnose import diagnose
     from bot.doors import terminal
+    from bot.plan.subject import chosen
     from bot.propose import propose
     from bot.runbook import shelf
 
     if not args.files:
         raise UsageError("which runbook? `fletcher plan RUNBOOK …`; `fletcher runbooks list` names them")
     runbook = shelf.read(shelf.shelf([Path(folder) for folder in args.runbooks]).find(args.files.pop(0)).path)
+    if args.json and args.markdown:
+        raise UsageError("--json and --markdown are two forms of a plan: choose one")
     inputs = inputs_of(args.input)
-    if "room" in inputs and inputs["room"] not in args.room:
+    if inputs.get("room") and args.room and inputs["room"] not in args.room:
+        raise UsageError(f"--room {args.room[0]} and --input room={inputs['room']} are two rooms: a plan is for one")
+    if inputs.get("room") and not args.room:
         args.room.append(inputs["room"])
     files = given.files(args)
     with terminal.patience("still looking"), diagnose(given.question(args, files, counted=True)) as answer:
         made = propose(runbook, inputs, answer.look, answer.verdicts)
-        unknown = made.refused and all(row.verdict == "inconclusive" for row in answer.verdicts.rows)
+        row = chosen(runbook, inputs, answer.verdicts)
+        unseen = bool(runbook.causes) and (row is None or row.verdict == "inconclusive")
+        unknown = unseen or any(check.result == "inconclusive" for check in made.checks)
     _tell(made, args)
     if not made.refused:
         return 0
@@ -60,13 +67,14 @@ def plan(args: argparse.Namespace) -> int:
 
 
 def inputs_of(given_as: list[str]) -> dict[str, str]:
-    """The inputs of a runbook as options name them. Raises UsageError for one without a value."""
-    found = {}
+    """The inputs of a runbook as options name them. Raises UsageError for one without a value or given twice."""
+    found: dict[str, str] = {}
     for text in given_as:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise UsageError(f"--input {name or text!r} has no value: write --input NAME=VALUE")
-        found[name] = value
+        if found.setdefault(name, value) != value:
+            raise UsageError(f"--input {name} is given twice, with two values")
     return found
 
 

@@ -76,7 +76,9 @@ def order_of(args: argparse.Namespace) -> Order:
         raise UsageError("which runbook? `fletcher run RUNBOOK …`; `fletcher runbooks list` names them")
     runbook = args.files.pop(0)
     inputs = inputs_of(args.input)
-    if "room" in inputs and inputs["room"] not in args.room:
+    if inputs.get("room") and args.room and inputs["room"] not in args.room:
+        raise UsageError(f"--room {args.room[0]} and --input room={inputs['room']} are two rooms: a run is for one")
+    if inputs.get("room") and not args.room:
         args.room.append(inputs["room"])
     files = given.files(args)
     if any(name == "-" for _, name in files):

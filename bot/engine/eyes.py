@@ -65,7 +65,9 @@ class Looking:
 
     def _question(self, order: Order, rooms: tuple[str, ...]) -> Question:
         running = self._target(order) if order.live or not order.files else None
-        return Question(order.files, rooms, order.since or None, order.until or None, running, counted=True)
+        return Question(
+            order.files, rooms, order.since or None, order.until or None, running, counted=True, here=order.here
+        )
 
     def _target(self, order: Order) -> Target:
         config = Path(order.here, order.config) if order.config else None

@@ -72,7 +72,7 @@ def attach(containers: Iterable[Container], target: Target, here: Path) -> Attac
             projects.setdefault(container.project, []).append(container)
     project, why = _project(projects, target, here)
     own = projects[project]
-    services = _services(own)
+    services = by_service(own)
     servers, server_notes = _chosen("livekit", target.livekit_service, _servers(services), services)
     rest = {name: found for name, found in services.items() if name not in servers}
     agents, agent_notes = _chosen("agent", target.agent_service, _agents(rest), services)
@@ -106,7 +106,7 @@ def _project(projects: Mapping[str, list[Container]], target: Target, here: Path
     candidates = nearest or sorted(projects)
     if len(candidates) == 1:
         return candidates[0], "there is no other"
-    fitting = [name for name in candidates if _servers(of := _services(projects[name])) or _agents(of)]
+    fitting = [name for name in candidates if _servers(of := by_service(projects[name])) or _agents(of)]
     if len(fitting) == 1:
         return fitting[0], "no other has a LiveKit server or an agent"
     raise UsageError(
@@ -127,8 +127,8 @@ def _folder(own: list[Container]) -> str:
     return max(own, key=lambda one: one.created or 0).working_dir
 
 
-def _services(own: Iterable[Container]) -> _Services:
-    """The containers of each service that count, in the order of their numbers."""
+def by_service(own: Iterable[Container]) -> _Services:
+    """The containers of each service that count, in the order of their numbers: the running ones, else the newest."""
     replicas: dict[tuple[str, int], list[Container]] = {}
     for container in own:
         replicas.setdefault((container.service, container.number), []).append(container)

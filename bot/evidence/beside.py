@@ -15,21 +15,24 @@ from bot.evidence.project_files import Files, packages_in, packages_of
 from bot.source import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _LEVELS = 8  # folders above a file; deeper than any monorepo's
 _ROOTS = ("package.json", "tsconfig.json")
 _ASKED = {"package.json", "pyproject.toml"}
 
 
-def open_files(paths: Sequence[str]) -> Project:
-    """The files, by their absolute paths, as one project; each is read whatever it holds. They must exist."""
+def open_files(paths: Sequence[str], instead: Mapping[str, bytes] | None = None) -> Project:
+    """The files, by their absolute paths, as one project; each is read whatever it holds. They must exist.
+
+    `instead` holds what files are to be taken for, in place of what is on the disk.
+    """
     folders = list(dict.fromkeys(folder for path in paths for folder in _above(Path(path))))
     named = {os.path.realpath(path) for path in paths}
     around = [name for folder in folders for name in _settings(folder) if os.path.realpath(name) not in named]
     return Project(
         Files(
-            top=str(folders[-1]), paths=[*around, *paths], known=_OnDisk(), asked=frozenset(paths),
+            top=str(folders[-1]), paths=[*around, *paths], known=_OnDisk(), asked=frozenset(paths), instead=dict(instead or {}),
             installed=[file for folder in folders for file in (*packages_in(folder / "node_modules"), *_environments(folder))],
             roots={str(folder) for folder in folders if any((folder / name).exists() for name in _ROOTS)},
         )

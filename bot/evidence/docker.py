@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+from urllib.parse import quote
 
 from bot.errors import Unreachable
 from bot.evidence.containers import LABEL, no_project, read_container
@@ -113,6 +114,11 @@ class Engine:
             raise no_project(project, self._projects())
         told = (self._ask(f"/containers/{one['Id']}/json", gone={}) for one in listed)
         return tuple(read_container(one) for one in told if one)
+
+    def container(self, name: str) -> Container | None:
+        """The container of this name, whatever it belongs to; None where there is none."""
+        told = self._ask(f"/containers/{quote(name, safe='')}/json", gone={})
+        return read_container(told) if told else None
 
     def _listed(self, wanted: str = "") -> list[dict[str, Any]]:
         label = json.dumps({"label": [f"{LABEL}project{wanted}"]})

@@ -51,7 +51,7 @@ class Live:
     """What was seen of what runs, at `at` (epoch seconds, by the clock of whoever dates the logs).
 
     `logs` are open. `secrets` are texts to be masked wherever they turn up. `engine` and `attached` are None without
-    Docker.
+    Docker; `docker` is the engine itself, which can be asked for as long as the logs are open, None when it is away.
     """
 
     at: float
@@ -67,6 +67,7 @@ class Live:
     engine: EngineInfo | None = None
     attached: Attached | None = None
     projects: tuple[Project, ...] = ()
+    docker: Engine | None = field(default=None, repr=False)
 
     @property
     def empty(self) -> bool:
@@ -372,7 +373,7 @@ class Watched:
         )
         return Live(
             self.now, tuple(self._spools.values()), self._api, machines_of(attached), tuple(self._events.values()), tuple(self._endpoints), self._setup, self._folder, secrets,
-            tuple(s for place in sorted(self._told) for s in self._told[place]), self._info, attached, self._projects,
+            tuple(s for place in sorted(self._told) for s in self._told[place]), self._info, attached, self._projects, self._engine,
         )  # fmt: skip
 
 

@@ -52,6 +52,7 @@ class Question:
     until: str | None = None
     target: Target | None = None
     counted: bool = False
+    here: str = "."  # the folder in which it is asked, where compose's and settings' files lie
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,9 @@ def look(question: Question, opened: ExitStack, live: Live | None = None) -> Loo
     """
     followed = live is not None
     if live is None and question.target is not None:
-        live = look_live(question.target, () if question.counted else question.rooms, opened, here=Path.cwd())
+        live = look_live(
+            question.target, () if question.counted else question.rooms, opened, here=Path(question.here).absolute()
+        )
     logs: list[LogFile] = []
     tokens: list[Token] = []
     endpoints: list[Endpoint] = []
@@ -181,7 +184,17 @@ def look(question: Question, opened: ExitStack, live: Live | None = None) -> Loo
         live=live.at if live is not None else None, api=live.api if live is not None else None, machines=live.machines if live is not None else (),
         events=live.events if live is not None else (),
     )  # fmt: skip
-    return Look(seen, tuple(logs), tuple(sources), Redactor.of(secrets), live, tuple(projects))
+    return Look(seen, tuple(logs), tuple(sources), Redactor.of(secrets | _written(projects)), live, tuple(projects))
+
+
+def _written(projects: Sequence[Project]) -> frozenset[str]:
+    """The API secrets that stand in the sources themselves."""
+    if not projects:
+        return frozenset()
+    from bot.evidence.secrets import written_in
+
+    raws = (project.raws[path] for project in projects for path in project.found if path in project.raws)
+    return frozenset(secret for raw in raws for secret in written_in(raw.decode("utf-8", "replace")))
 
 
 def _opened(path: str, opened: ExitStack) -> LogFile:

@@ -172,7 +172,7 @@ class Project:
 
     def _text(self, path: str, limit: int = MAX_SOURCE) -> SourceText | None:
         if path not in self.texts:
-            raw = read_bytes(Path(path), limit)
+            raw = self.files.read(path, limit)
             if raw == "is empty" and not self.files.single:
                 raw = b""  # an empty module is a module, too
             if isinstance(raw, bytes):
@@ -196,7 +196,7 @@ class Project:
         )
 
     def _source(self, path: str) -> Found | None:
-        raw = read_bytes(Path(path), MAX_SOURCE)
+        raw = self.files.read(path, MAX_SOURCE)
         if isinstance(raw, bytes):
             self.used.update(name.decode() for name in self.fronts if name in raw)
             if not self._relevant(path, raw):
@@ -325,7 +325,7 @@ class Project:
             if suffix not in {".yaml", ".yml"} or PurePosixPath(path).name in versions.LOCKS:
                 continue
             named = any(word in PurePosixPath(path).name.lower() for word in ("compose", "livekit", "taskfile"))
-            raw = read_bytes(Path(path), config.MAX_SIZE)
+            raw = self.files.read(path, config.MAX_SIZE)
             if isinstance(raw, str) and named:
                 self.unread.append(Unread(path, 0, raw))
             if isinstance(raw, str) or not config.may_matter(raw):

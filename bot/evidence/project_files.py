@@ -57,6 +57,7 @@ class Files:
     """The files of a project: `paths` to read, `second` to read when those say nothing.
 
     `asked` are files that a person named: they are read whatever they hold. `known` are those that an import may lead to.
+    `instead` is what some are taken to hold, whatever is on the disk.
     """
 
     top: str
@@ -68,6 +69,13 @@ class Files:
     unread: list[Unread] = field(default_factory=list)
     known: Container[str] = field(default_factory=set)
     asked: frozenset[str] = frozenset()
+    instead: dict[str, bytes] = field(default_factory=dict)
+
+    def read(self, path: str, limit: int) -> bytes | str:
+        """A file's content, or a phrase that says why there is none."""
+        if path in self.instead:
+            return self.instead[path] or "is empty"
+        return read_bytes(Path(path), limit)
 
 
 def read_bytes(path: Path, limit: int) -> bytes | str:

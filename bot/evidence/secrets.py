@@ -20,6 +20,13 @@ _SETTING: Final = re.compile(
     re.MULTILINE,
 )
 _SECRET: Final = re.compile(r"SECRET|PASSWORD|PASSWD|TOKEN|PRIVATE|CREDENTIAL|(?<!LIVEKIT_)API_?KEY", re.IGNORECASE)
+_CALL: Final = re.compile(
+    r"\b(?:(?P<holder>AccessToken|TokenVerifier|WebhookReceiver)|\w{1,40}ServiceClient|\w{1,40}Client|LiveKitAPI)\s{0,20}\("
+)
+_REACH: Final = 1000  # characters of a call that are looked at
+_TEXT: Final = re.compile(r"""'[^'\n]{6,}'|"[^"\n]{6,}"|`[^`\n]{6,}`""")
+_PART: Final = re.compile(r"""'[^'\n]*'|"[^"\n]*"|`[^`]*`|[^'"`(){}\[\],]+|.""", re.DOTALL)
+_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]+")  # a secret's name, not the secret
 _KEYS: Final = re.compile(r"^(?P<indent>[ \t]*)keys:[ \t]*(?P<flow>\{[^}\n]*\})?[ \t]*(?:#.*)?$", re.MULTILINE)
 _PAIR: Final = re.compile(r"[\"']?[\w.-]+[\"']?[ \t]*:[ \t]*[\"']?([^\s\"'#,{}]+)")
 
@@ -32,6 +39,31 @@ def secrets_of(path: str) -> frozenset[str]:
     others = [file for file in files if file not in settings and (file == given or _may_set(file.name.lower()))]
     found = {value for file in settings[:_FILES] for value in _environment(file)}
     return frozenset(found.union(*({*_keys(text), *_set_in(text)} for text in map(_text, others[:_FILES]))))
+
+
+def written_in(source: str) -> Iterator[str]:
+    """API secrets that a program hands to LiveKit's classes as a text of its own, also behind `||`, `??` or `or`."""
+    for call in _CALL.finditer(source):
+        given = _arguments(source[call.end() : call.end() + _REACH])
+        at = 1 if call["holder"] else 2  # clients have the address before key and secret
+        for text in _TEXT.findall(given[at]) if len(given) > at else ():
+            value = text[1:-1]
+            if not _VARIABLE.fullmatch(value):
+                yield value
+
+
+def _arguments(text: str) -> list[str]:
+    """The first arguments of a call, as far as they are no objects; `text` begins behind its bracket."""
+    given, depth = [""], 0
+    for part in _PART.findall(text):
+        depth += (part in "([") - (part in ")]")
+        if depth < 0 or part == "{":
+            break
+        if part == "," and not depth:
+            given.append("")
+        else:
+            given[-1] += part
+    return given
 
 
 def _may_set(name: str) -> bool:

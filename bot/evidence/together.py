@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+
+T = TypeVar("T")
 
 
 def together(calls: Sequence[Callable[[], object]]) -> None:
@@ -29,3 +32,21 @@ def together(calls: Sequence[Callable[[], object]]) -> None:
         thread.join()
     if errors:
         raise errors[0]
+
+
+def begun(call: Callable[[], T]) -> Future[T]:
+    """What a call will come to, which is made in a daemon of its own: whoever has had enough of it just leaves."""
+    from concurrent.futures import Future
+
+    made: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            found = call()
+        except BaseException as error:  # noqa: BLE001  # it is raised where it is waited for
+            made.set_exception(error)
+        else:
+            made.set_result(found)
+
+    threading.Thread(target=run, daemon=True).start()
+    return made

@@ -32,7 +32,7 @@ def ask(url: str, timeout: float = _TIMEOUT, *, found: bool = False) -> Endpoint
     from urllib.request import ProxyHandler, build_opener
 
     target = _target(url)
-    opener = build_opener(*([ProxyHandler({})] if found or _near(target) else []))
+    opener = build_opener(*([ProxyHandler({})] if found or near(target) else []))
     try:
         with opener.open(target, timeout=timeout) as reply:  # http and https only, see is_url
             body = reply.read(_LIMIT)
@@ -68,7 +68,7 @@ def _target(url: str) -> str:
     return url.rstrip("/") + "/worker" if parts.path in {"", "/"} else url
 
 
-def _near(url: str) -> bool:
+def near(url: str) -> bool:
     """Whether no proxy can know the way there better than this machine."""
     from ipaddress import ip_address
     from urllib.parse import urlsplit

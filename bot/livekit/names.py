@@ -19,13 +19,15 @@ class Names:
     """Agent names; "" is a worker without one (automatic dispatch).
 
     `running` are of the workers that are there now, `written` of those in the source, `asked` of every dispatch that was
-    seen or is written, `served` those under which a room got an agent.
+    seen or is written, `served` those under which a room got an agent. `whole` says that the server's log goes back to
+    its start: without that, rooms that were served before are not among them.
     """
 
     running: tuple[str, ...]
     written: tuple[str, ...]
     asked: tuple[str, ...]
     served: tuple[str, ...]
+    whole: bool
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -37,7 +39,13 @@ def names(seen: Seen) -> Names:
     """The names at play; pure."""
     running = {row.name for row in workers_now(seen) if row.there and row.name is not None}
     written = {w.agent_name for w in seen.setup.workers if w.agent_name is not None}
-    return Names(*(tuple(sorted(found)) for found in (running, written, set(_asked(seen)), set(_served(seen)))))
+    asked, served = set(_asked(seen)), set(_served(seen))
+    whole = bool(seen.story.starts) and not seen.partial
+    return Names(_sorted(running), _sorted(written), _sorted(asked), _sorted(served), whole)
+
+
+def _sorted(found: set[str]) -> tuple[str, ...]:
+    return tuple(sorted(found))
 
 
 def _asked(seen: Seen) -> Iterator[str]:

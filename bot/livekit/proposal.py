@@ -49,7 +49,7 @@ def dispatch_proposal(cause: str, wanted: str, names: Names) -> Proposal:
 
 
 def _alone(name: str, names: Names) -> bool:
-    return not names.served and names.known == (name,)
+    return names.whole and not names.served and names.known == (name,)
 
 
 def _missing(worker: str, names: Names) -> Proposal:
@@ -107,6 +107,8 @@ def _several(names: Names, name: str) -> str:
             if len(others) == 1
             else f"{listed(others)} are seen beside {quote(name)}"
         )
+    if not names.served:
+        return "the server's log does not go back to its start, so that rooms may have been served before"
     return (
         f"rooms were served under {listed(sorted(names.served))}"
         if any(names.served)

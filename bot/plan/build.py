@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from bot import policy
 from bot.livekit import counts
+from bot.livekit.answer import runbook_for
 from bot.livekit.words import listed, quote
 from bot.plan import left, steps
-from bot.plan.guards import job_type_guards, load_guards
+from bot.plan.guards import job_type_guards, load_guards, name_guards
 from bot.plan.subject import LOAD_REMEDIES
-from bot.plan.values import Asked, Checked, Disrupts, Guard, Plan, Step, sealed
+from bot.plan.values import Asked, Checked, Disrupts, Guard, Plan, sealed, shown
 from bot.runbook import document as doc
 from bot.runbook.weigh import weigh_causes, weigh_inputs
 from bot.source.remedies import REMEDIES
@@ -44,24 +45,25 @@ class _Builder:
         """All of it."""
         runbook, look, proposal = self.runbook, self.look, self.proposal
         agent = self._agent()
-        made = steps.Maker(runbook, self.inputs, look, self.facts, self.names, self.row, proposal).make(self.checks)
+        maker = steps.Maker(runbook, self.inputs, look, self.facts, self.names, self.row, proposal)
+        made = maker.make(self.checks)
         guards = self._guards(agent)
         refused, instead = self._refused(made, guards)
         effect: Effect = max((s.effect for s in made.steps), key=doc.EFFECTS.index, default="read")
         need, why = policy.approval(effect, runbook.policy.approval, made.approvals)
         remedy = REMEDIES.get(proposal.remedy)
         plan = Plan(
-            runbook=runbook.id, title=runbook.title, revision=runbook.sha256, target=look.plain(self.facts.target),
+            runbook=runbook.id, title=runbook.title, revision=runbook.sha256, target=self.facts.target,
             room=look.name(self.row.room or "") if self.row else "", cause=(self.row.cause or "") if self.row else "", agent=look.name(agent),
-            remedy=proposal.remedy, why=look.plain(proposal.why), refused=look.plain(refused), inputs=self._shown_inputs(), checks=tuple(self.checks.values()),
+            remedy=proposal.remedy, why=proposal.why, refused=refused, inputs=self._shown_inputs(), checks=tuple(self.checks.values()),
             steps=() if refused else made.steps, skipped=made.skipped, verification=() if refused else made.verification,
             rollback=() if refused else made.rollback, effect="read" if refused else effect,
             approval=Asked("none", "nothing will be done") if refused else Asked(need, why),
-            disrupts=() if refused else self._disrupts(made.steps), guards=guards, tools=() if refused else made.tools,
+            disrupts=() if refused else self._disrupts(made), guards=guards, tools=() if refused else made.tools,
             side_effects=remedy.effects if remedy is not None and not refused else (),
-            left_over=() if refused else tuple(map(look.plain, left.over(look.seen, proposal, made))), instead=tuple(map(look.plain, instead)),
+            left_over=() if refused else tuple(left.over(look.seen, proposal, made, maker.near)), instead=instead,
         )  # fmt: skip
-        return sealed(plan)
+        return sealed(shown(plan, look.plain))
 
     # --- what it is about ----------------------------------------------------------------------
 
@@ -74,10 +76,7 @@ class _Builder:
 
     def _shown_inputs(self) -> dict[str, str]:
         secret = {declared.name for declared in self.runbook.inputs if declared.secret}
-        return {
-            name: "[redacted]" if name in secret and value else self.look.plain(value)
-            for name, value in self.inputs.items()
-        }
+        return {name: "[redacted]" if name in secret and value else value for name, value in self.inputs.items()}
 
     # --- checks --------------------------------------------------------------------------------
 
@@ -92,17 +91,24 @@ class _Builder:
                 weighed = weigh_causes(asked, (self.row,) if self.row is not None else ())
             case doc.Chosen() as asked:
                 weighed = weigh_inputs(asked, self.inputs)
+                if weighed.word == "matched":
+                    said = ", ".join(f"{name} is {value}" for name, value in asked.values.items())
+                    return Checked(block.name, weighed.word, said)
             case doc.Shell():
                 return Checked(block.name, "waiting", "a script; it is run after the approval")
             case _:
-                return self.facts.checks.get(block.name, Checked(block.name, "inconclusive", "it was not looked at"))
-        return Checked(block.name, weighed.word, self.look.plain(weighed.why))
+                return self.facts.checks.get(
+                    block.name, Checked(block.name, "inconclusive", "checks of this kind are not made for a plan")
+                )
+        return Checked(block.name, weighed.word, weighed.why)
 
     # --- may it be done ------------------------------------------------------------------------
 
     def _guards(self, agent: str) -> tuple[Guard, ...]:
         if self.proposal.remedy in LOAD_REMEDIES:
             return load_guards(self.look.seen, agent, self.proposal.remedy)
+        if self.proposal.remedy in {"auto-dispatch", "explicit-dispatch"}:
+            return name_guards(self.names, self.proposal.agent)
         return job_type_guards(self.look.seen) if self.proposal.remedy == "job-type-participant" else ()
 
     def _refused(self, made: steps.Made, guards: tuple[Guard, ...]) -> tuple[str, tuple[str, ...]]:
@@ -120,9 +126,11 @@ class _Builder:
                 )
             if self.row.cause not in self.runbook.causes:
                 what = f"its cause is {self.row.cause}" if self.row.cause else "it is healthy"
+                other = runbook_for(self.row.cause)
+                room = quote(self.row.room or "")
                 return (
-                    f"this runbook treats {', '.join(self.runbook.causes)}; of the room {quote(self.row.room or '')} {what}",
-                    (),
+                    f"this runbook treats {', '.join(self.runbook.causes)}; of the room {room} {what}",
+                    (f"the runbook that treats it: fletcher plan {other}",) if other else (),
                 )
         guard = next((guard for guard in guards if guard.level == "refusal"), None)
         if self.proposal.refusal or guard is not None or made.refused:
@@ -130,24 +138,24 @@ class _Builder:
             return refusal, tuple(left.instead(self.proposal, made, self.row, self.look.seen))
         if not made.steps:
             return "nothing is left to do: no step of the runbook applies", tuple(
-                f"{s.name}: {s.why}" for s in made.skipped
+                dict.fromkeys(f"{s.name} is not done: {s.why}" for s in made.skipped)
             )
         return "", ()
 
-    def _disrupts(self, made: tuple[Step, ...]) -> tuple[Disrupts, ...]:
+    def _disrupts(self, made: steps.Made) -> tuple[Disrupts, ...]:
         found = []
-        for step in made:
+        for step in made.steps:
             if step.effect != "disrupt":
                 continue
             services = step.command.argv if step.kind == "compose" and step.command is not None else ()
-            agents = steps.cut_off(services, self.facts, self.names, self.proposal)
+            agents = steps.cut_off(services, made.server, self.names, self.proposal)
             who = (
                 f"the sessions of {listed(agents)}"
                 if agents is not None
                 else "every session on this server"
-                if steps.server_of(self.facts) in services
+                if made.server in services
                 else "the sessions of the worker without a name, which are counted with all others"
             )
             told = counts.sessions(self.look.seen, agents)
-            found.append(Disrupts(who=self.look.plain(who), rooms=told.rooms, people=told.people, by=told.by))
+            found.append(Disrupts(who=who, rooms=told.rooms, people=told.people, by=told.by))
         return tuple(dict.fromkeys(found))

@@ -13,16 +13,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`folder` is where the project lies on this machine, "" where it is not known.
+    """`folder` is where commands are run, "" where that is not known.
 
     `files` holds the bytes of files by their path, or why there are none. `scripts` maps a script of the project to the
     folder from which it is run, "" where it is not found. `tools` maps a program to its path, "" where it
     is missing. `project` and `compose_files` are compose's, `services` maps the roles "livekit" and "agent" to the names
-    of their services. `checks` are the declarative checks that are not about LiveKit. `can_dispatch` is "" when the API
+    of their services. `checks` are the declarative checks about files of the project. `can_dispatch` is "" when the API
     was reached, else why not.
     """
 
     folder: str = ""
+    named: str = ""
     files: Mapping[str, bytes | str] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)
@@ -32,3 +33,9 @@ class Facts:
     checks: Mapping[str, Checked] = field(default_factory=dict)
     can_dispatch: str = ""
     target: str = ""
+
+
+def service_here(services: Mapping[str, str], service: str) -> str:
+    """The service of this deployment that a runbook means by its usual name."""
+    usual = {"livekit": "livekit", "voice-agent": "agent"}.get(service)
+    return services.get(usual or "", service)

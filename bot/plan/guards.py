@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from bot.livekit import counts
 from bot.livekit.versions import OWN_LOAD
-from bot.livekit.words import quote
+from bot.livekit.words import listed, quote
 from bot.plan.values import Guard
 from bot.source.surroundings import bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bot.livekit.names import Names
     from bot.livekit.seen import Seen
 
 MANY_ROOMS = 10
@@ -53,11 +54,29 @@ def _load_guards(seen: Seen, agent: str, remedy: str) -> Iterator[Guard]:
                 "refusal",
                 f"agents.target_load exists since livekit-server 1.11.0; this one is {'.'.join(map(str, version))}",
             )
+        if not version:
+            yield Guard(
+                "warning", "agents.target_load exists since livekit-server 1.11.0; which version runs is not known"
+            )
         if counts.on_cloud(seen) and not seen.has_server_log:
             yield Guard("refusal", "the server is LiveKit Cloud's, whose configuration nobody else can change")
         yield Guard("warning", f"the server is restarted, which ends every session on it; {told}")
     elif remedy == "real-load":
         yield Guard("note", _cpu_limits(seen))
+
+
+def name_guards(names: Names, agent: str) -> tuple[Guard, ...]:
+    """The guards of giving a worker another name, or none: it is never proposed for one that has served rooms."""
+    lost = [name for name in names.running if name in names.served and name != agent]
+    if not lost or agent in names.running:
+        return ()
+    named = listed(name for name in lost if name)
+    says = (
+        f"rooms were served under {named}: whatever asks for that gets no agent any more, wherever it is"
+        if named
+        else "rooms were served by the worker without a name: those that ask for nobody get no agent any more"
+    )
+    return (Guard("warning", says),)
 
 
 def job_type_guards(seen: Seen) -> tuple[Guard, ...]:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from bot.evidence.project import Project
-    from bot.livekit.names import Names
     from bot.livekit.seen import Seen, Verdict
     from bot.livekit.setup import Dispatcher, WorkerSetup
     from bot.source.edit import Edited
@@ -52,13 +51,13 @@ def want(body: doc.Worker | doc.Token, inputs: Mapping[str, str]) -> Want:
     return Want(name=name, load=body.load, job_type=body.job_type)
 
 
-def told(file: str, raw: bytes, edited: Edited, plain: Callable[[str], str]) -> FileEdit:
-    """An edit as it may be shown and kept: hashes and a redacted diff."""
+def told(file: str, raw: bytes, edited: Edited) -> FileEdit:
+    """An edit as it is kept: hashes and a diff, and nothing else of the file."""
     changed = edited.outcome == "edit"
     return FileEdit(
-        file=file, outcome=edited.outcome, reason=plain(edited.reason), line=edited.line, before=sha256(raw).hexdigest(),
-        after=sha256(edited.data).hexdigest() if changed else "", diff=plain(unified(raw, edited.data, file)) if changed else "",
-        notes=tuple(map(plain, edited.notes)),
+        file=file, outcome=edited.outcome, reason=edited.reason, line=edited.line, before=sha256(raw).hexdigest(),
+        after=sha256(edited.data).hexdigest() if changed else "", diff=unified(raw, edited.data, file) if changed else "",
+        notes=edited.notes,
     )  # fmt: skip
 
 
@@ -71,28 +70,25 @@ def sources(projects: Iterable[Project], side: Side) -> Iterator[tuple[Project, 
 
 
 def worker_side(
-    projects: Sequence[Project],
-    names: Names,
-    wanted: Want,
-    given: str,
-    near: Callable[[str], str],
-    plain: Callable[[str], str],
+    projects: Sequence[Project], running: tuple[str, ...], wanted: Want, given: str, near: Callable[[str], str]
 ) -> SideResult:
     """The worker's source, brought to what is wanted.
 
-    `given` is a file that a person named. A worker whose running name is not the one that its source says has it from
+    `running` are the names that it may have now, `given` is a file that a person named. A worker whose running name is not the one that its source says has it from
     elsewhere, and an edit of the source would not change it: that is refused, unless it already runs as wanted.
     """
     at_hand = [(project, path) for project, path in sources(projects, "worker") if not given or _same(path, given)]
-    running = names.running
     if not at_hand and given:
         return SideResult(refused=_not_among(projects, "worker", given))
     if not at_hand:
-        if wanted.name is not None and running == (wanted.name,):
+        if wanted.name is not None and running == (wanted.name,) and replace(wanted, name=None) == Want():
             return SideResult(agrees=f"the worker runs as {quote(wanted.name)} already")
-        what = f"the worker has to be named {quote(wanted.name)}" if wanted.name else "the worker must have no name"
-        what = what if wanted.name is not None else "the worker's load function has to be changed"
-        return SideResult(refused=f"the worker's source is not at hand (give it with --project DIR); there {what}")
+        return SideResult(
+            refused=f"the worker's source is not at hand (give it with --project DIR); there {_to_do(wanted)}"
+        )
+    others = "" if given or wanted.name is not None else _another(at_hand, running)
+    if others:
+        return SideResult(refused=others)
     mine = _meant(at_hand, running)
     if len(mine) > 1 and len({worker.agent_name for _, path in mine for worker in _workers(projects, path)}) > 1:
         listed_files = ", ".join(near(path) for _, path in mine)
@@ -108,11 +104,11 @@ def worker_side(
             rest = replace(wanted, name=None)
             if rest == Want():
                 continue
-            files.append(told(near(path), project.raws[path], project.edit(path, rest), plain))
+            files.append(told(near(path), project.raws[path], project.edit(path, rest)))
             continue
         if elsewhere:
             return SideResult(refused=f"{elsewhere}; change it there", left=tuple(left))
-        files.append(told(near(path), project.raws[path], project.edit(path, wanted), plain))
+        files.append(told(near(path), project.raws[path], project.edit(path, wanted)))
     refusal = _refusal(files)
     agrees = "" if any(one.outcome == "edit" for one in files) else "the worker's source says so already"
     return SideResult(tuple(files), refusal, "" if refusal else agrees, tuple(left))
@@ -142,14 +138,38 @@ def _meant(at_hand: list[tuple[Project, str]], running: Sequence[str]) -> list[t
     return alike or at_hand
 
 
+def _to_do(want: Want) -> str:
+    """What a person has to do where the source is."""
+    if want.load is not None:
+        return (
+            "let it report no load (loadFunc, in Python load_fnc)"
+            if want.load == "zero"
+            else "take its load function away"
+        )
+    if want.job_type:
+        return f"set its server type to {want.job_type}"
+    return f"name the worker {quote(want.name)}" if want.name else "take the worker's name away"
+
+
+def _another(at_hand: list[tuple[Project, str]], running: Sequence[str]) -> str:
+    """Why the sources at hand are of other workers than the one that runs; "" when one may be its own."""
+    says = [(path, worker.agent_name) for project, path in at_hand for worker in _workers([project], path)]
+    if not running or any(name is None or name in running for _, name in says):
+        return ""
+    told_of = ", ".join(f"{path} registers {quote(name or '')}" for path, name in says)
+    return f"no source at hand registers {listed(running)} ({told_of}); if it has its name from elsewhere, say which it is with --input agent_source=FILE"
+
+
 def _elsewhere(workers: list[WorkerSetup], running: Sequence[str]) -> str:
     """Why a running name cannot come from the source; "" when it may."""
     if len(running) != 1 or any(worker.agent_name is None or worker.agent_name == running[0] for worker in workers):
         return ""
     says = listed(sorted({worker.agent_name or "" for worker in workers}))
+    # LIVEKIT_AGENT_NAME only counts where the source has no name (agents-js 1.3.2, Python 1.5.7).
+    variable = "LIVEKIT_AGENT_NAME_OVERRIDE" if any(worker.agent_name for worker in workers) else "LIVEKIT_AGENT_NAME"
     return (
         f"the running worker registers as {quote(running[0])}, its source says {says}: the name comes from elsewhere,"
-        " such as LIVEKIT_AGENT_NAME in its environment, or another version runs"
+        f" such as {variable} in its environment, or another version runs"
     )
 
 
@@ -161,7 +181,6 @@ def token_side(
     odd: str,
     given: str,
     near: Callable[[str], str],
-    plain: Callable[[str], str],
 ) -> SideResult:
     """The places that make tokens, brought to what is wanted.
 
@@ -199,7 +218,7 @@ def token_side(
             return SideResult(
                 refused=f"several places make tokens without a dispatch ({', '.join(map(near, silent))}); say which is meant with --input token_source=FILE"
             )
-        files.append(told(near(path), project.raws[path], project.edit(path, wanted), plain))
+        files.append(told(near(path), project.raws[path], project.edit(path, wanted)))
     refusal = _refusal(files)
     agrees = "" if any(one.outcome == "edit" for one in files) else "the places that make tokens say so already"
     if not refusal and agrees and asked is not None and set(asked) != ({agent} - {""}):
@@ -211,11 +230,11 @@ def _names(project: Project, path: str) -> set[str | None]:
     return {d.agent_name for d in project.setup.dispatchers if d.place.source == path and d.via == "token"}
 
 
-def other_places(seen: Seen, edited: Iterable[str]) -> Iterator[Dispatcher]:
+def other_places(seen: Seen, edited: Iterable[str], near: Callable[[str], str]) -> Iterator[Dispatcher]:
     """Other places that dispatch: calls of the API, rules for telephone calls, presets of the server."""
     done = set(edited)
     for d in (*seen.setup.dispatchers, *(d for server in seen.setup.server for d in server.presets)):
-        if d.via != "token" or d.place.source not in done:
+        if d.via != "token" or near(d.place.source) not in done:
             yield d
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ class _Made:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What became of the runbook's blocks; `refused` says why its patches cannot be made, "" when they can."""
+    """What became of the runbook's blocks; `refused` says why its patches cannot be made, "" when they can; `server` is the LiveKit server's service."""
 
     steps: tuple[Step, ...]
     skipped: tuple[Skipped, ...]
@@ -53,6 +54,7 @@ class Made:
     approvals: tuple[Approval, ...]
     sides: Mapping[str, SideResult]
     refused: str
+    server: str
 
 
 class Maker:
@@ -85,7 +87,7 @@ class Maker:
         self._undo(included)
         m = self.made
         return Made(
-            tuple(m.steps), tuple(m.skipped), tuple(m.verification), tuple(m.rollback), tuple(m.tools), tuple(m.approvals), m.sides, m.refused,
+            tuple(m.steps), tuple(m.skipped), tuple(m.verification), tuple(m.rollback), tuple(m.tools), tuple(m.approvals), m.sides, m.refused, self._service("livekit"),
         )  # fmt: skip
 
     def _applies(self, block: AnyBlock, checks: Mapping[str, Checked]) -> tuple[bool, str]:
@@ -103,8 +105,11 @@ class Maker:
             if check.result == "inconclusive":
                 return False, f"the check {reference.name} is inconclusive: {check.says}"
             if (check.result == "matched") != (wanted != reference.negated):
-                says = f" ({check.says})" if check.says else ""
-                return False, f"{reference.name} {'matches' if check.result == 'matched' else 'does not match'}{says}"
+                return (
+                    False,
+                    check.says
+                    or f"the check {reference.name} {'matches' if check.result == 'matched' else 'does not match'}",
+                )
         return True, "; ".join(waiting)
 
     def _block(self, block: AnyBlock, condition: str) -> None:
@@ -148,22 +153,20 @@ class Maker:
             self.made.skipped.append(Skipped(block.name, f"nothing to do: {why}"))
 
     def _side(self, block: doc.Patch) -> SideResult:
-        body, plain, projects = block.change.body, self.look.plain, self.look.projects
+        body, projects = block.change.body, self.look.projects
         given = self._given(block.change.file)
         match body:
             case doc.Worker():
-                return worker_side(projects, self.names, want(body, self.inputs), given, self.near, plain)
+                return worker_side(projects, self._now(), want(body, self.inputs), given, self.near)
             case doc.Token():
                 odd = (self.row.agent if self.row is not None else None) or ""
-                return token_side(
-                    projects, self.look.seen, self.row, want(body, self.inputs), odd, given, self.near, plain
-                )
+                return token_side(projects, self.look.seen, self.row, want(body, self.inputs), odd, given, self.near)
         path = self._path(block)
         raw = self.facts.files.get(path, "is not at hand")
         if isinstance(raw, str):
             return SideResult(refused=f"{path} {raw}")
         edited = free_edit(raw, path, body, self.inputs)
-        one = told(self.near(path), raw, edited, plain)
+        one = told(self.near(path), raw, edited)
         refused = (
             f"{path}{f':{edited.line}' if edited.line else ''}: {edited.reason}" if edited.outcome == "refused" else ""
         )
@@ -171,13 +174,19 @@ class Maker:
 
     def near(self, path: str) -> str:
         """A file as it is called in the project's folder, where it lies in it."""
-        folder = f"{self.facts.folder.rstrip('/')}/"
-        return path.removeprefix(folder) if self.facts.folder else path
+        return path.removeprefix(f"{self.facts.named.rstrip('/')}/") if self.facts.named else path
 
     def _whole(self, file: str) -> str:
         """The path of a file that `near` has shortened."""
-        path = f"{self.facts.folder.rstrip('/')}/{file}"
+        path = f"{self.facts.named.rstrip('/')}/{file}"
         return path if any(path in project.found for project in self.look.projects) else file
+
+    def _now(self) -> tuple[str, ...]:
+        """The names that the worker in question may have now."""
+        cause, running = (self.row.cause if self.row is not None else None), self.names.running
+        if cause == "worker-unnamed" and "" in running:
+            return ("",)
+        return (self.proposal.agent,) if self.proposal.agent in running else running
 
     def _given(self, file: str) -> str:
         """The file of a patch where a person named it; the runbook's own default is only an example."""
@@ -198,12 +207,7 @@ class Maker:
             self.made.skipped.append(Skipped(block.name, unneeded))
             return
         services = [self._service(service) for service in block.command.services]
-        words = [
-            "docker",
-            "compose",
-            *(["up", "-d", "--build"] if block.command.action == "build" else ["restart"]),
-            *services,
-        ]
+        words = self._compose_words(block.command)
         environment = {}
         if self.facts.project:
             environment["COMPOSE_PROJECT_NAME"] = self.facts.project
@@ -211,9 +215,18 @@ class Maker:
             environment["COMPOSE_FILE"] = ":".join(self.facts.compose_files)
         effect = self._disruption(services)
         does = f"{'rebuilds and recreates' if block.command.action == 'build' else 'restarts'} {', '.join(services)}"
-        command = Command(argv=tuple(words), cwd=self.facts.folder, environment=environment)
+        command = Command(argv=words, cwd=self.facts.folder, environment=environment)
+        hangs = [condition, self._guessed(block.command)]
+        if not self.facts.folder:
+            hangs.append("in the folder of the compose file, which is not at hand (--project DIR)")
+        condition = "; ".join(part for part in hangs if part)
         self._add(block, does, condition, effect=max(effect, block.effect, key=doc.EFFECTS.index), command=command)
         self.made.tools.extend(tools.needed(("docker", "docker compose"), block.name, self.facts))
+
+    def _compose_words(self, command: doc.Composed) -> tuple[str, ...]:
+        """The command, with this deployment's names of its services."""
+        does = ("up", "-d", "--build") if command.action == "build" else ("restart",)
+        return ("docker", "compose", *does, *map(self._service, command.services))
 
     def _unneeded(self, block: doc.Compose) -> str:
         """Why a rebuild would change nothing; "" when it may."""
@@ -237,14 +250,26 @@ class Maker:
         """The service of this deployment that a runbook means by its usual name: what was said, what runs, what builds it."""
         said = (self.inputs[i.name] for i in self.runbook.inputs if i.type == "service" and i.default == service)
         given = next((value for value in said if value not in {"", service}), "")
+        return given or self._deployed(service) or service
+
+    def _deployed(self, service: str) -> str:
+        """The service by what runs or builds it; "" when neither tells."""
         usual = {"livekit": "livekit", "voice-agent": "agent"}.get(service, "")
         patched = [self._whole(one.file) for side in self.made.sides.values() for one in side.files]
         built = tools.built_from(self.look.projects, patched) if usual == "agent" else ""
-        return given or self.facts.services.get(usual, "") or built or service
+        return self.facts.services.get(usual, "") or built
+
+    def _guessed(self, command: doc.Composed) -> str:
+        """What to say of services that are only taken to have their usual names."""
+        guessed = [s for s in command.services if self._service(s) == s and not self._deployed(s)]
+        inputs = [i.name for i in self.runbook.inputs if i.type == "service" and i.default in guessed]
+        return f"if that is its service's name, else --input {inputs[0]}=NAME" if inputs else ""
 
     def _disruption(self, services: list[str]) -> Effect:
         """What a restart of these services does to sessions; unknown counts as many."""
-        told_of = counts.sessions(self.look.seen, cut_off(services, self.facts, self.names, self.proposal))
+        told_of = counts.sessions(
+            self.look.seen, cut_off(services, self._service("livekit"), self.names, self.proposal)
+        )
         return "change" if told_of.rooms == 0 else "disrupt"
 
     def _dispatch(self, block: doc.Dispatch, condition: str) -> None:
@@ -278,7 +303,7 @@ class Maker:
 
     def _shown(self, declared: doc.Input) -> str:
         value = self.inputs.get(declared.name, "")
-        return "[redacted]" if declared.secret and value else self.look.plain(value)
+        return "[redacted]" if declared.secret and value else value
 
     # --- afterwards ----------------------------------------------------------------------------
 
@@ -293,30 +318,24 @@ class Maker:
         patched = [one.file for step in self.made.steps for one in step.files if one.outcome == "edit"]
         if patched:
             self.made.rollback.append(
-                f"every patch is taken back first, the last one first: {', '.join(dict.fromkeys(patched))}, if it still has the hash written"
+                f"every patch is taken back first, the last one first, where the file still has the hash that was written: {', '.join(dict.fromkeys(patched))}"
             )
         for block in reversed(self.runbook.blocks):
             if isinstance(block, doc.Rollback) and block.undoes in included:
                 what = block.action
-                does = (
-                    f"`{block.text.strip()}`"
-                    if isinstance(what, doc.Shell | doc.Composed)
-                    else f"a patch of {what.file}"
-                )
+                if isinstance(what, doc.Composed):
+                    does = f"`{shlex.join(self._compose_words(what))}`"
+                else:
+                    does = f"`{block.text.strip()}`" if isinstance(what, doc.Shell) else f"a patch of {what.file}"
                 self.made.rollback.append(f"{block.name} undoes {block.undoes}: {does}")
 
 
-def server_of(facts: Facts) -> str:
-    """The service that runs the LiveKit server."""
-    return facts.services.get("livekit", "livekit")
-
-
-def cut_off(services: Collection[str], facts: Facts, names: Names, proposal: Proposal) -> tuple[str, ...] | None:
+def cut_off(services: Collection[str], server: str, names: Names, proposal: Proposal) -> tuple[str, ...] | None:
     """The agents whose sessions end when these services are started anew, by the names that they have now; None: all.
 
     What has no name cannot be told from others in every room, and which agents a server serves is not asked.
     """
-    if server_of(facts) in services:
+    if server in services:
         return None
     now = (proposal.agent,) if proposal.agent in names.running else names.running
     return now if now and "" not in now else None

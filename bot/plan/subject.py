@@ -64,7 +64,7 @@ class _Thought:
         if not asked and cause not in self.runbook.causes:
             return Proposal("", name, None, "")
         if cause == "load-refused" or asked in LOAD_REMEDIES:
-            return self._load_proposal(asked)
+            return self._load_proposal(asked, name)
         found = dispatch_proposal(cause, (self.row.agent if self.row else None) or "", self.names) if cause else None
         if not asked and not name and found is not None:
             return self._at_hand(found, cause)
@@ -113,8 +113,8 @@ class _Thought:
             return self.names.running[0] if len(self.names.running) == 1 else ""
         return wanted
 
-    def _load_proposal(self, asked: str) -> Proposal:
-        agent = (self.row.agent if self.row is not None else None) or next(iter(self.names.running), "")
+    def _load_proposal(self, asked: str, name: str) -> Proposal:
+        agent = name or (self.row.agent if self.row is not None else None) or next(iter(self.names.running), "")
         if asked:
             return Proposal(asked, agent, "worker", f"{asked} was asked for")
         low = next(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import Struct
 
 from bot.runbook.document import Approval, Effect  # noqa: TC001  # the values are made of them
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Outcome = Literal["edit", "unchanged", "refused"]
 
@@ -101,7 +104,8 @@ class Asked(Struct, frozen=True):
 class Plan(Struct, frozen=True, kw_only=True):
     """Everything that will happen, or (`refused`) why nothing can, and what to do instead.
 
-    `revision` is the SHA-256 of the runbook's text. `digest` covers all but the counts, which change by the minute.
+    `revision` is the SHA-256 of the runbook's text. `digest` covers all but what changes by the minute: counts, and the
+    words of a check, of which it covers what they came to.
     """
 
     schema: Literal[1] = 1
@@ -132,7 +136,23 @@ class Plan(Struct, frozen=True, kw_only=True):
     digest: str = ""
 
 
-_NOT_HASHED = ("digest", "disrupts", "guards")
+_NOT_HASHED = ("digest", "disrupts", "guards", "checks", "skipped")
+
+
+_HASHES = frozenset({"revision", "before", "after", "digest"})  # long and random, and no secrets
+
+
+def shown(plan: Plan, plain: Callable[[str], str]) -> Plan:
+    """The plan with every text in it as it may be shown: paths, names and commands can hold a secret, too."""
+
+    def told(value: object) -> object:
+        if isinstance(value, str):
+            return plain(value)
+        if isinstance(value, dict):
+            return {name: inner if name in _HASHES else told(inner) for name, inner in value.items()}
+        return [told(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+    return msgspec.convert(told(msgspec.to_builtins(plan)), Plan)
 
 
 def sealed(plan: Plan) -> Plan:
@@ -141,4 +161,6 @@ def sealed(plan: Plan) -> Plan:
     whole = {key: value for key, value in told.items() if key not in _NOT_HASHED}
     # A guard's level is its class; the numbers in its sentence are counts.
     whole["guards"] = [guard.level for guard in plan.guards]
+    whole["checks"] = [(check.name, check.result) for check in plan.checks]
+    whole["skipped"] = [skipped.name for skipped in plan.skipped]  # why is for people, and quotes checks
     return msgspec.structs.replace(plan, digest=hashlib.sha256(msgspec.json.encode(whole, order="sorted")).hexdigest())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bot.plan.values import Command, Disrupts, Plan, Step
+    from bot.plan.values import Checked, Command, Disrupts, Plan, Step
 
 _MARKED = re.compile(r"([\\`*_\[\]<>#|~&])")
 _LEADS = re.compile(r"^(\d{0,9})([-+.)])")  # what would begin a list inside of one
@@ -35,6 +35,10 @@ def lines(plan: Plan, *, width: int = 100, brief: bool = False) -> Iterator[str]
         yield from _wrapped(f"{one.who}: {sessions(one)}", width, "  disrupts ")
     for guard in plan.guards:
         yield from _wrapped(guard.says, width, f"  {guard.level} ")
+    if plan.checks and not brief:
+        yield "  Checks"
+        for check in plan.checks:
+            yield from _wrapped(checked(check), width, "    - ")
     yield "  Steps"
     for number, step in enumerate(plan.steps, 1):
         yield from _step(step, number, width)
@@ -102,7 +106,15 @@ def markdown(plan: Plan) -> str:
     template = room.get_template("plan.md.j2")
     missing = [tool for tool in plan.tools if not tool.path]
     told = template.render(
-        plan=plan, missing=missing, text=text, code=code, fenced=fenced, command=command, sessions=sessions, span=span
+        plan=plan,
+        missing=missing,
+        text=text,
+        code=code,
+        fenced=fenced,
+        command=command,
+        sessions=sessions,
+        span=span,
+        checked=checked,
     )
     return re.sub(r"\n{3,}", "\n\n", told)
 
@@ -136,10 +148,15 @@ def command(given: Command) -> str:
     """A command as one could type it, with what is set for it and where it is run."""
     shell = (given.argv[0] in {"sh", "bash", "python3"} and given.argv[-2] == "-c") or "-euc" in given.argv
     said = given.argv[-1].rstrip("\n") if shell else shlex.join(given.argv)
-    gap, word = ("\n", "export ") if "\n" in said else (" ", "")  # a setting before a command is for that line alone
+    gap, word = ("\n", "export ") if shell else (" ", "")  # `X=1 run "$X"` would put in the X of before
     setting = "".join(f"{word}{name}={shlex.quote(value)}{gap}" for name, value in given.environment.items())
     where = f"cd {shlex.quote(given.cwd)}\n" if given.cwd else ""
     return f"{where}{setting}{said}"
+
+
+def checked(check: Checked) -> str:
+    """What a check came to, and by what."""
+    return f"{check.name}: {check.result}{f' ({check.says})' if check.says else ''}"
 
 
 def sessions(one: Disrupts) -> str:

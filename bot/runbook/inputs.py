@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 from bot import spans
 from bot.errors import UsageError
 from bot.runbook import patterns
+from bot.runbook.document import Containers, File, Http, Logs, Tcp
 from bot.runbook.troubles import named, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from bot.runbook.document import Input, Runbook
+    from bot.runbook.document import Evidence, Input, Runbook
 
 #: `$name` as a whole value, or `${name}` anywhere in one.
 _ALONE: Final = re.compile(r"\$([A-Za-z_]\w*)")
@@ -101,6 +102,23 @@ def wanted(text: str) -> tuple[str, ...]:
     """The inputs for which a text asks."""
     alone = _ALONE.fullmatch(text)
     return (alone[1],) if alone else tuple(_WITHIN.findall(text))
+
+
+def asked_in(evidence: Evidence) -> Iterator[str]:
+    """The texts of what a check looks at into which inputs are put."""
+    match evidence:
+        case Logs():
+            yield from (evidence.service, evidence.container, evidence.file, evidence.since)
+        case File(path=path):
+            yield path
+        case Http(url=url):
+            yield url
+        case Tcp(host=host, port=port):
+            yield from (host, port)
+        case Containers(service=service):
+            yield service
+    if isinstance(evidence, Logs | File | Http):
+        yield from (p.match for p in (*evidence.lines.require, *evidence.lines.forbid) if p.match)
 
 
 def fill(text: str, known: Mapping[str, str]) -> str:

@@ -14,18 +14,13 @@ from bot.runbook.document import (
     Check,
     Chosen,
     Compose,
-    Containers,
     Dispatch,
-    File,
     FileChange,
-    Http,
-    Lines,
     Logs,
     Patch,
     Rollback,
     Shell,
     ShellStep,
-    Tcp,
     Token,
     TokenStep,
     Verify,
@@ -34,7 +29,7 @@ from bot.runbook.document import (
 from bot.runbook.troubles import named, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from bot.runbook.document import AnyBlock, Runbook
     from bot.runbook.markdown import Fence, Page
@@ -253,20 +248,4 @@ def _texts(block: AnyBlock | None) -> Iterator[str]:
         ):
             yield name
         case Check(evidence=evidence) | Verify(evidence=evidence):
-            match evidence:
-                case Logs():
-                    yield from (evidence.service, evidence.container, evidence.file, evidence.since)
-                case File(path=path):
-                    yield path
-                case Http(url=url):
-                    yield url
-                case Tcp(host=host, port=port):
-                    yield from (host, port)
-                case Containers(service=service):
-                    yield service
-            if isinstance(evidence, Logs | File | Http):
-                yield from _matches(evidence.lines)
-
-
-def _matches(lines: Lines) -> Iterable[str]:
-    return [pattern.match for pattern in (*lines.require, *lines.forbid) if pattern.match]
+            yield from inputs.asked_in(evidence)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from bot.livekit.seen import Verdict
-    from bot.runbook.document import Causes, Chosen, Count, Lines, Pattern
+    from bot.runbook.document import Causes, Chosen, Count, File, Lines, Pattern
 
 Word = Literal["matched", "contradicted", "not-matched", "inconclusive"]
 WORDS: Final[tuple[Word, ...]] = ("matched", "contradicted", "not-matched", "inconclusive")
@@ -49,6 +49,15 @@ def weigh_inputs(asked: Chosen, known: Mapping[str, str]) -> Weighed:
         if known.get(name, "") != value:
             return Weighed("not-matched", f"{name} is not {value}")
     return Weighed("matched")
+
+
+def weigh_presence(asked: File, name: str, *, there: bool) -> Weighed | None:
+    """Whether a file is there or not, as it is asked for; None where its lines decide."""
+    if not asked.exists or not (asked.lines.require or asked.lines.forbid):
+        return Weighed(
+            "matched" if there == asked.exists else "not-matched", f"{name} is {'' if there else 'not '}there"
+        )
+    return None if there else Weighed("inconclusive", f"{name} is not there")
 
 
 def weigh_lines(asked: Lines, lines: Iterable[str], known: Mapping[str, str], *, truncated: bool = False) -> Weighed:

@@ -185,12 +185,10 @@ def _put(lines: list[bytes], ends: list[bytes], at: int, hunk: _Hunk) -> None:
 def unified(before: bytes, after: bytes, source: str) -> str:
     """The unified diff between two versions of a file, for people; "" when they are equal.
 
-    `git apply` and `patch -p1` take it, unless all lines end with CR LF: then the CR is left out, as nobody can see it.
+    `git apply` and `patch -p1` take it: each line ends as it does in the file, also with CR LF.
     Bytes that are no UTF-8 are shown as replaced.
     """
     old, new = _shown(before), _shown(after)
-    if all(line.endswith("\r\n") for line in [*old, *new] if line.endswith("\n")):
-        old, new = ([re.sub("\r\n$", "\n", line) for line in lines] for lines in (old, new))
     name = source.lstrip("/")
     lines = difflib.unified_diff(old, new, _name(f"a/{name}"), _name(f"b/{name}"), n=CONTEXT)
     return "".join(line if line.endswith("\n") else f"{line}\n{_NO_LINE_END}" for line in lines)

@@ -186,6 +186,7 @@ class _Reading(Reading):
         return same[0] if same else made
 
     def _sessions(self) -> None:
+        own = self._has_own_server()
         for node in self.module.nodes("attribute"):
             if self.module.written(node.child_by_field_name("attribute")) != "rtc_session":
                 continue
@@ -194,9 +195,18 @@ class _Reading(Reading):
             server = self.module.value(node.child_by_field_name("object"))
             servers = made_by(server, "AgentServer")
             others = [one for one in each(server) if not isinstance(one, Unknown | Made | Ref)]
-            if others and not servers:
+            if not servers and (others or own):
                 continue
             self._session(node, servers[0] if len(servers) == 1 else None)
+
+    def _has_own_server(self) -> bool:
+        """Whether this file has a class AgentServer of its own, as the SDK's source has, and so does not mean theirs."""
+        found = self.module.scopes.scope(self.module.root).get("AgentServer", [])
+        return bool(found) and all(one.kind == "class" and not self._extends(one.node, "AgentServer") for one in found)
+
+    def _extends(self, cls: Node, name: str) -> bool:
+        bases = cls.child_by_field_name("superclasses")
+        return any(self.module.last_name(base) == name for base in (bases.named_children if bases is not None else []))
 
     def _session(self, node: Node, server: Made | None) -> None:
         call, named, spot = node.parent, None, self.module.spot(node)
@@ -337,4 +347,5 @@ class _Reading(Reading):
             if name == "RoomConfiguration":
                 self.config(made, "token", made.spot, conditional=conditional)
             else:
-                self.dispatches((made,), self._via_filled(node), made.spot, conditional=conditional)
+                kept = self._kept(node, made)
+                self.dispatches((kept,), self._via_filled(node), made.spot, conditional=conditional)

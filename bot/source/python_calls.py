@@ -128,6 +128,9 @@ def _named_call(callee: Ref, args: tuple[Value, ...], named: Table | None, spot:
         return Table(named.entries if named is not None else (), spot)
     if full == ("dict",) and isinstance(first, Table):
         return Table((*first.entries, *(named.entries if named is not None else ())), spot)
+    if full[-2:] == ("AgentServer", "from_server_options"):
+        # The server is what its options say.
+        return args[0] if args else field(named, "options") if named is not None else ABSENT
     if callee.name in _SAME and args:
         return args[-1] if callee.name == "cast" else first
     if callee.name in {"int", "float"} and not callee.module and isinstance(first, Lit):
@@ -171,6 +174,4 @@ def _method(owner: Value, method: str, args: tuple[Value, ...], named: Table | N
         key = args[0].value if args and isinstance(args[0], Lit) else None
         if owner.callee.module in _READERS and isinstance(key, str) and _SETTING.fullmatch(key):
             return _setting(args, named, spot)
-        if owner.callee.name == "AgentServer" and method == "from_server_options" and args:
-            return args[0]
     return None

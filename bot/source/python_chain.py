@@ -141,6 +141,12 @@ def _without_use(draft: Draft, use: Node) -> Ops | None:
         if call is None or call.type != "call":
             return None
         return filling(call) if draft.module.last_name(method or call) in _FILLED else None
+    if above is not None and above.type == "attribute" and draft.module.written(above).endswith(".agent_name"):
+        # `dispatch.agent_name = …` says nothing without the dispatch.
+        named = above.parent
+        whole = named is not None and named.type == "assignment" and named.child_by_field_name("left") == above
+        alone = named is not None and named.parent is not None and named.parent.type == "expression_statement"
+        return Ops(statements=(named,)) if named is not None and whole and alone else None
     return without(draft, use)
 
 

@@ -10,11 +10,12 @@ from bot.source.edit import Edited, RefusedError
 from bot.source.grammar import first_error
 from bot.source.lines import first_change
 from bot.source.python_changes import changes, put
-from bot.source.python_dispatch_edit import dispatch_part, others
+from bot.source.python_dispatch_edit import aside, by_call, dispatch_part, nothing_asked, passed_on
 from bot.source.python_draft import Draft
-from bot.source.python_load import is_zero
-from bot.source.python_worker_edit import load_part, name_part, sites, type_part
-from bot.source.values import ABSENT, Lit, field
+from bot.source.python_load import is_unset, is_zero
+from bot.source.python_load_edit import load_part
+from bot.source.python_worker_edit import name_part, sites, type_part
+from bot.source.values import each, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,7 +72,7 @@ def _edited(text: SourceText, raw: bytes, module: PythonModule, want: Want, arou
     if module.root.has_error:
         raise RefusedError("the file does not parse", first_error(module.root))
     found = python.read(module)
-    able = [step for step in _steps(want, around) if step.has_place(found)]
+    able = [step for step in _steps(module, found, want, around) if step.has_place(found)]
     notes: list[str] = []
     doing: list[_Step] = []
     # All parts are tried on the file as it is, so that a refusal names its lines, then done one upon the other.
@@ -82,7 +83,7 @@ def _edited(text: SourceText, raw: bytes, module: PythonModule, want: Want, arou
         if changes(draft):
             doing.append(step)
     if want.dispatch is not None:
-        notes += _aside(found, around)
+        notes += aside(module, found, around)
     if not doing:
         return Edited("unchanged", raw, _already(able, found), 0, tuple(notes))
     after = module
@@ -90,13 +91,13 @@ def _edited(text: SourceText, raw: bytes, module: PythonModule, want: Want, arou
         draft = Draft(after)
         step.run(draft, python.read(after))
         after = _parsed(replace(text, data=put(after.text.data, changes(draft))), module)
-    _check(found, python.read(after), want, around)
+    _check(found, after, want, around)
     reason = ", ".join(step.said(found) for step in doing)
     line = first_change(text.data, after.text.data)
     return Edited("edit", raw[: text.shift] + after.text.data, reason, line, tuple(dict.fromkeys(notes)))
 
 
-def _steps(want: Want, around: Surroundings) -> Iterator[_Step]:
+def _steps(module: PythonModule, found: Found, want: Want, around: Surroundings) -> Iterator[_Step]:
     name, load, kind, agent = want.name, want.load, want.job_type, want.dispatch
     if name is not None:
         done, already = "removed `agent_name`", "the worker has no name already"
@@ -107,16 +108,16 @@ def _steps(want: Want, around: Surroundings) -> Iterator[_Step]:
         done, already = "removed `load_fnc`", "no `load_fnc` is set"
         if load == "zero":
             done, already = "set `load_fnc` to report no load", "the worker reports no load already"
-        yield _Step(lambda draft, found: load_part(draft, sites(draft, found, around), load), done, already)
+        yield _Step(lambda draft, found: load_part(draft, sites(draft, found, around), load, around), done, already)
     if kind is not None:
         done, already = "removed the server type", "no server type is set"
         if kind:
             done, already = f"set the server type to {kind}", f"the server type is {kind} already"
         yield _Step(lambda draft, found: type_part(draft, sites(draft, found, around), kind), done, already)
     if agent is not None:
-        done, already, added = "removed the token's dispatch", "the token asks for no agent already", ""
+        done, already, added = "removed the token's dispatch", nothing_asked(module, found, agent, around), ""
         if agent:
-            done, already = f"set the token's dispatch to {agent!r}", f"the token asks for {agent!r} already"
+            done = f"set the token's dispatch to {agent!r}"
             added = f"added a dispatch of {agent!r} to the token"
         yield _Step(
             lambda draft, found: dispatch_part(draft, found, agent, around), done, already, of_token=True, added=added
@@ -131,11 +132,6 @@ def _already(able: list[_Step], found: Found) -> str:
     return "registers no worker" if found.tokens else "registers no worker and makes no token"
 
 
-def _aside(found: Found, around: Surroundings) -> list[str]:
-    """What asks for an agent in another way than by a token, and so is left as it is."""
-    return [f"Line {line} has {what}; that is left as it is." for line, what in others(found, around)]
-
-
 def _parsed(text: SourceText, before: PythonModule) -> PythonModule:
     module = python.parse(text, before.load)
     if module.root.has_error:
@@ -143,23 +139,25 @@ def _parsed(text: SourceText, before: PythonModule) -> PythonModule:
     return module
 
 
-def _check(was: Found, found: Found, want: Want, around: Surroundings) -> None:
+def _check(was: Found, module: PythonModule, want: Want, around: Surroundings) -> None:
     """RefusedError when the reader does not read in the new text what is wanted, and else what it read before."""
+    found = python.read(module)
     if len(found.workers) != len(was.workers) or len(found.tokens) != len(was.tokens):
         raise RefusedError("the edit would change more than is wanted")
     for old, new in zip(was.workers, found.workers, strict=True):
         _check_worker(old, new, want, around)
     if want.dispatch is not None:
-        _check_tokens(found, want.dispatch, around)
+        _check_tokens(module, found, want.dispatch, around)
 
 
-def _check_tokens(found: Found, want: str, around: Surroundings) -> None:
+def _check_tokens(module: PythonModule, found: Found, want: str, around: Surroundings) -> None:
     asked = [one for one in found.dispatches if one.via == "token"]
-    for dispatcher in (dispatcher for one in asked for dispatcher in settle.dispatchers(one, around)):
+    mine = [one for one in asked if not passed_on(module, one)]
+    for dispatcher in (dispatcher for one in mine for dispatcher in settle.dispatchers(one, around)):
         if not want or dispatcher.agent_name != want:
             raise RefusedError("a token made here would ask for another agent all the same", dispatcher.place.line)
     for token in found.tokens:
-        if want and not token.dispatches:
+        if want and not token.dispatches and not by_call(found, want, around):
             raise RefusedError("a token made here would ask for no agent all the same", token.spot.line)
         if token.dispatches and not asked:
             raise RefusedError("the token gets its agents in a way that cannot be followed", token.spot.line)
@@ -177,6 +175,5 @@ def _check_worker(old: FoundWorker, new: FoundWorker, want: Want, around: Surrou
     if want.load is None or new.options is None:
         return
     value = field(new.options, "load_fnc")
-    absent = value is ABSENT or (isinstance(value, Lit) and value.value is None)
-    if (want.load == "zero") != (not absent and is_zero(value)):
+    if not (is_zero(value) if want.load == "zero" else all(is_unset(option) for option in each(value))):
         raise RefusedError("the load would not be what is wanted", line)

@@ -25,25 +25,27 @@ _KINDS = frozenset({"agent", "egress", "ingress"})
 
 def not_joining(module: PythonModule, calls: list[Node]) -> Iterator[Value]:
     """The receivers that are tokens for the API or other services only, or that no user joins with."""
-    other: list[Value] = []
-    joining: set[tuple[str, int, int]] = set()
+    # Grants that are given again replace those before, often on a condition: one that joins counts. Where it cannot be
+    # told to which token they go, they count for those of the same function.
+    other: list[tuple[Value, int]] = []
+    joining: set[tuple[str, int, int] | int] = set()
     for node in calls:
         callee = node.child_by_field_name("function")
         method = module.last_name(callee) if callee is not None else ""
         if callee is None or callee.type != "attribute" or method not in GRANTS:
             continue
         receiver, given = module.value(callee.child_by_field_name("object")), given_to(module, node)
-        if method in _OTHER:
-            other.append(receiver)
-        elif method == "with_kind":
+        if method == "with_kind":
             if isinstance(given, Lit) and given.value in _KINDS:
                 yield receiver
+        elif method in _OTHER or _forbids(given):
+            other.append((receiver, module.function_at(node)))
         else:
-            joining.update(made.spot.key for made in made_by(receiver, "AccessToken"))
-            if _forbids(given):
-                yield receiver
-    for receiver in other:
-        if not any(made.spot.key in joining for made in made_by(receiver, "AccessToken")):
+            keys = {made.spot.key for made in made_by(receiver, "AccessToken")}
+            joining.update(keys or {module.function_at(node)})
+    for receiver, function in other:
+        keys = {made.spot.key for made in made_by(receiver, "AccessToken")}
+        if function not in joining and not keys & joining:
             yield receiver
 
 

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from bot.source.text import SourceText, Spot
 
 
+# The names under which the package that makes tokens is held.
+_HELD = frozenset({"api", "lk_api", "livekit_api"})
+
+
 class PythonNames(Evaluator):
     """One file in which names are looked up, and modules imported and exported."""
 
@@ -51,10 +55,17 @@ class PythonNames(Evaluator):
         before = [one for one in definitions if same and use is not None and one.node.start_byte < use.start_byte]
         value: Value = ABSENT
         for one in before or definitions:
-            new = self._definition(one, use, frame)
+            new = self._named(self._definition(one, use, frame), one, name)
             sure = not self.scopes.conditional(one.node, scope)
             value = new if sure or value is ABSENT else either([value, new])
         return self._assigned(value, definitions, name, use, frame)
+
+    def _named(self, value: Value, one: Definition, name: str) -> Value:
+        """`api` in `api = self._api`, where a class holds the package, is what the name says."""
+        held = one.kind == "value" and one.node.type == "attribute" and isinstance(value, Unknown)
+        if held and name in _HELD and self.last_name(one.node).lstrip("_") == name:
+            return Ref("", (name,), self.spot(one.node))
+        return value
 
     def _definition(self, one: Definition, use: Node | None, frame: Frame) -> Value:
         spot = self.spot(one.node if use is None else use)

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from bot.source import settle
 from bot.source.edit import RefusedError
 from bot.source.python_draft import at, line_of
-from bot.source.python_load import is_zero, put_zero, take_zero
 from bot.source.python_name import changed_name, value_of
 from bot.source.python_needs import need
 from bot.source.surroundings import bounds
-from bot.source.values import ABSENT, Either, Lit, Made, Or, Table, Unknown, Value, field, made_by
+from bot.source.values import ABSENT, Either, Made, Or, Table, Unknown, Value, field, made_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +106,7 @@ def name_part(draft: Draft, several: list[Site], want: str, around: Surroundings
 
 
 def _name(draft: Draft, one: Site, want: str, around: Surroundings) -> None:
-    value, found = _option(one, "agent_name", "the agent's name")
+    value, found = option(one, "agent_name", "the agent's name")
     if not want:
         for entry in found:
             draft.remove_option(entry, "the agent's name")
@@ -120,7 +119,7 @@ def _name(draft: Draft, one: Site, want: str, around: Surroundings) -> None:
         add_option(draft, one.call, b"agent_name=" + draft.literal(want))
 
 
-def _option(one: Site, key: str, what: str) -> tuple[Value, list[Entry]]:
+def option(one: Site, key: str, what: str) -> tuple[Value, list[Entry]]:
     """What an option comes to and what sets it; RefusedError when it may come with options that are not at hand."""
     value, found = field(one.table, key), list(entries(one.table, key))
     if isinstance(value, Unknown) and value is not ABSENT and not found:
@@ -181,40 +180,6 @@ def add_option(draft: Draft, call: Node, new: bytes) -> None:
     draft.insert(call.end_byte, b"(" + new + b")")
 
 
-# --- the load ------------------------------------------------------------------------------------
-
-
-def load_part(draft: Draft, several: list[Site], want: str) -> None:
-    """Have the workers report no load, or the real one again."""
-    owners: list[Node] = []
-    for one in several:
-        value, found = _option(one, "load_fnc", "the load_fnc")
-        if value is ABSENT or (isinstance(value, Lit) and value.value is None):
-            if want == "zero":
-                owners.append(_load_owner(draft, one, found))
-        elif is_zero(value):
-            if want == "real":
-                with at(one.line):
-                    take_zero(draft, found)
-        else:
-            line = found[-1].spot.line if found and found[-1].spot.text is draft.module.text else one.line
-            what = "capacity logic in an existing load_fnc"
-            raise RefusedError(what if want == "zero" else f"{what}: it is no override to take away", line)
-    if owners:
-        put_zero(draft, list({node.start_byte: node for node in owners}.values()))
-
-
-def _load_owner(draft: Draft, one: Site, found: list[Entry]) -> Node:
-    if found:
-        return value_of(draft.holder(found[-1], "the load_fnc"))
-    if one.made is None:
-        raise RefusedError("the AgentServer, which takes the load_fnc, is not made in this file", one.line)
-    listed = one.made.child_by_field_name("arguments")
-    if listed is None or listed.type != "argument_list":
-        raise RefusedError("the AgentServer has no list of arguments", one.line)
-    return listed
-
-
 # --- the server type -----------------------------------------------------------------------------
 
 
@@ -229,7 +194,7 @@ def type_part(draft: Draft, several: list[Site], want: str) -> None:
 
 def _server_type(draft: Draft, one: Site, want: str) -> None:
     key = "type" if one.is_session else "worker_type"
-    _, found = _option(one, key, "the server type")
+    _, found = option(one, key, "the server type")
     if not want:
         for entry in found:
             draft.remove_option(entry, "the server type")

@@ -70,12 +70,13 @@ def parse(text: SourceText, load: Load | None = None, budget: Budget | None = No
         grammars = ("tsx",)
     elif suffix in {".js", ".mjs", ".cjs", ".json"}:
         grammars = ("javascript", "tsx")
-    root = parser(grammars[0]).parse(text.data).root_node
+    used = grammars[0]
+    root = parser(used).parse(text.data).root_node
     for grammar in grammars[1:]:
         if root.has_error:
             other = parser(grammar).parse(text.data).root_node
-            root = root if other.has_error else other
-    return TypeScriptModule(text, root, load, budget or Budget())
+            root, used = (root, used) if other.has_error else (other, grammar)
+    return TypeScriptModule(text, root, used, load, budget or Budget())
 
 
 def read(module: TypeScriptModule) -> Found:
@@ -92,6 +93,7 @@ class _Reading(Reading):
     def __init__(self, module: TypeScriptModule) -> None:
         super().__init__(module)
         self.module = module
+        self.makers: list[Node] = []
         suffix = PurePosixPath(module.text.source).suffix.lower()
         self.language: Language = "javascript" if suffix in {".js", ".jsx", ".mjs", ".cjs"} else "typescript"
         self.about_livekit = b"livekit" in module.text.data.lower()
@@ -231,17 +233,18 @@ class _Reading(Reading):
         for option in each(self.module.value(node)):
             if isinstance(option, Made) and option.callee.name == "AccessToken" and self.is_livekit(option.callee):
                 self.tokens.setdefault(option.spot.key, FoundToken(option.spot))
+                self.makers.append(node)
 
     def _grant(self, receiver: Value, grant: Value) -> None:
         join = field(grant, "roomJoin") if isinstance(grant, Table) else Unknown("it is made elsewhere")
-        if join is ABSENT or (isinstance(join, Lit) and not join.value):
+        agent = field(grant, "agent") if isinstance(grant, Table) else ABSENT
+        if join is ABSENT or (isinstance(join, Lit) and not join.value) or (isinstance(agent, Lit) and agent.value):
             self.forbid_joining(receiver)
 
     def _beside(self, node: Node) -> list[Node]:
-        """What is made in the same function."""
+        """The tokens that are made in the same function."""
         function = self.module.function_at(node)
-        made = self.module.calls_by_name.values()
-        return [node for nodes in made for node in nodes if self.module.function_at(node) == function]
+        return [maker for maker in self.makers if self.module.function_at(maker) == function]
 
     def _fill(self, node: Node) -> None:
         """`config.agents.push(…)`."""
@@ -388,7 +391,20 @@ class _Reading(Reading):
             if name == "RoomConfiguration":
                 self.config(option, "token", option.spot, conditional=conditional)
             else:
-                self.dispatches((option,), "token", option.spot, conditional=conditional)
+                via: Via = "create-room" if _in_room(node, self.module) else "token"
+                self.dispatches((option,), via, option.spot, conditional=conditional)
+
+
+def _in_room(node: Node, module: TypeScriptModule) -> bool:
+    """Whether a dispatch stands in what a room is made with: beside the room's name."""
+    owner = next((up for up, _ in module.climb(node) if up.type == "object"), None)
+    keys = {
+        module.written(one)
+        if one.type == "shorthand_property_identifier"
+        else key_text(one.child_by_field_name("key"), module.written)
+        for one in parameters(owner)
+    }
+    return keys >= {"name", "agents"}
 
 
 def _written_agents(config: Value) -> Iterator[Value]:

@@ -160,12 +160,18 @@ class Draft:
         if name is None or name.type != "identifier":
             return
         text = f"{self.module.written(name)}.{key}"
+        # Where the compiler gives the object no type of its own, a log line may say `undefined`.
+        loose = (
+            self.source.endswith(("js", "jsx")) or name.parent is None or bool(name.parent.child_by_field_name("type"))
+        )
         for other in self.module.nodes("member_expression"):
             if self.module.written(other).replace("?.", ".") != text:
                 continue
             user = other.parent
             left = user.child_by_field_name("left") if user is not None else None
             if user is not None and user.type == "assignment_expression" and left is not None and left.id == other.id:
+                continue
+            if loose and logged(self.module, other):
                 continue
             raise RefusedError(f"`{text}` is read here, too", self.line(other))
 
@@ -207,6 +213,13 @@ def under(value: Value, key: str) -> Iterator[Entry]:
         case Or(first=first, second=second):
             yield from under(first, key)
             yield from under(second, key)
+
+
+def logged(module: TypeScriptModule, node: Node) -> bool:
+    """Whether an expression only goes into a line of the log."""
+    call = next((up for up, _ in module.climb(node) if up.type == "call_expression"), None)
+    called = module.written(call.child_by_field_name("function")) if call is not None else ""
+    return called.startswith(("console.", "log.", "logger."))
 
 
 def only_argument(call: Node) -> Node | None:

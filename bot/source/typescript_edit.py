@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from bot.source.edit import Edited, RefusedError
 from bot.source.grammar import first_error
 from bot.source.typescript_draft import Draft
-from bot.source.typescript_imports import drop_unused, mentioned
+from bot.source.typescript_imports import drop_unused
+from bot.source.typescript_load_edit import edit_load
 from bot.source.typescript_token_edit import asked, by_call, edit_dispatch, of_tokens, own, passed_on
-from bot.source.typescript_worker_edit import edit_job_type, edit_load, edit_name, settled
+from bot.source.typescript_worker_edit import edit_job_type, edit_name, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +54,7 @@ def _edit(text: SourceText, raw: bytes, module: TypeScriptModule, want: Want, ar
     if not done:
         _check(draft, want)
         return Edited("unchanged", raw, _nothing(draft, want), 0, _notes(draft, want))
-    drop_unused(draft, mentioned(module))
+    drop_unused(draft, module)
     draft = draft.done()
     head = raw[: max(0, text.shift)]
     after = head + draft.text.data

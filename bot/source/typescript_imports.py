@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from bot.source.edit import RefusedError
@@ -11,6 +13,8 @@ from bot.source.typescript_cut import WRAPPERS
 from bot.source.typescript_scope import key_text, parameters, string_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tree_sitter import Node
 
     from bot.source.evaluate import Binding
@@ -18,7 +22,10 @@ if TYPE_CHECKING:
     from bot.source.typescript_draft import Draft
     from bot.source.typescript_values import TypeScriptModule
 
-_NAMING = ("identifier", "type_identifier", "shorthand_property_identifier", "shorthand_property_identifier_pattern")
+_WORD = re.compile(rb"[\w$\x80-\xff]+")
+_NAMING = frozenset(
+    {"identifier", "type_identifier", "shorthand_property_identifier", "shorthand_property_identifier_pattern"}
+)
 
 
 def imported_name(draft: Draft, name: str, package: str, where: Spot) -> str:
@@ -34,8 +41,12 @@ def imported_names(draft: Draft, names: tuple[str, ...], package: str, where: Sp
     bare = not draft.module.nodes("import_statement") and b"require(" not in draft.text.data
     for name in list(missing):
         if name in scope:
-            raise RefusedError(f"`{name}` is something else in this file", where.line)
-        if bare and draft.module.mentions[name]:
+            if not _of_types(draft, scope[name], name):
+                raise RefusedError(f"`{name}` is something else in this file", where.line)
+            if _into_value(draft, name):
+                draft.imported.add(name)
+                missing.remove(name)
+        elif bare and draft.module.mentions[name]:
             missing.remove(name)  # a fragment that names it without an import
     draft.imported.update(missing)
     if missing and not _into_import(draft, missing, package):
@@ -89,6 +100,27 @@ def _only_type(module: TypeScriptModule, binding: Binding, local: str) -> bool:
         for spec in module.nodes("import_specifier")
         if module.written(spec.child_by_field_name("alias") or spec.child_by_field_name("name")) == local
     )
+
+
+def _of_types(draft: Draft, binding: Binding, name: str) -> bool:
+    """Whether a name is the SDK's, but imported as a type only."""
+    sdk = binding.kind == "import" and binding.imported == name and "livekit" in binding.module
+    return sdk and _only_type(draft.module, binding, name)
+
+
+def _into_value(draft: Draft, name: str) -> bool:
+    """Import a class that is imported as a type; False when it is taken out of its import, for that is of types only."""
+    module = draft.module
+    spec = next(one for one in module.nodes("import_specifier") if _local(module, one) == name)
+    whole = next(up for up, _ in module.climb(spec) if up.type == "import_statement")
+    word = next((child for child in spec.children if child.type == "type"), None)
+    if word is None and len(parameters(spec.parent)) == 1:
+        word = next((child for child in whole.children if child.type == "type"), None)
+    if word is None or word.next_sibling is None:
+        draft.cutter.item(spec)
+        return False
+    draft.changes.append(Splice(word.start_byte, word.next_sibling.start_byte, b""))
+    return True
 
 
 def _into_import(draft: Draft, names: list[str], package: str) -> bool:
@@ -172,22 +204,33 @@ def _is_directive(node: Node) -> bool:
 # --- what is left unused ---------------------------------------------------------------------
 
 
-def mentioned(module: TypeScriptModule) -> Counter[str]:
-    """How often each name stands in the file, in whatever role."""
-    return Counter(module.written(node) for node in module.nodes(*_NAMING))
-
-
-def drop_unused(draft: Draft, before: Counter[str]) -> None:
+def drop_unused(draft: Draft, before: TypeScriptModule) -> None:
     """Take out the imports that the edit left without any use; other names stay, and are said."""
     module = draft.module
-    now = mentioned(module)
-    idle = {name for name, count in now.items() if count == 1 and before[name] > 1}
+    fewer = Counter(_WORD.findall(before.text.data)) - Counter(_WORD.findall(module.text.data))
+    idle = {word.decode("utf-8", "replace") for word in fewer if _is_idle(word, module, before)}
     if not idle:
         return
     for node in module.nodes("import_clause"):
         _idle_in_clause(draft, node, idle)
     for node in module.nodes("variable_declarator"):
         _idle_variable(draft, node, idle)
+
+
+def _is_idle(word: bytes, module: TypeScriptModule, before: TypeScriptModule) -> bool:
+    """Whether nothing is left of a name but what defines it."""
+    return len(list(islice(_named(word, module), 2))) == 1 and len(list(islice(_named(word, before), 2))) > 1
+
+
+def _named(word: bytes, module: TypeScriptModule) -> Iterator[Node]:
+    """Where a name stands in the file, in whatever role but that of a property or a text."""
+    alone = re.compile(rb"(?<![\w$\x80-\xff])%b(?![\w$\x80-\xff])" % re.escape(word))
+    for found in alone.finditer(module.text.data):
+        node = module.root.descendant_for_byte_range(found.start(), found.end())
+        if node is not None and node.type in _NAMING:
+            yield node
+        elif node is not None and not node.is_named:
+            return  # a word of the language
 
 
 def _idle_in_clause(draft: Draft, clause: Node, idle: set[str]) -> None:
@@ -236,11 +279,11 @@ def _idle_variable(draft: Draft, node: Node, idle: set[str]) -> None:
             draft.cutter.statement(whole)
         else:
             draft.notes.append(f"`{module.written(name)}` is not used any more in this file; it stays.")
-    elif name.type == "object_pattern" and _loaded(module, value):
+    elif name.type == "object_pattern":
         parts = parameters(name)
-        if any(part.type == "rest_pattern" for part in parts):
-            return
         unused = [part for part in parts if _bound(module, part) in idle]
+        if not unused or any(part.type == "rest_pattern" for part in parts) or not _loaded(module, value):
+            return
         if len(unused) == len(parts):
             draft.cutter.statement(whole)
             return

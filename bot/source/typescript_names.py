@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from bot.source.evaluate import Binding, Evaluator
+from bot.source.grammar import gathered
 from bot.source.typescript_scope import CLASSES, FUNCTIONS, Scopes, key_text, parameters
 from bot.source.values import ABSENT, Entry, Lit, Local, Ref, Seq, Table, Unknown, Value, each, either, fallback
 
@@ -13,7 +14,34 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
     from bot.source.evaluate import Budget, Frame, Load
+    from bot.source.grammar import Grammar
     from bot.source.text import SourceText, Spot
+
+
+# Kinds of nodes that are looked for in every file, or in most of those of which one is.
+_TOGETHER = (
+    frozenset(
+        {
+            "assignment_expression",
+            "augmented_assignment_expression",
+            "call_expression",
+            "class_heritage",
+            "comment",
+            "export_specifier",
+            "export_statement",
+            "import_clause",
+            "import_specifier",
+            "import_statement",
+            "new_expression",
+            "pair",
+            "pair_pattern",
+            "update_expression",
+            "variable_declarator",
+        }
+    ),
+    frozenset({"identifier", "shorthand_property_identifier"}),
+    frozenset({"interface_declaration", "type_alias_declaration"}),
+)
 
 
 class TypeScriptNames(Evaluator):
@@ -21,9 +49,21 @@ class TypeScriptNames(Evaluator):
 
     functions = FUNCTIONS
 
-    def __init__(self, text: SourceText, root: Node, load: Load | None, budget: Budget) -> None:
+    def __init__(self, text: SourceText, root: Node, grammar: Grammar, load: Load | None, budget: Budget) -> None:
         super().__init__(text, root, load, budget)
+        self._grammar = grammar
+        self._gathered: dict[str, list[Node]] = {}
         self.scopes = Scopes(self.written, self.climb)
+
+    def nodes(self, *kinds: str) -> list[Node]:
+        """All nodes of these kinds, in the order of the text."""
+        for kind in kinds:
+            if kind not in self._gathered:
+                together = next((group for group in _TOGETHER if kind in group), frozenset({kind}))
+                self._gathered.update(gathered(self._grammar, self.root, together))
+        if len(kinds) == 1:
+            return self._gathered[kinds[0]]
+        return sorted((node for kind in kinds for node in self._gathered[kind]), key=lambda node: node.start_byte)
 
     def named(self, name: str, node: Node, frame: Frame) -> Value:
         """What a name stands for at a node."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from bot.source.edit import RefusedError
@@ -11,7 +12,7 @@ from bot.source.surroundings import bounds
 from bot.source.typescript_cut import PROPERTIES, WRAPPERS
 from bot.source.typescript_draft import under
 from bot.source.typescript_imports import imported_names
-from bot.source.typescript_scope import parameters
+from bot.source.typescript_scope import FUNCTIONS, parameters
 from bot.source.values import ABSENT, Made, Ref, Table, made_by
 
 if TYPE_CHECKING:
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from bot.livekit.setup import Package
     from bot.source.found import FoundToken
     from bot.source.typescript_draft import Draft
+    from bot.source.typescript_values import TypeScriptModule
     from bot.source.values import Entry
 
 _SDK: Package = "livekit-server-sdk"
+_STATEMENTS = frozenset({"lexical_declaration", "variable_declaration", "expression_statement"})
 _PROTOCOL = "@livekit/protocol"
 
 
@@ -38,8 +41,12 @@ def add_dispatch(draft: Draft, token: FoundToken, name: str) -> None:
     if config is not None:
         _into_config(draft, config, value.callee, token, name)
         return
-    target, statement = _kept_as(draft, node)
     names = _classes(draft, value.callee, ("RoomConfiguration", "RoomAgentDispatch"), token)
+    for target, statement in _kept_as(draft, node):
+        _append(draft, target, statement, names, name)
+
+
+def _append(draft: Draft, target: str, statement: Node, names: list[str], name: str) -> None:
     data = draft.module.text.data
     line, indent = newline(data), indent_at(data, statement.start_byte)
     stop, end = _end(data, statement)
@@ -84,8 +91,14 @@ def _classes(draft: Draft, token: Ref, names: tuple[str, ...], where: FoundToken
     if constructor is not None and _into_pattern(draft, constructor, names):
         return list(names)
     if known is None:
-        draft.notes.append(f"`{token.module}` offers {' and '.join(names)} from 2.14.2 on; before, {_PROTOCOL} does.")
-    return imported_names(draft, names, token.module, where.spot)
+        draft.notes.append(f"`{_SDK}` offers {' and '.join(names)} from 2.14.2 on; before, {_PROTOCOL} does.")
+    return imported_names(draft, names, _package(token.module), where.spot)
+
+
+def _package(module: str) -> str:
+    """The SDK as it is imported, without the file within it; what passes it on need not have all its classes."""
+    whole = re.fullmatch(r"(.*livekit-server-sdk(?:@[^/]+)?)(/.*)?", module)
+    return whole[1] if whole is not None and not module.startswith((".", "/")) else _SDK
 
 
 def _into_pattern(draft: Draft, constructor: Node, names: tuple[str, ...]) -> bool:
@@ -146,11 +159,14 @@ def _fill(draft: Draft, written: Entry, code: bytes, token: FoundToken) -> None:
     draft.give(node, "agents", code)
 
 
-def _kept_as(draft: Draft, node: Node) -> tuple[str, Node]:
-    """How the token is named, and the statement behind which all its grants are given."""
+def _kept_as(draft: Draft, node: Node, depth: int = 0) -> list[tuple[str, Node]]:
+    """How the token is named, and the statement behind which all its grants are given; at each place that gets it."""
     module, outer = draft.module, node.parent
     while outer is not None and outer.type in WRAPPERS:
         outer = outer.parent
+    calls = _calls(module, outer, node) if depth < 3 else []
+    if calls:
+        return [place for call in calls for place in _kept_as(draft, call, depth + 1)]
     statement = outer.parent if outer is not None else None
     target = None
     if outer is not None and outer.type == "variable_declarator":
@@ -159,16 +175,7 @@ def _kept_as(draft: Draft, node: Node) -> tuple[str, Node]:
         target = outer.child_by_field_name("left")
     if target is None or target.type not in {"identifier", "member_expression"}:
         raise RefusedError("the token is not kept in a variable, so nothing can be added to it", draft.line(node))
-    if (
-        statement is None
-        or statement.parent is None
-        or statement.type
-        not in {
-            "lexical_declaration",
-            "variable_declaration",
-            "expression_statement",
-        }
-    ):
+    if statement is None or statement.parent is None or statement.type not in _STATEMENTS:
         raise RefusedError("the token is made within another statement", draft.line(node))
     if statement.parent.type not in {"program", "statement_block"}:
         raise RefusedError("the token is made within another statement", draft.line(node))
@@ -180,4 +187,12 @@ def _kept_as(draft: Draft, node: Node) -> tuple[str, Node]:
         callee = call.child_by_field_name("function") if call.type == "call_expression" else None
         if module.written(callee) == f"{text}.addGrant":
             last = other
-    return text, last
+    return [(text, last)]
+
+
+def _calls(module: TypeScriptModule, outer: Node | None, node: Node) -> list[Node]:
+    """The calls of the function of this file that gives a token as it makes it, if there can be no others."""
+    given = outer is not None and outer.type in {"return_statement", "arrow_function"}
+    function = next((up for up, _ in module.climb(node) if up.type in FUNCTIONS), None) if given else None
+    calls, closed = module.callers(function) if function is not None else ([], False)
+    return calls if closed else []

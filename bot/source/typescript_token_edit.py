@@ -74,6 +74,9 @@ def edit_dispatch(draft: Draft, name: str) -> str:
     wrong = [found for found in mine or of_tokens(draft) if any(one.agent_name != name for one in asked(draft, found))]
     if not bare and not wrong:
         return ""
+    if wrong and not mine:
+        reason = f"the room configuration is passed in by a caller, which has to ask for '{name}'"
+        raise RefusedError(reason, wrong[0].spot.line)
     _one_agent(draft, wrong)
     for found in wrong:
         _rename(draft, found, name)
@@ -230,14 +233,14 @@ def _set_constant(draft: Draft, written: Entry, known: Text, name: str, line: in
     """Give the constant with the name another value, for a condition asks for it, too."""
     said = _said(draft, written)
     binding = draft.module.scopes.find(draft.module.written(said), said) if said is not None else None
-    declared = binding.node.parent if binding is not None and not binding.path else None
+    declared = binding.node.parent if binding is not None and binding.kind == "value" and not binding.path else None
     constant = declared.child_by_field_name("name") if declared is not None else None
+    instead = f"set `{known.variable}={name}` in the environment (.env.local)" if known.variable else "change it first"
     if binding is None or declared is None or constant is None or not _is_constant(declared):
-        what = f"set `{known.variable}={name}` in the environment (.env.local)" if known.variable else "change it first"
-        raise RefusedError(f"this condition keeps the dispatch away while there is no name: {what}", line)
+        raise RefusedError(f"this condition keeps the dispatch away while there is no name: {instead}", line)
     if not only_names(draft, constant):
-        what = f"`{draft.module.written(constant)}` is used for something else, too"
-        raise RefusedError(f"{what}: set `{known.variable or constant}={name}` in the environment (.env.local)", line)
+        text = draft.module.written(constant)
+        raise RefusedError(f"`{text}` decides about the dispatch and something else, too: {instead}", line)
     draft.replace(binding.node, draft.quoted(name))
     if known.variable:
         draft.notes.append(undecided(known.variable))

@@ -8,9 +8,9 @@ from bot.source.edit import RefusedError
 from bot.source.settle import type_of, worker
 from bot.source.surroundings import bounds
 from bot.source.texts import text_of
-from bot.source.typescript_draft import under
+from bot.source.typescript_draft import logged, under
 from bot.source.typescript_imports import imported_name
-from bot.source.values import ABSENT, Lit, Local, Made, Table, Value, entry, field, options
+from bot.source.values import ABSENT, Lit, Made, Table, Value, entry, field, options
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bot.source.typescript_values import TypeScriptModule
     from bot.source.values import Entry
 
-_NAME, _LOAD = "agentName", "loadFunc"
+_NAME = "agentName"
 _STANDARD = "LIVEKIT_AGENT_NAME"
 _TYPES = ("serverType", "workerType")
 
@@ -151,7 +151,7 @@ def _names(module: TypeScriptModule, use: Node) -> bool:
         return module.written(parent.child_by_field_name("left")).endswith(f".{_NAME}")
     call = next((up for up, _ in module.climb(use) if up.type == "call_expression"), None)
     called = module.written(call.child_by_field_name("function")) if call is not None else ""
-    return called.rpartition(".")[2] == "createDispatch" or called.startswith(("console.", "log.", "logger."))
+    return called.rpartition(".")[2] == "createDispatch" or logged(module, use)
 
 
 def _is_asked(use: Node) -> bool:
@@ -170,58 +170,6 @@ def _is_asked(use: Node) -> bool:
             return False
         node, outer = outer, outer.parent
     return False
-
-
-# --- load ------------------------------------------------------------------------------------
-
-
-def edit_load(draft: Draft, *, zero: bool) -> str:
-    """Make each worker report no load, or take that away."""
-    done = False
-    for found in draft.found.workers:
-        table = options_of(found)
-        value = field(table, _LOAD)
-        unset = value is ABSENT or (isinstance(value, Lit) and value.value is None)
-        is_zero = not unset and all(_is_zero(draft.module, option) for option in options(value))
-        if (zero and is_zero) or (not zero and unset):
-            continue
-        if not unset and not is_zero:
-            where = entry(table, _LOAD)
-            here = where is not None and where.spot.text is draft.module.text
-            line = where.spot.line if where is not None and here else found.spot.line
-            if where is not None and where.key is None:
-                raise RefusedError("the options may get a `loadFunc` with what is spread into them", line)
-            what = "capacity logic in an existing `loadFunc`"
-            raise RefusedError(what if zero else f"{what}: it is no override to take away", line)
-        done = True
-        if zero:
-            draft.put(table, _LOAD, b"async () => 0", found.spot.line)
-        else:
-            draft.take(table, _LOAD, found.spot.line)
-    if not done:
-        return ""
-    return "set `loadFunc` to report no load" if zero else "removed `loadFunc`"
-
-
-def _is_zero(module: TypeScriptModule, value: Value) -> bool:
-    """Whether a load function does nothing but give 0."""
-    if not isinstance(value, Local) or value.kind != "function" or value.node is None or value.home is not module:
-        return False
-    body = value.node.child_by_field_name("body")
-    if body is None:
-        return False
-    if body.type == "statement_block":
-        inner = [child for child in body.named_children if child.type != "comment"]
-        if len(inner) != 1 or inner[0].type != "return_statement":
-            return False
-    results = module.results(value.node)
-    return len(results) == 1 and _gives_zero(module.value(results[0]))
-
-
-def _gives_zero(value: Value) -> bool:
-    if isinstance(value, Made) and value.callee.path == ("Promise", "resolve") and len(value.args) == 1:
-        return _gives_zero(value.args[0])
-    return isinstance(value, Lit) and isinstance(value.value, float) and value.value == 0
 
 
 # --- server type -----------------------------------------------------------------------------

@@ -95,18 +95,18 @@ def place(task: Task, edit: FileEdit) -> Path:
 
 
 def computed(task: Task, file: str, raw: bytes) -> Edited:
-    """What the patch of this task makes of a file, named as the plan names it.
+    """What the patch of this task makes of a file, which is at this path.
 
     Raises FletcherError when the folder that it is in cannot be read any more.
     """
     body = _body(task)
     if not isinstance(body, doc.Worker | doc.Token):
         return free_edit(raw, file, body, task.inputs)
-    near = Path(task.folder, file).absolute()  # a plan calls a file as it is called in the project's folder
+    wanted = os.path.abspath(file)  # noqa: PTH100  # links keep their own name, as the look has them
     for project in _projects(task):
-        for name, there in project.raws.items():
-            if there == raw and (name == file or Path(name).absolute() == near):
-                return project.edit(name, want(body, task.inputs))
+        for path, seen in project.raws.items():
+            if seen == raw and os.path.abspath(path) == wanted:  # noqa: PTH100
+                return project.edit(path, want(body, task.inputs))
     return Edited("refused", raw, f"it is not among the files of {', '.join(task.roots or (task.folder,))}")
 
 
@@ -155,14 +155,13 @@ def _planned(task: Task) -> Iterator[tuple[Path, bytes, str, str]]:
 
 def _changes(task: Task, memory: Memory) -> Iterator[Change]:
     """The files that are still to be written. Raises FletcherError for one that is neither old nor new."""
-    names = {str(path): edit.file for path, edit in _edits(task).items()}
     for path, before, after, _ in memory.files:
         raw = _bytes(Path(path))
         if digest(raw) == after:
             continue
         if digest(raw) != before:
             raise Unreachable(f"{path} has changed since this was planned, so nothing was written; plan again.")
-        edited = computed(task, names.get(path, path), raw)
+        edited = computed(task, path, raw)
         if edited.outcome != "edit":
             raise Unreachable(
                 f"{path} cannot be patched as planned ({edited.reason}), so nothing was written; plan again."

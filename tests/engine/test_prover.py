@@ -17,7 +17,7 @@ from bot.plan.values import Plan, Step
 from bot.redact import Redactor
 from bot.runbook.compile import compile_runbook
 from bot.steps.contract import Doing, Outcome
-from tests.doubles.world import SECOND, START, StagedWorld
+from bot.world.staged import SECOND, START, StagedWorld
 
 if TYPE_CHECKING:
     from bot.engine.values import Proof

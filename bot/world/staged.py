@@ -1,14 +1,17 @@
-"""A world on a clock of its own: logs and rooms in which things happen at their time, without waiting for it."""
+"""A world on a clock of its own: logs, rooms and containers in which things happen at their time. For tests and the demo."""
 
 from __future__ import annotations
 
+import json
+import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bot.errors import Unreachable
 from bot.livekit.seen import ApiParticipant, ApiRoom, ApiSeen, Machine
 from bot.livekit.setup import Place
-from bot.world.contract import Ended, Line
+from bot.world.contract import Ended, Instance, Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +34,10 @@ class Inside:
 
 @dataclass
 class StagedWorld:
-    """`happens` is called when a room is made, and schedules what the server then does."""
+    """`happens` is called when a room is made (or dispatched into), and schedules what the server then does.
+
+    `pace` is how much of a second that is waited for really passes.
+    """
 
     clock: int = START
     lines: list[tuple[int, str, str]] = field(default_factory=list)
@@ -42,17 +48,16 @@ class StagedWorld:
     containers: list[Machine] = field(default_factory=list)
     api_fails: str = ""
     log_fails: str = ""
+    pace: float = 0.0
 
-    # --- what a test puts on the stage ---------------------------------------------------------------------------
+    # --- what is put on the stage --------------------------------------------------------------------------------
 
     def log_line(
         self, after: float, message: str, *, role: Role = "livekit", level: str = "INFO", **fields: str
     ) -> None:
         """A line of the server's (or the worker's), so many seconds from now."""
-        import json
-
         at = self.clock + int(after * SECOND)
-        stamp = f"2026-09-21T{at // (3600 * SECOND) % 24:02d}:{at // (60 * SECOND) % 60:02d}:{at // SECOND % 60:02d}.{at // 1_000_000 % 1000:03d}Z"
+        stamp = datetime.fromtimestamp(at / SECOND, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self.lines.append(
             (
                 at,
@@ -79,6 +84,8 @@ class StagedWorld:
         return self.clock
 
     def wait(self, seconds: float) -> None:
+        if self.pace:
+            time.sleep(seconds * self.pace)
         self.clock += int(seconds * SECOND)
 
     def run(self, command: Command, *, seconds: float, tell: Callable[[bytes], None], stop: Event) -> Ended:  # noqa: ARG002
@@ -110,9 +117,7 @@ class StagedWorld:
         ]
         return ApiSeen("http://stage", self.clock / SECOND, tuple(told))
 
-    def create_room(self, name: str, *, agent: str | None, metadata: str, empty_timeout: int) -> None:
-        assert metadata
-        assert empty_timeout
+    def create_room(self, name: str, *, agent: str | None, metadata: str, empty_timeout: int) -> None:  # noqa: ARG002
         if self.api_fails:
             raise Unreachable(self.api_fails)
         self.rooms[name] = Inside(self.clock)
