@@ -303,6 +303,10 @@ def test_the_policy_of_the_folder_holds(place: Place) -> None:
     reply = ordered("--yes")
     assert reply.code == 4
     assert "me may not run mend from the terminal: no line `run` of [policy] allows it" in reply.out
+    place.put("fletcher.toml", '[policy]\nrun = [{effects = "read"}]\n')
+    reply = ordered("--yes")
+    assert (reply.code, "from the terminal where files or containers are changed: no line" in reply.out) == (4, True)
+    assert ordered("--dry-run").code == 0
     place.put("fletcher.toml", '[policy]\neffects = {change = "peer"}\n')
     reply = ordered("--yes")
     assert (reply.code, "through a door that knows who somebody is" in reply.out) == (4, True)
