@@ -98,7 +98,7 @@ def told(run: Run) -> Told:
     if run.order.dry_run and run.state == "done":
         word, means = "DRY RUN", "the plan is made, and nothing of it was done"
     return Told(
-        id=run.id, word=word, mood=mood, means=means, title=plain(run.runbook.title), facts=tuple(_facts(run)), says=tuple(map(plain, run.says)),
+        id=run.id, word=word, mood=mood, means=f"{means[0].upper()}{means[1:]}", title=plain(run.runbook.title), facts=tuple(_facts(run)), says=tuple(map(plain, run.says)),
         wrong=tuple(map(plain, _wrong(run))), quotes=tuple(map(plain, run.looked.quotes if run.looked else ())),
         did=tuple(_did(run)), who=tuple(map(plain, _who(run))),
         proof=plain(run.proof.says) if run.proof else "", points=_points(run.proof),
