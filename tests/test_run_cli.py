@@ -134,6 +134,14 @@ def test_what_a_script_may(
     assert (place.done == MENDED) is (state == "fixed")
 
 
+def test_a_dry_run_shows_the_plan(place: Place) -> None:
+    """All that would be done, and that nothing of it was."""
+    reply = ordered("--dry-run")
+    assert (reply.code, place.done) == (0, [])
+    assert "PLAN: Mend the service" in reply.out
+    assert "this is the plan, and nothing of it was done" in reply.out
+
+
 def test_a_change_that_does_not_hold_is_taken_back(place: Place) -> None:
     """What is refuted ends as rolled back, with 1, and the files are as before."""
     reply = ordered("--yes", "--input", "value=worse")
@@ -295,6 +303,10 @@ def test_the_policy_of_the_folder_holds(place: Place) -> None:
     reply = ordered("--yes")
     assert reply.code == 4
     assert "me may not run mend from the terminal: no line `run` of [policy] allows it" in reply.out
+    place.put("fletcher.toml", '[policy]\nrun = [{effects = "read"}]\n')
+    reply = ordered("--yes")
+    assert (reply.code, "from the terminal where files or containers are changed: no line" in reply.out) == (4, True)
+    assert ordered("--dry-run").code == 0
     place.put("fletcher.toml", '[policy]\neffects = {change = "peer"}\n')
     reply = ordered("--yes")
     assert (reply.code, "through a door that knows who somebody is" in reply.out) == (4, True)

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from bot import __version__
-from bot.doors import config, demo, doctor, engine, given, patch, plan, run, runbooks, runs, serve, target
+from bot.doors import answers, config, demo, doctor, engine, given, patch, plan, run, runbooks, runs, serve, target
 from bot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -231,10 +231,10 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], object]] = {
     "patch": patch.options,
     "plan": plan.options,
     "run": run.options,
-    "approve": runs.decide_options,
-    "deny": runs.decide_options,
-    "cancel": runs.one_options,
-    "resume": runs.one_options,
+    "approve": answers.options,
+    "deny": answers.options,
+    "cancel": engine.one_options,
+    "resume": engine.one_options,
     "status": engine.options,
     "runs": engine.options,
     "show": runs.show_options,
@@ -255,10 +255,10 @@ _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "patch": patch.patch,
     "plan": plan.plan,
     "run": run.run,
-    "approve": runs.approve,
-    "deny": runs.deny,
-    "cancel": runs.cancel,
-    "resume": runs.resume,
+    "approve": answers.approve,
+    "deny": answers.deny,
+    "cancel": answers.cancel,
+    "resume": answers.resume,
     "status": runs.status,
     "runs": runs.runs,
     "show": runs.show,

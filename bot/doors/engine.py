@@ -27,6 +27,12 @@ def options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--json", action="store_true", help="the answer as JSON")
 
 
+def one_options(p: argparse.ArgumentParser) -> None:
+    """The options of a verb about one run."""
+    p.add_argument("files", nargs="*", metavar="RUN", help="a run's id, or how only one begins")
+    options(p)
+
+
 def opened(config: str | None) -> Front:
     """The runs that are kept for this folder, under the policy that its fletcher.toml declares; a context manager."""
     from bot.engine.front import Front
@@ -91,3 +97,10 @@ def _document(config: str | None) -> Document | None:
     from bot.settings import targets
 
     return targets(os.environ, Path(), Path(config) if config else None).document
+
+
+def one(args: argparse.Namespace) -> str:
+    """The one run that a call is about, as it was typed; "" for none."""
+    if len(args.files) > 1:
+        raise UsageError(f"one run at a time, and {args.files[1][:40]!r} is a second")
+    return args.files[0] if args.files else ""

@@ -76,7 +76,9 @@ def order_of(args: argparse.Namespace) -> Order:
         raise UsageError("which runbook? `fletcher run RUNBOOK …`; `fletcher runbooks list` names them")
     runbook = args.files.pop(0)
     inputs = inputs_of(args.input)
-    if "room" in inputs and inputs["room"] not in args.room:
+    if inputs.get("room") and args.room and inputs["room"] not in args.room:
+        raise UsageError(f"--room {args.room[0]} and --input room={inputs['room']} are two rooms: a run is for one")
+    if inputs.get("room") and not args.room:
         args.room.append(inputs["room"])
     files = given.files(args)
     if any(name == "-" for _, name in files):
@@ -220,12 +222,16 @@ def _write(text: str) -> None:
 
 
 def tell(last: Run, *, as_json: bool) -> None:
-    """The report of a run, or all of it as JSON."""
-    from bot.doors import terminal
+    """The report of a run, of a dry run its plan; or all of it as JSON."""
+    from bot.doors import question, terminal
     from bot.report import run as report
 
     if as_json:
         sys.stdout.buffer.write(report.document(last))
+        return
+    if last.order.dry_run and last.state == "done" and last.plan is not None:
+        question.show(last)
+        print(f"DRY RUN {last.id}: this is the plan, and nothing of it was done.")
         return
     for line in report.lines(last, width=terminal.width(), colour=terminal.colour()):
         print(line)

@@ -1,4 +1,4 @@
-"""Verbs about runs that are there: answer, cancel, go on, list, look into, follow, report."""
+"""Verbs that tell of runs that are there: list, look into, follow, report."""
 
 from __future__ import annotations
 
@@ -9,36 +9,22 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bot.doors import engine, question
-from bot.doors.run import code, here, tell, watching
-from bot.errors import Unreachable, UsageError
+from bot.doors import engine
+from bot.doors.run import code, tell, watching
+from bot.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
 
-    from bot.engine.front import Front
     from bot.engine.values import Row, Run, StepRow
 
 _MOST: Final = 4000  # characters of a line that is searched
 
 
-def one_options(p: argparse.ArgumentParser) -> None:
-    """The options of a verb about one run."""
-    p.add_argument("files", nargs="*", metavar="RUN", help="a run's id, or how only one begins")
-    engine.options(p)
-
-
-def decide_options(p: argparse.ArgumentParser) -> None:
-    """The options of `fletcher approve` and `deny`."""
-    one_options(p)
-    p.add_argument("--reason", default="", metavar="TEXT", help="why, for the report and the audit")
-    p.add_argument("--digest", default="", metavar="HEX", help="only if the plan is still the one with this digest")
-
-
 def show_options(p: argparse.ArgumentParser) -> None:
     """The options of `fletcher show`."""
-    one_options(p)
+    engine.one_options(p)
     p.epilog = "What is shown is what was kept. Nothing is run again, whatever is searched for."
     p.add_argument("--step", metavar="STEP", help="what a step printed, by its name or number")
     p.add_argument("--grep", metavar="PATTERN", help="only lines of the kept output that match this regular expression")
@@ -46,91 +32,15 @@ def show_options(p: argparse.ArgumentParser) -> None:
 
 def logs_options(p: argparse.ArgumentParser) -> None:
     """The options of `fletcher logs`."""
-    one_options(p)
+    engine.one_options(p)
     p.add_argument("-f", "--follow", action="store_true", help="go on until it has ended; Ctrl-C leaves it alone")
 
 
 def report_options(p: argparse.ArgumentParser) -> None:
     """The options of `fletcher report`."""
-    one_options(p)
+    engine.one_options(p)
     p.add_argument("--html", action="store_true", help="as a page that needs nothing else")
     p.add_argument("--markdown", action="store_true", help="as Markdown, to paste into a ticket")
-
-
-# --- answers -------------------------------------------------------------------------------------
-
-
-def approve(args: argparse.Namespace) -> int:
-    """Say yes to the plan that is shown."""
-    return _decide(args, "yes")
-
-
-def deny(args: argparse.Namespace) -> int:
-    """Say no to a plan."""
-    return _decide(args, "no")
-
-
-def _decide(args: argparse.Namespace, kind: str) -> int:
-    with engine.opened(args.config) as front:
-        run = engine.found(front, _name(args))
-        if run.state != "waiting":
-            raise Unreachable(f"run {run.id} does not wait for an answer: it is {run.state}")
-        if args.digest and not run.digest.startswith(args.digest.lower()):
-            raise Unreachable(
-                f"the plan of run {run.id} is another one ({run.digest[:12]}); `fletcher show {run.id}` has it"
-            )
-        word = ""
-        if kind == "yes":
-            if not args.json:
-                question.show(run)
-            word = _word(run)
-        front.decide(run.id, question.decision(run, engine.me(args.config), kind, reason=args.reason, word=word))
-        return _after(front, run.id, args, f"Run {run.id} is {'approved' if kind == 'yes' else 'declined'}.")
-
-
-def _word(run: Run) -> str:
-    """The word that a guard asks for, as somebody at this terminal types it."""
-    if run.asked is None or not run.asked.word:
-        return ""
-    if not question.can_ask():
-        raise Unreachable(
-            f"a guard warns, which only somebody at a terminal can answer; `fletcher show {run.id}` says what it warns of"
-        )
-    if question.answer(f"A guard warns. To go on all the same, type {run.asked.word}: ") != run.asked.word:
-        raise Unreachable("the word was not typed, so the plan waits as before")
-    return run.asked.word
-
-
-def cancel(args: argparse.Namespace) -> int:
-    """Let a run end before its next step."""
-    with engine.opened(args.config) as front:
-        run = engine.found(front, _name(args))
-        front.cancel(run.id, engine.me(args.config))
-        return _after(front, run.id, args, f"Run {run.id} ends before its next step, and what it did is taken back.")
-
-
-def resume(args: argparse.Namespace) -> int:
-    """Let a run that waits as unknown go on."""
-    with engine.opened(args.config) as front:
-        run = engine.found(front, _name(args))
-        front.resume(run.id, engine.me(args.config))
-        return _after(front, run.id, args, f"Run {run.id} goes on.")
-
-
-def _after(front: Front, name: str, args: argparse.Namespace, said: str) -> int:
-    """What a word has led to: by who carries out runs, or here where nobody does and there is something left to do."""
-    if not args.json:
-        print(said)
-    if front.executor() is None and not front.show(name).ended:
-        who = engine.me(args.config)
-        with engine.acting(args.config) as parts:
-            return here(who, lambda herald: front.go_on_here(parts, name, who, herald), as_json=args.json)
-    last = front.show(name)
-    if args.json:
-        tell(last, as_json=True)
-    elif not last.ended:
-        print(f"`fletcher logs -f {name}` follows it.")
-    return 0
 
 
 # --- lists ---------------------------------------------------------------------------------------
@@ -203,7 +113,7 @@ def show(args: argparse.Namespace) -> int:
     import msgspec
 
     with engine.opened(args.config) as front:
-        run = engine.found(front, _name(args))
+        run = engine.found(front, engine.one(args))
         folder = front.home.folder(run.id)
     if args.step is None and args.grep is None:
         tell(run, as_json=args.json)
@@ -256,7 +166,7 @@ def logs(args: argparse.Namespace) -> int:
     from bot.engine import events
 
     with engine.opened(args.config) as front:
-        run = engine.found(front, _name(args))
+        run = engine.found(front, engine.one(args))
         told = front.follow(run.id) if args.follow else events.read(front.home.folder(run.id), lambda: True)
         try:
             with watching(quiet=False) if args.follow and not args.json else nullcontext() as shown:
@@ -286,7 +196,7 @@ def report(args: argparse.Namespace) -> int:
     if args.html + args.markdown + args.json > 1:
         raise UsageError("--html, --markdown and --json are three forms of one report; choose one")
     with engine.opened(args.config) as front:
-        run = engine.found(front, _name(args))
+        run = engine.found(front, engine.one(args))
     if args.html:
         print(made.html(run))
     elif args.markdown:
@@ -294,9 +204,3 @@ def report(args: argparse.Namespace) -> int:
     else:
         tell(run, as_json=args.json)
     return 0
-
-
-def _name(args: argparse.Namespace) -> str:
-    if len(args.files) > 1:
-        raise UsageError(f"one run at a time, and {args.files[1][:40]!r} is a second")
-    return args.files[0] if args.files else ""

@@ -79,7 +79,8 @@ class Front:
         run = self.show(run_id)
         asked, person = run.asked, decision.person
         if decision.kind == "yes" and asked is not None:
-            if trouble := why_not_approve(self._policy, person, run.order.person, run.runbook.id, asked.need):
+            effect = run.plan.effect if run.plan else None
+            if trouble := why_not_approve(self._policy, person, run.order.person, run.runbook.id, asked.need, effect):
                 raise Unreachable(f"{trouble}.")
             if asked.word and decision.word != asked.word:
                 raise Unreachable(f"a guard warns, so the word `{asked.word}` has to be typed to approve this")

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bot.engine import tables as t
 from bot.engine.states import follows
-from bot.engine.values import ENDED, Asked, Decision, Looked, Order, Person, Proof, Row, Run, StepRow
+from bot.engine.values import ENDED, Asked, Decision, Event, Looked, Order, Person, Proof, Row, Run, StepRow
 from bot.errors import Unreachable, UsageError
 from bot.runbook.document import Runbook
 from bot.steps.contract import Memory, Outcome
@@ -37,6 +37,14 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 def text(value: object) -> str:
     """A value as it is written down."""
     return msgspec.json.encode(value).decode()
+
+
+# msgspec prepares a type when it is read for the first time, and two threads that do so at once end the process with a
+# segmentation fault; a decoder that is kept prepares it here, before there is a second thread.
+_PREPARED: Final = tuple(
+    msgspec.json.Decoder(kind)
+    for kind in (Order, Runbook, Looked, Asked, Decision, Proof, Person, Memory, Outcome, Attempt, Run, Event)
+)
 
 
 def _value(raw: str | None, kind: type[_T]) -> _T | None:

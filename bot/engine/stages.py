@@ -74,6 +74,8 @@ class Stages:
             change.audit(run.id, run.order.person, f"planned {plan.title}: {_told(plan)}", digest=plan.digest)
             if stop := self._stop(change, run, looked):
                 return _leave(change, run, *stop)
+            if trouble := why_not_run(self.parts.policy, run.order.person, run.runbook.id, plan.effect):
+                return _leave(change, run, "refused", f"{trouble}.")
             need = self._needed(change, run, plan)
             if need.refused:
                 return _leave(change, run, "refused", f"{need.refused}.")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bot.report.told import Did, Shown
 
 _COLOUR: Final = {"good": "\x1b[32;1m", "bad": "\x1b[31;1m", "open": "\x1b[33;1m"}
+_QUOTED: Final = 4  # rows of a quoted line in the terminal: its beginning says enough
 _MARK: Final = {"yes": "[yes]", "no": "[NO] ", "open": "[?]  "}
 
 
@@ -34,7 +35,10 @@ def lines(run: Run, *, width: int = 100, colour: bool = False) -> Iterator[str]:
         yield from _wrapped(value, width, f"  {name:10} ")
     yield from _section("What was wrong", one.wrong, width)
     for quoted in one.quotes:
-        yield from _wrapped(quoted, width, "      | ")
+        rows = list(_wrapped(quoted, width, "      | "))
+        yield from rows[:_QUOTED]
+        if len(rows) > _QUOTED:
+            yield "      | …"
     if one.did:
         yield "  What was done"
     for number, did in enumerate(one.did, 1):

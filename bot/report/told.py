@@ -31,10 +31,10 @@ STATES: Final[dict[RunState, tuple[str, Mood, str]]] = {
     "healthy": ("HEALTHY", "good", "nothing is wrong, and nothing was changed"),
     "declined": ("DECLINED", "bad", "the plan was declined; nothing was changed"),
     "expired": ("EXPIRED", "bad", "nobody answered in time; nothing was changed"),
-    "cancelled": ("CANCELLED", "bad", "it was cancelled; what had been done was taken back"),
+    "cancelled": ("CANCELLED", "bad", "it was cancelled; nothing of it stays"),
     "failed": ("FAILED", "bad", "it could not be carried out"),
-    "rolled-back": ("ROLLED BACK", "bad", "it did not hold and was taken back; what ran before runs again"),
-    "rollback-failed": ("ROLL-BACK FAILED", "bad", "it did not hold, and taking it back failed: a person has to look at it now"),
+    "rolled-back": ("ROLLED BACK", "bad", "a step failed or it did not hold, so what had been done was taken back"),
+    "rollback-failed": ("ROLL-BACK FAILED", "bad", "taking back what had been done failed: a person has to look at it now"),
     "not-verified": ("NOT VERIFIED", "open", "it was carried out, and whether it holds could not be seen; nothing was taken back"),
     "inconclusive": ("INCONCLUSIVE", "open", "what is wrong is not known; nothing was changed"),
     "unknown": ("UNKNOWN", "bad", "whether a step was done cannot be told, so it waits for a person and holds its target"),
@@ -98,7 +98,7 @@ def told(run: Run) -> Told:
     if run.order.dry_run and run.state == "done":
         word, means = "DRY RUN", "the plan is made, and nothing of it was done"
     return Told(
-        id=run.id, word=word, mood=mood, means=means, title=plain(run.runbook.title), facts=tuple(_facts(run)), says=tuple(map(plain, run.says)),
+        id=run.id, word=word, mood=mood, means=f"{means[0].upper()}{means[1:]}", title=plain(run.runbook.title), facts=tuple(_facts(run)), says=tuple(map(plain, run.says)),
         wrong=tuple(map(plain, _wrong(run))), quotes=tuple(map(plain, run.looked.quotes if run.looked else ())),
         did=tuple(_did(run)), who=tuple(map(plain, _who(run))),
         proof=plain(run.proof.says) if run.proof else "", points=_points(run.proof),
