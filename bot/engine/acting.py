@@ -28,6 +28,7 @@ class Acting:
     def __init__(self, store: Store, parts: Parts) -> None:
         self.store, self.parts = store, parts
         self._attempts = Attempts(store, parts)
+        self._known: dict[str, Run] = {}
         self.flags: dict[str, Flag] = {}
 
     def doing(self, run: Run, *, undoing: bool = False) -> Doing:
@@ -48,20 +49,18 @@ class Acting:
 
     def take(self, run_id: str, name: str) -> str:
         """Do one step: "on", "stop" when it failed, "cancel" when the run is cancelled, "unknown" when nobody can tell."""
-        run = self.store.run(run_id)
-        if run.cancelled_by is not None:
+        if self._cancelled(run_id):
             return "cancel"
-        return self._taken(run, name, told=False)
+        return self._taken(self._planned(run_id), name, told=False)
 
     def take_told(self, run_id: str, name: str) -> str:
         """Go on with a step of which nothing was known, as a person said; still "unknown" when nobody has said anything."""
-        run = self.store.run(run_id)
         with self.store.change() as change:
             word = rows.told(change.c, run_id)
             if word == "":
                 return "unknown"
             change.go(run_id, "running")
-        return "cancel" if word == "cancel" else self._taken(run, name, told=True)
+        return "cancel" if word == "cancel" else self._taken(self._planned(run_id), name, told=True)
 
     def _taken(self, run: Run, name: str, *, told: bool) -> str:
         try:
@@ -76,10 +75,26 @@ class Acting:
             return "on"
         if outcome.state == "unknown":
             return "unknown"
-        if self.store.run(run.id).cancelled_by is not None:  # that may be why it failed
+        if self._cancelled(run.id):  # that may be why it failed
             return "cancel"
         # A token that was not made neither stops the proof nor undoes what was proven.
         return "on" if isinstance(run.runbook.block(name), doc.TokenStep) else "stop"
+
+    def _cancelled(self, run_id: str) -> bool:
+        with self.store.read() as c:
+            return rows.cancelled(c, run_id)
+
+    def _planned(self, run_id: str) -> Run:
+        """A run with its plan, which is the same for all of its steps; its state and its steps are as they were once."""
+        known = self._known.get(run_id)
+        if known is None:
+            known = self._known[run_id] = self.store.run(run_id)
+        return known
+
+    def forget(self, run_id: str) -> None:
+        """Keep nothing of a run that has ended."""
+        self._known.pop(run_id, None)
+        self.flags.pop(run_id, None)
 
     def _do(self, run: Run, name: str) -> Act:
         task = tasks.task(run, name, secret_inputs(self.store.home.folder(run.id)))

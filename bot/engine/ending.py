@@ -60,7 +60,7 @@ class Ending:
             state, says = _end(run, word)
             with self._store.change() as change:
                 leave(change, run, state, says)
-        self._acting.flags.pop(run_id, None)
+        self._acting.forget(run_id)
         return "ended"
 
     def bug(self, run_id: str, what: str) -> str:

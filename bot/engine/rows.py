@@ -275,6 +275,11 @@ def unsignal(c: Connection, run_id: str) -> None:
     c.execute(sa.delete(t.signals).where(t.signals.c.run == run_id))
 
 
+def cancelled(c: Connection, run_id: str) -> bool:
+    """Whether somebody has cancelled a run."""
+    return c.execute(sa.select(t.runs.c.cancelled_by).where(t.runs.c.id == run_id)).scalar_one() is not None
+
+
 def told(c: Connection, run_id: str) -> Literal["", "resume", "cancel"]:
     """What a person has said about a run that waits for his word."""
     word: Literal["", "resume", "cancel"] = c.execute(

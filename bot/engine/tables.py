@@ -90,4 +90,5 @@ signals = Table(
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("run", String, nullable=False),
     Column("kind", String, nullable=False),  # "order", "decision", "cancel" or "resume"
+    sqlite_autoincrement=True,  # else it would give an id again whose row is gone, which the executor has seen already
 )  # fmt: skip

@@ -448,6 +448,13 @@ def test_an_order_reaches_who_serves(place: Place) -> None:
     assert place.done == MENDED
 
 
+def test_who_serves_takes_one_order_after_another(place: Place) -> None:
+    """What was signalled of a run that has ended is forgotten, and the next order is seen all the same."""
+    with Serving(place), place.front() as front:
+        for _ in range(3):
+            assert until(front, front.submit(place.order(dry_run=True)), "done").ended
+
+
 def test_secret_inputs_are_in_no_store(place: Place) -> None:
     """They wait in a file that nobody else may read, and are gone with the run's end."""
     with place.front() as front:
