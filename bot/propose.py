@@ -32,11 +32,13 @@ _PLUGINS: Final = (
 )  # fmt: skip
 
 
-def propose(runbook: Runbook, given: Mapping[str, str], look: Look, verdicts: Verdicts) -> Plan:
-    """The plan of a runbook for what was seen. Raises UsageError for inputs that the runbook does not take."""
+def propose(
+    runbook: Runbook, given: Mapping[str, str], look: Look, verdicts: Verdicts, *, anyway: bool = False
+) -> Plan:
+    """The plan of a runbook for what was seen, with `anyway` whatever the diagnosis says. Raises UsageError for inputs that the runbook does not take."""
     values(runbook, given)
     about = subject(runbook, given, look, verdicts)
-    return build(runbook, given, look, about, _facts(runbook, about.inputs, look))
+    return build(runbook, given, look, about, _facts(runbook, about.inputs, look), anyway=anyway)
 
 
 def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:

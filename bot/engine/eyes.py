@@ -39,7 +39,7 @@ class Looking:
         """Look, judge and plan."""
         rooms = tuple(dict.fromkeys((*order.rooms, *filter(None, (inputs.get("room"),)))))
         with diagnose(self._question(order, rooms)) as answer:
-            plan = propose(runbook, inputs, answer.look, answer.verdicts)
+            plan = propose(runbook, inputs, answer.look, answer.verdicts, anyway=order.anyway)
             row = chosen(runbook, inputs, answer.verdicts)
             self._redactors[order.id] = answer.look.redactor
             return Looked(

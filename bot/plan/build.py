@@ -27,16 +27,21 @@ if TYPE_CHECKING:
 _WAY_BACK = ("real-load", "job-type-participant")  # asked for by a person, whatever the verdict is
 
 
-def build(runbook: Runbook, given: Mapping[str, str], look: Look, subject: Subject, facts: Facts) -> Plan:
-    """The plan for one room; pure."""
-    return _Builder(runbook, given, look, subject, facts).plan()
+def build(
+    runbook: Runbook, given: Mapping[str, str], look: Look, subject: Subject, facts: Facts, *, anyway: bool = False
+) -> Plan:
+    """The plan for one room; pure. With `anyway` it is made whatever the diagnosis says."""
+    return _Builder(runbook, given, look, subject, facts, anyway=anyway).plan()
 
 
 class _Builder:
     """One plan while it is put together."""
 
-    def __init__(self, runbook: Runbook, given: Mapping[str, str], look: Look, subject: Subject, facts: Facts) -> None:
+    def __init__(
+        self, runbook: Runbook, given: Mapping[str, str], look: Look, subject: Subject, facts: Facts, *, anyway: bool
+    ) -> None:
         self.runbook, self.given, self.look, self.facts = runbook, given, look, facts
+        self.anyway = anyway
         self.row, self.names = subject.row, subject.names
         self.proposal, self.inputs = subject.proposal, subject.inputs
         self.checks = {check.name: check for check in self._checks()}
@@ -55,7 +60,7 @@ class _Builder:
         plan = Plan(
             runbook=runbook.id, title=runbook.title, revision=runbook.sha256, target=self.facts.target,
             room=look.name(self.row.room or "") if self.row else "", cause=(self.row.cause or "") if self.row else "", agent=look.name(agent),
-            remedy=proposal.remedy, why=proposal.why, refused=refused, inputs=self._shown_inputs(), checks=tuple(self.checks.values()),
+            remedy=proposal.remedy, anyway=self.anyway, why=proposal.why, refused=refused, inputs=self._shown_inputs(), checks=tuple(self.checks.values()),
             steps=() if refused else made.steps, skipped=made.skipped, verification=() if refused else made.verification,
             rollback=() if refused else made.rollback, effect="read" if refused else effect,
             approval=Asked("none", "nothing will be done") if refused else Asked(need, why),
@@ -87,6 +92,8 @@ class _Builder:
 
     def _check(self, block: doc.Check) -> Checked:
         match block.evidence:
+            case doc.Causes() if self.anyway:
+                return Checked(block.name, "matched", "it is to be done anyway, whatever the diagnosis says")
             case doc.Causes() as asked:
                 weighed = weigh_causes(asked, (self.row,) if self.row is not None else ())
             case doc.Chosen() as asked:
@@ -114,7 +121,7 @@ class _Builder:
     def _refused(self, made: steps.Made, guards: tuple[Guard, ...]) -> tuple[str, tuple[str, ...]]:
         """Why nothing will be done, "" when something will; and what can be done instead."""
         asked = self.given.get("remedy", "")
-        if self.runbook.causes and asked not in _WAY_BACK:
+        if self.runbook.causes and asked not in _WAY_BACK and not self.anyway:
             if self.row is None:
                 return "no room was seen that could be treated", (
                     "say which with --room NAME",

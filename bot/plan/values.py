@@ -104,7 +104,7 @@ class Asked(Struct, frozen=True):
 class Plan(Struct, frozen=True, kw_only=True):
     """Everything that will happen, or (`refused`) why nothing can, and what to do instead.
 
-    `revision` is the SHA-256 of the runbook's text. `digest` covers all but what changes by the minute: counts, and the
+    `anyway`: it was asked for although the diagnosis does not indicate it. `revision` is the SHA-256 of the runbook's text. `digest` covers all but what changes by the minute: counts, and the
     words of a check, of which it covers what they came to.
     """
 
@@ -117,6 +117,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     cause: str = ""
     agent: str = ""
     remedy: str = ""
+    anyway: bool = False
     why: str = ""
     refused: str = ""
     inputs: dict[str, str] = {}

@@ -30,6 +30,8 @@ def lines(plan: Plan, *, width: int = 100, brief: bool = False) -> Iterator[str]
         for way in plan.instead:
             yield from _wrapped(way, width, "  instead ")
         return
+    if plan.anyway:
+        yield "  anyway: the diagnosis does not indicate this change"
     yield from _wrapped(f"{plan.effect}; approval: {plan.approval.need} ({plan.approval.why})", width, "  effect ")
     for one in plan.disrupts:
         yield from _wrapped(f"{one.who}: {sessions(one)}", width, "  disrupts ")

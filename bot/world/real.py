@@ -77,7 +77,8 @@ class RealWorld:
 
     def run(self, command: Command, *, seconds: float, tell: Callable[[bytes], None], stop: Event) -> Ended:
         """Run a program; see the contract. Raises Unreachable when it cannot be started."""
-        environment = {**self._environment, **command.environment}
+        here = {"PWD": command.cwd} if command.cwd else {}  # as every shell sets it; compose files may take it
+        environment = {**self._environment, **here, **command.environment}
         return self._processes.run(
             command.argv, cwd=command.cwd, environment=environment, seconds=seconds, tell=tell, stop=stop
         )

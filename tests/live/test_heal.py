@@ -198,8 +198,9 @@ def test_killed_between_patch_and_rebuild_it_is_told_the_truth_of(stack: Stack, 
 def test_two_workers_make_a_guard_warn(stack: Stack, tmp_path: Path) -> None:
     """A warning is answered by somebody at a terminal, never by a flag."""
     stack.fail("load-refused", settle=True)
-    stack.compose("up", "--detach", "--no-recreate", "--scale", "voice-agent=2", "voice-agent")
-    stack.wait_registered()
+    began = time.time_ns()
+    stack.compose("run", "--detach", "--no-deps", "voice-agent")
+    stack.wait_registered(since=began)
     time.sleep(6)
     with waiting(stack, "two"):
         run = carried_out(stack, tmp_path, REFUSED, "--room", "two", "--input", "remedy=zero-load", code=4)
