@@ -72,10 +72,11 @@ def cancel(args: argparse.Namespace) -> int:
 
 
 def resume(args: argparse.Namespace) -> int:
-    """Let a run that waits as unknown go on."""
+    """Let a run go on that waits as unknown, or whose executor died, where nobody serves who would do so."""
     with engine.opened(args.config) as front:
         run = engine.found(front, engine.one(args))
-        front.resume(run.id, engine.me(args.config))
+        if run.state == "unknown" or run.ended or front.executor() is not None:
+            front.resume(run.id, engine.me(args.config))
         return _after(front, run.id, args, f"Run {run.id} goes on.")
 
 

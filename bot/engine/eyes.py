@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from bot.diagnose import diagnose
 from bot.engine.values import Looked
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from bot.runbook.document import Runbook
     from bot.settings import Target
 
-_QUOTED = 12  # lines that decided and are kept with the run
+_KEPT: Final = 64  # runs of which the redactor is at hand; of others it is made anew
+_QUOTED: Final = 12  # lines that decided and are kept with the run
 
 
 class Looking:
@@ -41,7 +42,7 @@ class Looking:
         with diagnose(self._question(order, rooms)) as answer:
             plan = propose(runbook, inputs, answer.look, answer.verdicts, anyway=order.anyway)
             row = chosen(runbook, inputs, answer.verdicts)
-            self._redactors[order.id] = answer.look.redactor
+            self._keep(order, answer.look.redactor)
             return Looked(
                 plan=plan, verdict=_verdict(answer, runbook, inputs, plan), folder=folder_of(answer.look), roots=tuple(_roots(answer)),
                 quotes=tuple(": ".join((f"{source}:{line}", text)) for source, line, text in map(answer.look.quote, row.evidence[:_QUOTED] if row else ())),
@@ -51,8 +52,14 @@ class Looking:
         """Who masks the secrets of what was looked at, looked for anew after a restart."""
         known = self._redactors.get(order.id)
         if known is None:
-            known = self._redactors[order.id] = self._again(order, looked)
+            known = self._keep(order, self._again(order, looked))
         return known
+
+    def _keep(self, order: Order, redactor: Redactor) -> Redactor:
+        while len(self._redactors) >= _KEPT:
+            self._redactors.pop(next(iter(self._redactors)), None)
+        self._redactors[order.id] = redactor
+        return redactor
 
     def _again(self, order: Order, looked: Looked) -> Redactor:
         paths = {*looked.roots, *(path for _, path in order.files if Path(path).exists())}

@@ -145,7 +145,7 @@ def forked(do: Callable[[], bytes]) -> bytes | None:
         told = pipe.read()
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
-        assert os.WTERMSIG(status) == signal.SIGKILL
+        assert os.WTERMSIG(status) == signal.SIGKILL, signal.Signals(os.WTERMSIG(status))
         return None
     assert os.WEXITSTATUS(status) == 0, "the process failed; its trace is above"
     return told

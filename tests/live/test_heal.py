@@ -108,7 +108,7 @@ def test_a_room_that_was_there_gets_its_agent(stack: Stack, tmp_path: Path) -> N
         assert not visitor.agent_came(0)
         run = carried_out(stack, tmp_path, NEVER, "--room", "was-there")
         assert run["state"] == "fixed"
-        assert visitor.agent_came(1)
+        assert visitor.agent_came(10)
 
 
 def test_what_is_healthy_is_left_alone(stack: Stack, tmp_path: Path) -> None:
@@ -118,8 +118,8 @@ def test_what_is_healthy_is_left_alone(stack: Stack, tmp_path: Path) -> None:
         assert visitor.agent_came()
         time.sleep(JUDGED)
         assert carried_out(stack, tmp_path / "a", NEVER, "--room", "well")["state"] == "healthy"
-    run = carried_out(stack, tmp_path / "b", NEVER, "--room", "well", "--input", "remedy=auto-dispatch", "--anyway")
-    assert run["state"] == "done"
+    run = carried_out(stack, tmp_path / "b", REFUSED, "--room", "well", "--input", "remedy=zero-load", "--anyway")
+    assert (run["state"], run["proof"]["result"]) == ("done", "holds")
 
 
 def test_code_that_crashes_at_start_is_taken_back(stack: Stack, tmp_path: Path) -> None:
@@ -191,17 +191,16 @@ def test_killed_between_patch_and_rebuild_it_is_told_the_truth_of(stack: Stack, 
             check=False,
             timeout=400,
         )
-    assert json.loads(done.stdout)["state"] == "fixed", done.stdout[-2000:] + done.stderr[-1000:]
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-1000:]
+    assert json.loads(done.stdout)["state"] == "fixed"
     assert comes(stack, "killed-next")
 
 
 def test_two_workers_make_a_guard_warn(stack: Stack, tmp_path: Path) -> None:
     """A warning is answered by somebody at a terminal, never by a flag."""
     stack.fail("load-refused", settle=True)
-    began = time.time_ns()
     stack.compose("run", "--detach", "--no-deps", "voice-agent")
-    stack.wait_registered(since=began)
-    time.sleep(6)
+    time.sleep(12)  # until it has registered, and reported its load
     with waiting(stack, "two"):
         run = carried_out(stack, tmp_path, REFUSED, "--room", "two", "--input", "remedy=zero-load", code=4)
     assert run["state"] == "refused"
