@@ -52,7 +52,7 @@ class _Case:
     def world(self) -> World:
         return self.doing.world
 
-    def add(self, name: str, says: str, *, ok: bool | None) -> None:
+    def add(self, name: str, says: str, ok: bool | None) -> None:  # noqa: FBT001  # three-valued, and named wherever it is written out
         self.points.append(Point(name, ok, self.doing.redactor.text(says)))
         self.doing.tell(says)
 
@@ -132,7 +132,8 @@ class Prover:
             run, doing, block, block.evidence, since, doing.world.now() + int(block.timeout * SECOND), agent,
             any(_action(run, row.name) == "build" and row.state == "done" for row in run.steps), _claimed(run),
         )  # fmt: skip
-        return _joined(case)
+        proof = _joined(case)
+        return proof if proof.result != "holds" else _besides(case, proof)
 
 
 def _blocks(run: Run) -> Iterator[doc.Verify]:
@@ -187,6 +188,39 @@ def _joined(case: _Case) -> Proof:
         )
         return _watched(case, "", case.since_ns, kind)
     return _canary(case, kind)
+
+
+def _besides(case: _Case, proof: Proof) -> Proof:
+    """What stays as it was although the fix holds: tokens that were handed out, and the room of the complaint."""
+    plan = case.run.plan
+    if plan is not None and plan.remedy in {"auto-dispatch", "explicit-dispatch"}:
+        case.add(
+            "earlier tokens",
+            "tokens that were issued before keep the dispatch that they were made with until they expire",
+            ok=None,
+        )
+    room = plan.room if plan is not None else ""
+    if room and case.what.canary:
+        case.add("own room", *_own(case, room))
+    return Proof(result=proof.result, points=tuple(case.points), says=proof.says)
+
+
+def _own(case: _Case, room: str) -> tuple[str, bool | None]:
+    """How it stands with the room of the complaint, in a sentence, and whether its agent is there."""
+    try:
+        found = next((one for one in case.world.api((room,)).rooms if one.name == room), None)
+    except FletcherError as problem:
+        return f"room {quote(room)} was not looked at again: {problem}", None
+    people = sum(not p.agent for p in found.participants or ()) if found is not None else 0
+    if found is None or not people:
+        return f"room {quote(room)} is over; its next session is a new room", True
+    if _active(found, case.agent):
+        return f"room {quote(room)} has its agent now", True
+    ways = f"let everybody leave and join again, or dispatch into it: `fletcher run agent-never-joins --room {room} --input remedy=create-dispatch`"
+    return (
+        f"room {quote(room)} is still open without an agent ({people} inside), since agents are asked for when a room is made: {ways}",
+        None,
+    )
 
 
 def _registered(case: _Case, *, any_name: bool) -> Said | Proof:

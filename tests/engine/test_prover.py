@@ -13,11 +13,12 @@ import pytest
 from bot.engine.prover import Prover, sweep
 from bot.engine.values import Looked, Order, Person, Run, StepRow
 from bot.livekit.marks import CANARY
+from bot.livekit.seen import ApiParticipant
 from bot.plan.values import Plan, Step
 from bot.redact import Redactor
 from bot.runbook.compile import compile_runbook
 from bot.steps.contract import Doing, Outcome
-from bot.world.staged import SECOND, START, StagedWorld
+from bot.world.staged import SECOND, START, Inside, StagedWorld
 
 if TYPE_CHECKING:
     from bot.engine.values import Proof
@@ -257,6 +258,20 @@ def test_it_waits_for_the_first_report_of_load() -> None:
 
     prove(stage)
     assert made[0] >= START + 8 * SECOND
+
+
+def test_the_room_of_the_complaint_is_looked_at_again() -> None:
+    """Where it is still open without an agent the report says so, with the ways out; the fix holds all the same."""
+
+    def stage(world: StagedWorld) -> None:
+        good(world)
+        user = ApiParticipant("ada", agent=False, state="ACTIVE", agent_name="", joined=None)
+        world.rooms["demo"] = Inside(world.clock, [(world.clock, user)])
+
+    proof, _ = prove(stage, claims=[AGENT])
+    own = next(point for point in proof.points if point.name == "own room")
+    assert (proof.result, own.ok) == ("holds", None)
+    assert "remedy=create-dispatch" in own.says
 
 
 def test_a_dispatch_is_proven_in_its_own_room() -> None:
