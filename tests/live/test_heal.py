@@ -199,9 +199,12 @@ def test_killed_between_patch_and_rebuild_it_is_told_the_truth_of(stack: Stack, 
 def test_two_workers_make_a_guard_warn(stack: Stack, tmp_path: Path) -> None:
     """A warning is answered by somebody at a terminal, never by a flag."""
     stack.fail("load-refused", settle=True)
-    stack.compose("run", "--detach", "--no-deps", "voice-agent")
-    time.sleep(12)  # until it has registered, and reported its load
-    with waiting(stack, "two"):
-        run = carried_out(stack, tmp_path, REFUSED, "--room", "two", "--input", "remedy=zero-load", code=4)
+    second = stack.compose("run", "--detach", "--no-deps", "voice-agent").split()[-1]
+    try:
+        time.sleep(12)  # until it has registered, and reported its load
+        with waiting(stack, "two"):
+            run = carried_out(stack, tmp_path, REFUSED, "--room", "two", "--input", "remedy=zero-load", code=4)
+    finally:
+        stack.docker("rm", "--force", second)  # `compose down` leaves it
     assert run["state"] == "refused"
     assert any(guard["level"] == "warning" for guard in run["looked"]["plan"]["guards"])
