@@ -8,14 +8,24 @@ from pathlib import Path
 from tests.fletcher import fletcher
 
 PICTURE = Path(__file__).parent.parent / "docs" / "demo.svg"
-_COLOURS = (("CAUSE FOUND", "#ff7b72"), ("  What ", "#79c0ff"), ("      │", "#8b949e"), ("Note:", "#d2a8ff"))
+_COLOURS = (
+    ("CAUSE FOUND", "#ff7b72"),
+    ("  What ", "#79c0ff"),
+    ("      │", "#8b949e"),
+    ("Note:", "#d2a8ff"),
+    ("PLAN:", "#7ee787"),
+    ("       -", "#ffa198"),
+    ("       +", "#7ee787"),
+)
 _LAST = "Looked at:"
 
 
 def lines() -> list[str]:
-    """The demo's answer, without its list of sources."""
+    """The demo's answer without its list of sources, and the plan up to its first diff."""
     out = fletcher("demo").out.splitlines()
-    return out[: out.index(_LAST)]
+    plan = next(number for number, line in enumerate(out) if line.startswith("PLAN:"))
+    end = next(number for number, line in enumerate(out) if number > plan and line.startswith("    2. "))
+    return [*out[: out.index(_LAST)], *out[plan:end]]
 
 
 def svg(text: list[str]) -> str:
