@@ -267,8 +267,11 @@ def _patiently(call: Callable[[], _T]) -> _T:
 
 def _client(base: str, tls: TLSConfig | None) -> APIClient:
     from docker import APIClient
+    from docker.constants import DEFAULT_DOCKER_API_VERSION, MINIMUM_DOCKER_API_VERSION
+    from docker.errors import InvalidVersion
     from docker.transport import UnixHTTPAdapter
     from docker.transport.unixconn import UnixHTTPConnection, UnixHTTPConnectionPool
+    from docker.utils import version_lt
 
     class Connection(UnixHTTPConnection):
         """The library's connection to a socket, which has no patience with a full queue and leaves its end open."""
@@ -295,15 +298,21 @@ def _client(base: str, tls: TLSConfig | None) -> APIClient:
             chosen = self.verify if verify is None else verify
             return super().merge_environment_settings(url, proxies, stream, chosen, cert)
 
-    # A pair of limits is taken for TCP only; without a version, the engine's own is spoken.
+    # A pair of limits is taken for TCP only. With a version given the library asks nothing before its adapter is ours.
     patience = cast("int", READ if base.startswith("unix://") else (CONNECT, READ))
-    client = Client(base_url=base, tls=tls or False, timeout=patience)
+    client = Client(base_url=base, tls=tls or False, timeout=patience, version=DEFAULT_DOCKER_API_VERSION)
     made = client.adapters.get(_BY_SOCKET)
     if isinstance(made, UnixHTTPAdapter):
         made.close()
         adapter = Adapter(f"http+unix://{made.socket_path}")
         adapter.pools[_BY_SOCKET] = Pool(_BY_SOCKET, made.socket_path)
         client.mount(_BY_SOCKET, adapter)
+    with ExitStack() as failing:
+        failing.callback(client.close)
+        client._version = client._retrieve_server_version()  # type: ignore[attr-defined]  # noqa: SLF001  # the engine's own
+        if version_lt(client._version, MINIMUM_DOCKER_API_VERSION):  # type: ignore[attr-defined]  # noqa: SLF001
+            raise InvalidVersion(f"API versions below {MINIMUM_DOCKER_API_VERSION} are no longer supported.")
+        failing.pop_all()
     return client
 
 
