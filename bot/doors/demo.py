@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -33,6 +30,9 @@ def options(p: argparse.ArgumentParser) -> None:
 
 def carried_out(*, fix_fails: bool) -> int:
     """Carry the demo's plan out on its stage; 0 when it came to what it is meant to show."""
+    import shutil
+    import tempfile
+
     from bot.doors import engine, run
     from bot.engine.front import Front
     from bot.report.demo import folder
@@ -49,6 +49,8 @@ def carried_out(*, fix_fails: bool) -> int:
 
 
 def _order(stage: Path, who: Person) -> Order:
+    import secrets
+
     from bot.engine.values import Order
     from bot.report.demo import FILES, ROOM
 

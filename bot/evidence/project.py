@@ -11,7 +11,7 @@ from bot.errors import UsageError
 from bot.evidence.project_files import Files, read_bytes, walk
 from bot.livekit.setup import Dispatcher, EnvSetting, ServerSetup, Setup, Unread
 from bot.redact import redact
-from bot.source import dotenv, imports, settle, shell, versions
+from bot.source import dotenv, imports, settle, versions
 from bot.source import yaml as config
 from bot.source.edit import Edited
 from bot.source.evaluate import Budget, Evaluator
@@ -127,17 +127,18 @@ class Project:
     def edit(self, path: str, want: Want) -> Edited:
         """What a source file would become. Nothing is written."""
         module, raw = self._module(path), self.raws.get(path, b"")
-        from bot.source.python_values import PythonModule
-        from bot.source.typescript_values import TypeScriptModule
-
-        if isinstance(module, TypeScriptModule):
-            from bot.source import typescript_edit
-
-            return typescript_edit.edit(module.text, raw, module, want, self.around)
-        if isinstance(module, PythonModule):
+        if module is not None and _speaks_python(path, module.text):
             from bot.source import python_edit
+            from bot.source.python_values import PythonModule
 
-            return python_edit.edit(module.text, raw, module, want, self.around)
+            if isinstance(module, PythonModule):
+                return python_edit.edit(module.text, raw, module, want, self.around)
+        elif module is not None:
+            from bot.source import typescript_edit
+            from bot.source.typescript_values import TypeScriptModule
+
+            if isinstance(module, TypeScriptModule):
+                return typescript_edit.edit(module.text, raw, module, want, self.around)
         why = next((one.why for one in self.unread if one.source == path), "is no source")
         return Edited("refused", raw, f"the file {why}")
 
@@ -206,15 +207,18 @@ class Project:
         module = self._module(path)
         if module is None:
             return None
-        from bot.source import python, typescript
-        from bot.source.python_values import PythonModule
-        from bot.source.typescript_values import TypeScriptModule
-
+        # Only what reads its language is loaded: half of the time that one file takes is loading.
         found: Found | None = None
-        if isinstance(module, PythonModule):
-            found = python.read(module)
-        elif isinstance(module, TypeScriptModule):
-            found = typescript.read(module)
+        if _speaks_python(path, module.text):
+            from bot.source import python
+            from bot.source.python_values import PythonModule
+
+            found = python.read(module) if isinstance(module, PythonModule) else None
+        else:
+            from bot.source import typescript
+            from bot.source.typescript_values import TypeScriptModule
+
+            found = typescript.read(module) if isinstance(module, TypeScriptModule) else None
         if found is not None:
             self.unread.extend(found.unread)
         return found
@@ -235,11 +239,15 @@ class Project:
             text = self._text(path)
             self.modules[path] = None
             if text is not None:
-                from bot.source import python, typescript
-
                 # Each file has a budget of its own: one that is too involved does not cost the others theirs.
-                parse = python.parse if _speaks_python(path, text) else typescript.parse
-                self.modules[path] = parse(text, self._load, Budget())
+                if _speaks_python(path, text):
+                    from bot.source import python
+
+                    self.modules[path] = python.parse(text, self._load, Budget())
+                else:
+                    from bot.source import typescript
+
+                    self.modules[path] = typescript.parse(text, self._load, Budget())
         return self.modules[path]
 
     def _load(self, source: str, spec: str) -> Evaluator | None:
@@ -297,6 +305,8 @@ class Project:
         elif suffix in _SHELL or name in {"Makefile", "justfile", "Justfile", "Taskfile.yml", "taskfile.yaml"}:
             text = self._text(path)
             if text is not None:
+                from bot.source import shell  # most projects have no script that asks for an agent
+
                 for line, words in text.joined(comments="between"):
                     self.dispatches.extend(shell.read_script(text, line, words))
 
@@ -305,6 +315,8 @@ class Project:
         if name:
             self.packages.setdefault(name, str(PurePosixPath(path).parent))
         for line, command in versions.scripts(text):
+            from bot.source import shell
+
             self.dispatches.extend(shell.read_script(text, line, command))
             self.settings.extend(dotenv.before_command(text, line, command))
 
