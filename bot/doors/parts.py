@@ -38,10 +38,8 @@ def real(policy: Policy | None) -> Iterator[Parts]:
 
 @contextmanager
 def _world(order: Order) -> Iterator[World]:
-    from bot.settings import targets
+    from bot.engine.eyes import target_of
     from bot.world.real import RealWorld
 
-    here = Path(order.here)
-    config = here / order.config if order.config else None
-    with RealWorld(targets(os.environ, here, config).choose(order.target or None, **order.fields), here) as world:
+    with RealWorld(target_of(order, os.environ), Path(order.here)) as world:
         yield world

@@ -71,14 +71,17 @@ class Looking:
             return Redactor.of(found)
 
     def _question(self, order: Order, rooms: tuple[str, ...]) -> Question:
-        running = self._target(order) if order.live or not order.files else None
+        running = target_of(order, self._environment) if order.live or not order.files else None
         return Question(
             order.files, rooms, order.since or None, order.until or None, running, counted=True, here=order.here
         )
 
-    def _target(self, order: Order) -> Target:
-        config = Path(order.here, order.config) if order.config else None
-        return targets(self._environment, Path(order.here), config).choose(order.target or None, **order.fields)
+
+def target_of(order: Order, environment: Mapping[str, str]) -> Target:
+    """The deployment that an order names. Raises UsageError, WrongDocument."""
+    here = Path(order.here)
+    config = here / order.config if order.config else None
+    return targets(environment, here, config).choose(order.target or None, **order.fields)
 
 
 def _verdict(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from bot.plan.tools import SHELLS
 from bot.plan.values import Command, Step
 from bot.runbook import document as doc
 from bot.steps.contract import Task
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     from bot.engine.values import Run, StepRow
 
-_SHELLS: Final = {"sh": ("sh", "-euc"), "bash": ("bash", "-euo", "pipefail", "-c"), "python": ("python3", "-c")}
 _ACTIONS: Final = {"build": ("up", "-d", "--build"), "restart": ("restart",)}
 
 
@@ -92,7 +92,7 @@ def _command(run: Run, block: doc.Rollback, undone: Step) -> Command | None:
             environment = {
                 one.variable: shown.get(one.name, "") for one in run.runbook.inputs if one.variable in block.text
             }
-            return Command(argv=(*_SHELLS[language], block.text), cwd=folder, environment=environment)
+            return Command(argv=(*SHELLS[language], block.text), cwd=folder, environment=environment)
         case doc.Composed(action=action, services=services):
             planned, own = undone.command, run.runbook.block(undone.name)
             alike = planned is not None and isinstance(own, doc.Compose) and own.command.services == services

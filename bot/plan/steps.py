@@ -128,7 +128,7 @@ class Maker:
     def _add(self, block: AnyBlock, does: str, condition: str, *, effect: Effect | None = None, **more: object) -> None:
         rollback = getattr(block, "rollback", "")
         made = Step(
-            name=block.name, kind=type(block).__name__.lower().removesuffix("step") or "step", line=block.line, heading=block.heading, does=does,
+            name=block.name, kind=type(block).__name__.lower().removesuffix("step"), line=block.line, heading=block.heading, does=does,
             effect=effect or block.effect, timeout=block.timeout, retries=block.retries, condition=condition, rollback=rollback, **more,  # type: ignore[arg-type]  # files or a command
         )  # fmt: skip
         self.made.steps.append(made)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bot.source.edit import Edited, RefusedError
 from bot.source.grammar import first_error
+from bot.source.lines import first_change
 from bot.source.typescript_draft import Draft
 from bot.source.typescript_imports import drop_unused
 from bot.source.typescript_load_edit import edit_load
@@ -61,7 +62,7 @@ def _edit(text: SourceText, raw: bytes, module: TypeScriptModule, want: Want, ar
     _check(draft, want)
     if after == raw:
         raise RefusedError("the edit would change nothing")
-    return Edited("edit", after, ", ".join(done), _first_change(raw, after), _notes(draft, want))
+    return Edited("edit", after, ", ".join(done), first_change(raw, after), _notes(draft, want))
 
 
 def _nothing_asked(draft: Draft, name: str) -> str:
@@ -157,9 +158,3 @@ def _aside(draft: Draft, want: Want) -> list[str]:
         if passed_on(draft, found)
     ]
     return [*calls, *sent]
-
-
-def _first_change(before: bytes, after: bytes) -> int:
-    limit = min(len(before), len(after))
-    at = next((at for at in range(limit) if before[at] != after[at]), limit)
-    return before.count(b"\n", 0, at) + 1
