@@ -88,7 +88,8 @@ class Auto:
 class Policy:
     """A deployment's rules. `effects` raise what is asked for an effect; `single_operator` and `auto` lower it.
 
-    `vouching` are the doors that know who somebody is, through which alone a peer may approve. Spans are in seconds.
+    `vouching` are the doors that know who somebody is, through which alone a peer may approve. `ask_in` is the
+    channel in which plans that were asked for elsewhere wait for a peer. Spans are in seconds.
     """
 
     run: tuple[Grant, ...] = ()
@@ -97,6 +98,7 @@ class Policy:
     single_operator: bool = False
     auto: tuple[Auto, ...] = ()
     vouching: tuple[str, ...] = ()
+    ask_in: str = ""
     expires: float = EXPIRES
     keep: float = KEEP
 
@@ -120,6 +122,7 @@ def declared(rules: Rules, vouching: tuple[str, ...] = ()) -> Policy:
         single_operator=rules.single_operator,
         auto=tuple(Auto(runbook, Limit(times, within)) for runbook, times, within in rules.auto),
         vouching=vouching,
+        ask_in=rules.ask_in,
         expires=EXPIRES if rules.expires is None else rules.expires,
         keep=KEEP if rules.keep is None else rules.keep,
     )
@@ -135,6 +138,30 @@ def name_of(persons: Iterable[Declared], kind: str, account: str) -> str:
         if (kind, account) in one.accounts:
             return one.name
     return f"{account} ({kind})" if any(one.name == account for one in known) else account
+
+
+def why_not_look(policy: Policy | None, who: Who) -> str:
+    """Why this person may not even ask what is wrong, "" when he may: whoever may run something from here may."""
+    grants = policy.run if policy else ()
+    if not grants or any(Grant(g.who, g.doors, g.channels).allows(who, "", None) for g in grants):
+        return ""
+    return f"{who.name} may not ask anything from the {who.door} here: no line `run` of [policy] allows it"
+
+
+def approvers(
+    policy: Policy | None, runbook: str, effect: Effect, door: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Who may approve a plan of this runbook at that door, and in which channels; () for anybody, or any.
+
+    Both are what the lines say together, to be told to people; who really may, `why_not_approve` says.
+    """
+    lines = [
+        g for g in (policy.approve if policy else ())
+        if (not g.doors or door in g.doors) and (not g.runbooks or runbook in g.runbooks) and (not g.effects or effect in g.effects)
+    ]  # fmt: skip
+    names = () if any(not g.who for g in lines) else tuple(dict.fromkeys(name for g in lines for name in g.who))
+    channels = () if any(not g.channels for g in lines) else tuple(dict.fromkeys(c for g in lines for c in g.channels))
+    return names, channels
 
 
 def why_not_run(policy: Policy | None, who: Who, runbook: str, effect: Effect | None = None) -> str:
@@ -167,7 +194,7 @@ def needed(
 
     `acted` are how many seconds ago the runbook was carried out on this target before.
     """
-    need, why = asked
+    need, why = asked[0], asked[1] if who.door == "terminal" else asked[1].removesuffix(f"; {_TERMINAL}")
     raised = policy.effects.get(effect, "none") if policy else "none"
     by_policy = raised == "peer"
     if APPROVALS.index(raised) > APPROVALS.index(need):
@@ -184,8 +211,9 @@ def needed(
     refused = ""
     if need == "peer" and not (policy and policy.vouching):
         refused = (
-            f"another person has to approve this ({why}), through a door that knows who somebody is; there is none yet, "
-            "so it cannot be approved: single-operator = true in [policy] lets the requester confirm it himself"
+            f"another person has to approve this ({why}), through a door that knows who somebody is; there is none here, so it "
+            "cannot be approved: `fletcher serve` with Slack is such a door (docs/slack.md), and single-operator = true in "
+            "[policy] lets the requester confirm it himself"
         )
     return Needed(need, why, tuple(switches), refused)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -37,6 +38,7 @@ POLICY: Final[Mapping[str, str]] = {
     "effects": "what is asked for an effect: confirm or peer; it only raises what is asked anyway",
     "single-operator": "lowers: true lets the requester's own confirmation stand for a peer's",
     "auto": "lowers: runbooks that go unasked, each with a limit such as 3/1h",
+    "ask-in": "the Slack channel, by its id, in which plans of other doors wait for another person",
     "expires": "how long a question is open, 15m unless it is set",
     "keep": "how long the outputs of runs are kept, 30d unless it is set",
 }
@@ -47,6 +49,9 @@ APPROVALS: Final[tuple[Approval, ...]] = ("none", "confirm", "peer")
 ASKED: Final[Mapping[Effect, Approval]] = {"read": "none", "change": "confirm", "disrupt": "peer", "destroy": "peer"}
 _LISTED: Final[Mapping[str, tuple[str, ...]]] = {"doors": DOORS, "effects": EFFECTS}
 _LONGEST: Final = 7 * 86400.0  # seconds that a question may be open; what is asked then is stale
+
+
+_CHANNEL: Final = re.compile(r"[CG][A-Z0-9]{6,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,7 @@ class Rules:
     effects: Mapping[Effect, Approval] = field(default_factory=dict)
     single_operator: bool = False
     auto: tuple[tuple[str, int, float], ...] = ()
+    ask_in: str = ""
     expires: float | None = None
     keep: float | None = None
 
@@ -101,7 +107,9 @@ def problems(source: str, toml: Toml) -> Iterator[Problem]:
         elif key == "single-operator":
             if not isinstance(value, bool):
                 yield Problem(source, at, f"`single-operator` must be true or false, and is {kind(value)}")
-        elif trouble := text_trouble(value) or _span_trouble(key, value):
+        elif trouble := text_trouble(value) or (
+            _channel_trouble(value) if key == "ask-in" else _span_trouble(key, value)
+        ):
             yield Problem(source, at, f"`{key}` {trouble}")
 
 
@@ -133,6 +141,7 @@ def rules(data: Mapping[str, Any]) -> Rules | None:
         effects=policy.get("effects", {}),
         single_operator=policy.get("single-operator", False),
         auto=tuple((runbook, *_times(limit)) for runbook, limit in policy.get("auto", {}).items()),
+        ask_in=policy.get("ask-in", "").strip(),
         expires=_seconds(policy.get("expires")),
         keep=_seconds(policy.get("keep")),
     )
@@ -216,6 +225,12 @@ def _table(source: str, toml: Toml, key: str, value: object) -> Iterator[Problem
             yield Problem(
                 source, at, f"`{name}` of `effects` asks for less than the {ASKED[name]} that it needs anyway; only single-operator and auto lower"
             )  # fmt: skip
+
+
+def _channel_trouble(value: str) -> str:
+    return (
+        "" if _CHANNEL.fullmatch(value.strip()) else f"must be a channel's id such as C0123ABCD, and is {shown(value)}"
+    )
 
 
 def _span_trouble(key: str, value: str) -> str:

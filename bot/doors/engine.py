@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from bot.policy import Policy
     from bot.settings_file import Document
 
-VOUCHING = ()  # doors that know who somebody is; the terminal knows only what the machine lets a user be
-
 
 def options(p: argparse.ArgumentParser) -> None:
     """The options of every verb that works on runs which are there."""
@@ -33,11 +31,11 @@ def one_options(p: argparse.ArgumentParser) -> None:
     options(p)
 
 
-def opened(config: str | None) -> Front:
+def opened(config: str | None, vouching: tuple[str, ...] = ()) -> Front:
     """The runs that are kept for this folder, under the policy that its fletcher.toml declares; a context manager."""
     from bot.engine.front import Front
 
-    return Front(folder(), policy(config))
+    return Front(folder(), policy(config, vouching))
 
 
 def folder() -> Path:
@@ -48,19 +46,22 @@ def folder() -> Path:
     return home_of({name: value.text for name, value in around(os.environ, Path()).items()}, Path())
 
 
-def acting(config: str | None) -> AbstractContextManager[Parts]:
+def acting(config: str | None, vouching: tuple[str, ...] = ()) -> AbstractContextManager[Parts]:
     """What an executor of this process acts with."""
     from bot.doors.parts import real
 
-    return real(policy(config))
+    return real(policy(config, vouching))
 
 
-def policy(config: str | None) -> Policy | None:
-    """The policy that fletcher.toml declares; None where it declares none."""
+def policy(config: str | None, vouching: tuple[str, ...] = ()) -> Policy | None:
+    """The policy that fletcher.toml declares, None where it declares none.
+
+    `vouching` are the doors of this process that know who somebody is; the terminal only knows the machine's user.
+    """
     from bot.policy import declared
 
     document = _document(config)
-    return declared(document.rules, VOUCHING) if document is not None and document.rules is not None else None
+    return declared(document.rules, vouching) if document is not None and document.rules is not None else None
 
 
 def me(config: str | None) -> Person:

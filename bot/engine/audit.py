@@ -25,7 +25,8 @@ FIRST: Final = "0" * 64  # what the first row has for the hash before it
 class Entry(Struct, frozen=True, kw_only=True):
     """What is written down: who did what through which door, to which plan, and what came of it.
 
-    `what` is rendered, `reference` leads to redacted output; `at` is in seconds since the epoch.
+    `what` is rendered, `reference` leads to redacted output; `at` is in seconds since the epoch, `account` who the person
+    is at that door where a name does not say it, such as a Slack member id.
     """
 
     at: float
@@ -37,6 +38,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     decision: str = ""
     outcome: str = ""
     reference: str = ""
+    account: str = ""
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -57,7 +59,10 @@ class Head(Struct, frozen=True):
 
 def hashed(seq: int, entry: Entry, before: str) -> str:
     """The hash of a row."""
-    told = msgspec.json.encode([seq, before, msgspec.to_builtins(entry)], order="sorted")
+    said = msgspec.to_builtins(entry)
+    if not entry.account:  # rows of before there were accounts keep their hashes
+        del said["account"]
+    told = msgspec.json.encode([seq, before, said], order="sorted")
     return hashlib.sha256(told).hexdigest()
 
 

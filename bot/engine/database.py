@@ -68,6 +68,10 @@ class Database:
                 if self._version(connection) is None:
                     tables.META.create_all(connection)
                     connection.execute(sa.insert(tables.schema).values(version=tables.VERSION))
+        elif found < tables.VERSION:  # every version so far has only added tables
+            with self.write() as connection:
+                tables.META.create_all(connection)
+                connection.execute(sa.update(tables.schema).values(version=tables.VERSION))
         elif found > tables.VERSION:
             raise Unreachable(
                 f"{self._path} was written by a newer Fletcher (its tables are version {found}, this one knows "

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from bot.diagnose import diagnose
-from bot.engine.values import Looked
+from bot.engine.findings import findings
+from bot.engine.values import DIAGNOSE, Looked
 from bot.errors import FletcherError
 from bot.evidence.look import Question
 from bot.evidence.secrets import secrets_of
+from bot.livekit.answer import runbook_of
 from bot.plan.subject import chosen
 from bot.propose import folder_of, propose
 from bot.redact import Redactor
+from bot.runbook import shelf
 from bot.settings import targets
 
 if TYPE_CHECKING:
@@ -37,15 +40,20 @@ class Looking:
         self._redactors: dict[str, Redactor] = {}
 
     def look(self, order: Order, runbook: Runbook, inputs: dict[str, str]) -> Looked:
-        """Look, judge and plan."""
+        """Look, judge and plan; where the order leaves the runbook open, with the one that treats what is found."""
         rooms = tuple(dict.fromkeys((*order.rooms, *filter(None, (inputs.get("room"),)))))
         with diagnose(self._question(order, rooms)) as answer:
+            treats = runbook_of(answer.verdicts) if runbook == DIAGNOSE else None
+            if treats is not None:
+                runbook = shelf.read(shelf.shipped() / f"{treats}.md")
             plan = propose(runbook, inputs, answer.look, answer.verdicts, anyway=order.anyway)
             row = chosen(runbook, inputs, answer.verdicts)
             self._keep(order, answer.look.redactor)
             return Looked(
                 plan=plan, verdict=_verdict(answer, runbook, inputs, plan), folder=folder_of(answer.look), roots=tuple(_roots(answer)),
                 quotes=tuple(": ".join((f"{source}:{line}", text)) for source, line, text in map(answer.look.quote, row.evidence[:_QUOTED] if row else ())),
+                findings=findings(answer), rooms=sum(row.room is not None for row in answer.verdicts.rows),
+                notes=tuple(map(answer.look.plain, answer.verdicts.notes)), runbook=runbook if treats is not None else None,
             )  # fmt: skip
 
     def redactor(self, order: Order, looked: Looked) -> Redactor:
@@ -87,6 +95,8 @@ def target_of(order: Order, environment: Mapping[str, str]) -> Target:
 def _verdict(
     answer: Diagnosis, runbook: Runbook, inputs: Mapping[str, str], plan: Plan
 ) -> Literal["cause", "healthy", "inconclusive"]:
+    if runbook == DIAGNOSE:
+        return answer.verdicts.overall
     if runbook.causes:
         row = chosen(runbook, inputs, answer.verdicts)
         return row.verdict if row is not None and row.verdict in {"cause", "healthy"} else "inconclusive"

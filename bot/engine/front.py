@@ -11,7 +11,7 @@ from bot.engine import events, private, rows
 from bot.engine.home import Home, checked
 from bot.engine.log import logged
 from bot.engine.store import Store
-from bot.engine.values import ENDED, Event
+from bot.engine.values import DIAGNOSE, ENDED, Event
 from bot.errors import FletcherError, Unreachable
 from bot.policy import why_not_approve, why_not_run
 
@@ -57,8 +57,11 @@ class Front:
 
         shelves = [Path(order.here, folder) for folder in order.shelves]
         given = Path(order.here, order.runbook).absolute()
-        path = given if given.is_file() else shelf.shelf(shelves).find(order.runbook).path
-        runbook = shelf.read(path.absolute())
+        if order.runbook == DIAGNOSE.id:
+            runbook = DIAGNOSE
+        else:
+            path = given if given.is_file() else shelf.shelf(shelves).find(order.runbook).path
+            runbook = shelf.read(path.absolute())
         values(runbook, order.inputs)
         checked(order.id)
         kept = msgspec.structs.replace(order, inputs=private.hidden(runbook, order.inputs))
@@ -144,6 +147,11 @@ class Front:
         with self._store.read() as c:
             return rows.listed(c, limit)
 
+    def pulse(self, since: float) -> dict[str, str]:
+        """What tells whether a run has moved on, by run: of those that are open, or changed since (epoch seconds)."""
+        with self._store.read() as c:
+            return rows.pulse(c, since)
+
     def show(self, run_id: str) -> Run:
         """All of one run. Raises UsageError where there is none."""
         return self._store.run(run_id)
@@ -194,6 +202,23 @@ class Front:
     def executor(self) -> Holder | None:
         """Who acts now; None when orders are carried out by nobody until `serve` or `run_here`."""
         return self.home.executor()
+
+    # --- what a door keeps for itself -------------------------------------------------------------
+
+    def claim(self, door: str, key: str) -> bool:
+        """Whether this is the first time that somebody claims the key: what comes twice is done once, also after a restart."""
+        with self._store.change() as change:
+            return rows.claim(change.c, door, key, change.now)
+
+    def keep(self, door: str, key: str, value: str) -> None:
+        """Keep a value under a key, in place of the one before."""
+        with self._store.change() as change:
+            rows.keep(change.c, door, key, value, change.now)
+
+    def kept(self, door: str, begins: str) -> dict[str, str]:
+        """What is kept under the keys that begin so."""
+        with self._store.read() as c:
+            return rows.kept(c, door, begins)
 
     # --- acting ----------------------------------------------------------------------------------
 

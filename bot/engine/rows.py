@@ -124,6 +124,52 @@ def open_runs(c: Connection) -> tuple[str, ...]:
     return tuple(c.execute(asked).scalars())
 
 
+def pulse(c: Connection, since: float) -> dict[str, str]:
+    """What tells whether a run has moved on, by run: of those that have not ended, or changed since."""
+    r, s = t.runs.c, t.steps.c
+    fresh = sa.or_(r.state.not_in(sorted(ENDED)), r.changed_at >= since)
+    said = {
+        run_id: f"{now} {changed} {asked is not None} {proof is not None} {by is not None}"
+        for run_id, now, changed, asked, proof, by in c.execute(
+            sa.select(r.id, r.state, r.changed_at, r.asked, r.proof, r.cancelled_by).where(fresh)
+        )
+    }
+    for run_id, now in c.execute(sa.select(s.run, s.state).where(s.run.in_(said)).order_by(s.run, s.seq)):
+        said[run_id] += f" {now}"
+    return said
+
+
+# --- what a door keeps for itself -----------------------------------------------------------------
+
+
+def claim(c: Connection, door: str, key: str, now: float) -> bool:
+    """Write a key down, unless it is there; whether it was not."""
+    k = t.kept.c
+    if c.execute(sa.select(k.at).where(k.door == door, k.key == key)).one_or_none() is not None:
+        return False
+    c.execute(sa.insert(t.kept).values(door=door, key=key, value="", at=now))
+    return True
+
+
+def keep(c: Connection, door: str, key: str, value: str, now: float) -> None:
+    """Keep a value under a key."""
+    k = t.kept.c
+    claim(c, door, key, now)
+    c.execute(sa.update(t.kept).where(k.door == door, k.key == key).values(value=value, at=now))
+
+
+def kept(c: Connection, door: str, begins: str) -> dict[str, str]:
+    """What is kept under the keys that begin so."""
+    k = t.kept.c
+    asked = sa.select(k.key, k.value).where(k.door == door, k.key.startswith(begins, autoescape=True)).order_by(k.key)
+    return {row.key: row.value for row in c.execute(asked)}
+
+
+def drop_kept(c: Connection, before: float) -> None:
+    """Forget what doors kept before that time."""
+    c.execute(sa.delete(t.kept).where(t.kept.c.at < before))
+
+
 # --- steps ---------------------------------------------------------------------------------------
 
 

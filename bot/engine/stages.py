@@ -7,14 +7,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from msgspec import Struct
 
 from bot.engine import breaker, rows
 from bot.engine.changed import changes
 from bot.engine.private import secret_inputs
-from bot.engine.values import Asked, Decision
+from bot.engine.values import DIAGNOSE, Asked, Decision
 from bot.errors import FletcherError, UsageError
-from bot.policy import EXPIRES, needed, why_not_run
+from bot.policy import EXPIRES, needed, why_not_look, why_not_run
 from bot.runbook import shelf
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from bot.engine.store import Change, Store
     from bot.engine.values import Looked, Run, RunState
     from bot.plan.values import Plan
-    from bot.policy import Needed
+    from bot.policy import Needed, Policy
 
 WORD: Final = "understood"  # what is typed where a guard warns
 
@@ -50,7 +51,7 @@ class Stages:
         if run.cancelled_by is not None:
             return self._out(run, "cancelled", f"{run.cancelled_by.name} cancelled it before anything was done.")
         order = run.order
-        if trouble := why_not_run(self.parts.policy, order.person, run.runbook.id):
+        if trouble := _why_not_look(self.parts.policy, run):
             return self._out(run, "refused", f"{trouble}.")
         with self.store.change() as change:
             change.go(run_id, "looking")
@@ -64,11 +65,13 @@ class Stages:
 
     def _planned(self, run: Run, looked: Looked) -> Ahead:
         plan = looked.plan
+        if looked.runbook is not None:
+            run = msgspec.structs.replace(run, runbook=looked.runbook)
         skipped = tuple((one.name, "skipped", one.why) for one in plan.skipped)
         with self.store.change() as change:
             rows.put(
                 change.c, run.id, looked=rows.text(looked), target=plan.target, room=plan.room or next(iter(run.order.rooms), ""),
-                fix=breaker.fix_of(plan),
+                fix=breaker.fix_of(plan), pinned=rows.text(run.runbook), runbook=run.runbook.id,
             )  # fmt: skip
             rows.plan_steps(change.c, run.id, (*((step.name, "planned", "") for step in plan.steps), *skipped))  # type: ignore[arg-type]  # states by their names
             change.audit(run.id, run.order.person, f"planned {plan.title}: {_told(plan)}", digest=plan.digest)
@@ -84,6 +87,8 @@ class Stages:
     def _stop(self, change: Change, run: Run, looked: Looked) -> tuple[RunState, str] | None:
         """Why nothing is to be done, and as what the run ends then."""
         plan = looked.plan
+        if run.runbook == DIAGNOSE:
+            return ("done" if looked.verdict == "cause" else looked.verdict), _diagnosed(looked)
         if not plan.steps:
             state: RunState = "refused"
             if looked.verdict != "cause":
@@ -260,6 +265,21 @@ def leave(change: Change, run: Run, state: RunState, *says: str) -> None:
 def _leave(change: Change, run: Run, state: RunState, *says: str) -> Ahead:
     leave(change, run, state, *says)
     return Ahead("out")
+
+
+def _why_not_look(policy: Policy | None, run: Run) -> str:
+    """Why this order is not even looked into: a diagnosis changes nothing, and what a runbook would change shows its plan."""
+    if run.runbook == DIAGNOSE or policy is None:
+        return why_not_look(policy, run.order.person)
+    return why_not_run(policy, run.order.person, run.runbook.id)
+
+
+def _diagnosed(looked: Looked) -> str:
+    """What a diagnosis came to, of which no runbook treats anything."""
+    first = next(iter(looked.findings), None)
+    if first is None:
+        return "Nothing was seen that could be judged."
+    return f"{first.summary} {first.advice}".strip()
 
 
 def _not_covered(run: Run, plan: Plan, *, warned: bool) -> str:

@@ -53,7 +53,7 @@ class Change:
         """Add a row to the audit."""
         entry = Entry(
             at=self.now, run=run, person=who.name, door=who.door, what=redact(what), digest=digest, decision=decision,
-            outcome=redact(outcome), reference=reference,
+            outcome=redact(outcome), reference=reference, account=who.account,
         )  # fmt: skip
         if self.head is None:
             last = self.c.execute(

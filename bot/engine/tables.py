@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Column, Float, Integer, MetaData, String, Table, Text
 
-VERSION: Final = 1  # of these tables; a store of a newer one is not touched
+VERSION: Final = 2  # of these tables; a store of a newer one is not touched
 
 META = MetaData()
 
@@ -91,4 +91,13 @@ signals = Table(
     Column("run", String, nullable=False),
     Column("kind", String, nullable=False),  # "order", "decision", "cancel" or "resume"
     sqlite_autoincrement=True,  # else it would give an id again whose row is gone, which the executor has seen already
+)  # fmt: skip
+
+# What a door keeps for itself: what it has heard already, and where it has said something.
+kept = Table(
+    "kept", META,
+    Column("door", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("at", Float, nullable=False),
 )  # fmt: skip

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from bot.evidence.files import Kind  # noqa: TC001  # the values are made of it
 from bot.plan.values import Plan  # noqa: TC001  # the values are made of it
-from bot.runbook.document import Approval, Runbook  # noqa: TC001  # the values are made of them
+from bot.runbook.document import Approval, Runbook
 from bot.steps.contract import Memory, Outcome  # noqa: TC001  # the values are made of them
 
 RunState = Literal[
@@ -28,6 +28,10 @@ _EXIT: Final[dict[RunState, int]] = {
 ENDED: Final = frozenset(_EXIT) - {"unknown"}
 
 
+#: What is ordered in place of a runbook by who does not know yet which one treats what is wrong.
+DIAGNOSE: Final = Runbook(id="diagnose", title="Diagnosis", path="", sha256="")
+
+
 def exit_code(state: RunState) -> int:
     """The exit code that tells a state to a script; a run that has not ended yet is 3, not known."""
     return _EXIT.get(state, 3)
@@ -36,18 +40,20 @@ def exit_code(state: RunState) -> int:
 class Person(Struct, frozen=True):
     """Somebody, by the name that fletcher.toml declares (else the account's own), and the door he came through.
 
-    Two persons are the same when their names are; `channel` is where in the door, such as a Slack channel.
+    Two persons are the same when their names are; `channel` is where in the door, such as a Slack channel, and `account`
+    who he is there, such as a Slack member id.
     """
 
     name: str
     door: Door
     channel: str = ""
+    account: str = ""
 
 
 class Order(Struct, frozen=True, kw_only=True):
     """What a door asks for. `at` is in seconds since the epoch; `here` is the folder in which it was asked for.
 
-    `runbook` is an id or a path, looked for on `shelves` too. `target` names one of fletcher.toml (`config`), `fields` are
+    `runbook` is an id or a path, looked for on `shelves` too; DIAGNOSE asks for the one that treats what is found. `target` names one of fletcher.toml (`config`), `fields` are
     what else the command line says of it. `files` are (kind, path) that are looked at, as `Question.given` has them.
     """
 
@@ -125,10 +131,37 @@ class Proof(Struct, frozen=True, kw_only=True):
     output: str = ""
 
 
+class Quote(Struct, frozen=True):
+    """A line that decided (redacted): where it stands, as file:line, and what it says to who knows LiveKit."""
+
+    where: str
+    text: str
+    says: str
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """The verdict over one room, in words for a person; a `room` of "" is what belongs to none.
+
+    `missing` says which source would settle what, `advice` what to do about the cause.
+    """
+
+    room: str
+    verdict: Literal["cause", "healthy", "inconclusive"]
+    cause: str = ""
+    agent: str = ""
+    summary: str
+    confidence: float
+    quotes: tuple[Quote, ...] = ()
+    missing: tuple[str, ...] = ()
+    advice: str = ""
+
+
 class Looked(Struct, frozen=True, kw_only=True):
     """What a look came to: its plan, the verdict over the room, and where the project lies.
 
-    `roots` are the folders and files that were read as source, `quotes` the lines (redacted) that decided.
+    `roots` are the folders and files that were read as source, `quotes` the lines (redacted) that decided. `findings` are
+    the rooms, the most urgent first, of which `rooms` were seen in all. `runbook` is the one that treats what was found,
+    where the order left that open.
     """
 
     plan: Plan
@@ -136,6 +169,10 @@ class Looked(Struct, frozen=True, kw_only=True):
     folder: str = ""
     roots: tuple[str, ...] = ()
     quotes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    rooms: int = 0
+    notes: tuple[str, ...] = ()
+    runbook: Runbook | None = None
 
 
 class Run(Struct, frozen=True, kw_only=True):
