@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from threading import Event as Flag
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bot.engine import rows, tasks
 from bot.engine.attempts import Act, Attempts, failed
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from bot.engine.store import Store
     from bot.engine.values import Run
     from bot.steps.contract import Kind, Task
+
+
+UNTIL_TOLD: Final = 86400.0  # seconds after which a run that waits for a person's word looks by itself
 
 
 class Acting:
@@ -53,14 +56,20 @@ class Acting:
             return "cancel"
         return self._taken(self._planned(run_id), name, told=False)
 
-    def take_told(self, run_id: str, name: str) -> str:
-        """Go on with a step of which nothing was known, as a person said; still "unknown" when nobody has said anything."""
+    def take_told(self, run_id: str, name: str) -> str | float:
+        """Go on with a step of which nothing was known, as a person said; seconds while nobody has said anything."""
+        word = self._word(run_id)
+        if word == "resume":
+            word = self._taken(self._planned(run_id), name, told=True)
+        return word if word not in {"", "unknown"} else UNTIL_TOLD
+
+    def _word(self, run_id: str) -> str:
+        """What a person has said to a run that waits for him, with which it goes on; "" when nobody has."""
         with self.store.change() as change:
             word = rows.told(change.c, run_id)
-            if word == "":
-                return "unknown"
-            change.go(run_id, "running")
-        return "cancel" if word == "cancel" else self._taken(self._planned(run_id), name, told=True)
+            if word:
+                change.go(run_id, "running")
+        return word
 
     def _taken(self, run: Run, name: str, *, told: bool) -> str:
         try:
@@ -111,15 +120,13 @@ class Acting:
         """Take one step back: "on", or "unknown" when nobody can tell; what failed is in its row."""
         return self._taken_back(self.store.run(run_id), name, told=False)
 
-    def undo_told(self, run_id: str, name: str) -> str:
+    def undo_told(self, run_id: str, name: str) -> str | float:
         """Go on with taking back a step, as a person said; a cancellation means that it is left as it is."""
         run = self.store.run(run_id)
-        with self.store.change() as change:
-            word = rows.told(change.c, run_id)
-            if word == "":
-                return "unknown"
-            change.go(run_id, "running")
-        return "on" if word == "cancel" else self._taken_back(run, name, told=True)
+        word = self._word(run_id)
+        if word == "resume":
+            word = self._taken_back(run, name, told=True)
+        return "on" if word in {"on", "cancel"} else UNTIL_TOLD
 
     def _taken_back(self, run: Run, name: str, *, told: bool) -> str:
         try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bot.engine.contract import Parts
     from bot.engine.store import Store
 
-_PAUSE: Final = 0.05  # seconds between two looks at what others want
+_PAUSE: Final = 0.05  # seconds between two looks at what other processes want
 _AGAIN: Final = 1.0  # seconds after which a store that could not be read is read again
 
 _log = logging.getLogger("fletcher.engine")
@@ -46,6 +46,7 @@ class Executor:
         """End between two recorded points; what has not ended goes on at the next start."""
         self._durable.drain()
         self._over.set()
+        self._store.signalled.set()
         self._watcher.join()
         while self._durable.busy:
             time.sleep(_PAUSE)
@@ -53,16 +54,20 @@ class Executor:
 
     def _watch(self) -> None:
         while not self._over.is_set():
-            pause = _PAUSE
+            self._store.signalled.clear()
+            again = False
             try:
                 self._see()
             except StoreTrouble as trouble:
                 _log.warning("%s; trying again", trouble)
-                pause = _AGAIN
+                again = True
             except Exception:  # noqa: BLE001  # the others' runs go on
                 _log.exception("what others want could not be seen to")
-                pause = _AGAIN
-            self._over.wait(pause)
+                again = True
+            if again:
+                self._over.wait(_AGAIN)
+            else:
+                self._store.signalled.wait(_PAUSE)
 
     def _see(self) -> None:
         """See to what was signalled since, the first time to all that runs which have not ended were told."""
@@ -74,5 +79,5 @@ class Executor:
             else:
                 if kind == "cancel" and run in self._acting.flags:
                     self._acting.flags[run].set()
-                self._durable.wake(run, "word", str(number))
+                self._durable.wake(run)
             self._seen = number

@@ -69,7 +69,7 @@ class Front:
         with self._store.change() as change:
             rows.insert(change.c, kept, runbook)
             private.keep(self.home.folder(order.id), runbook, order.inputs)
-            rows.signal(change.c, order.id, "order")
+            change.signal(order.id, "order")
             change.audit(order.id, order.person, f"ordered {runbook.title} ({runbook.id}){_flags(order)}")
             change.tell(order.id, Event(kind="run", at=change.now, state="queued"))
         return order.id
@@ -96,7 +96,7 @@ class Front:
             change.audit(run_id, person, f"said {decision.kind}{why}", digest=decision.digest, decision=decision.kind)
             if decision.kind == "no":
                 change.go(run_id, "declined", f"{person.name} said no{why}; nothing was done.")
-            rows.signal(change.c, run_id, "decision")
+            change.signal(run_id, "decision")
         return self.show(run_id)
 
     def cancel(self, run_id: str, person: Person) -> Run:
@@ -116,7 +116,7 @@ class Front:
             change.tell(run_id, Event(kind="says", at=change.now, text=f"{person.name} cancels."))
             if state in {"queued", "waiting"}:
                 change.go(run_id, "cancelled", f"{person.name} cancelled it before anything was done.")
-            rows.signal(change.c, run_id, "cancel")
+            change.signal(run_id, "cancel")
         return self.show(run_id)
 
     def resume(self, run_id: str, person: Person) -> Run:
@@ -133,7 +133,7 @@ class Front:
                 raise Unreachable(f"run {run_id} does not wait to be resumed: it is {state}")
             rows.put(change.c, run_id, word="resume")
             change.audit(run_id, person, "resumed the run", digest=run.digest)
-            rows.signal(change.c, run_id, "resume")
+            change.signal(run_id, "resume")
         return self.show(run_id)
 
     def _why_not_stop(self, run: Run, person: Person) -> str:

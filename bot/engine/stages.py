@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bot.plan.values import Plan
     from bot.policy import Needed, Policy
 
+_LATER: Final = 0.01  # seconds after which a question that expires has expired
 WORD: Final = "understood"  # what is typed where a guard warns
 
 
@@ -146,21 +147,17 @@ class Stages:
 
     # --- the decision ----------------------------------------------------------------------------
 
-    def left(self, run_id: str) -> float:
-        """Seconds until the question expires."""
-        asked = self.store.run(run_id).asked
-        return max(asked.until - time.time(), 0.0) if asked is not None else 0.0
-
-    def decided(self, run_id: str) -> str:
-        """What became of the question: "yes", "out" when the run has ended, "open" when nobody has answered yet."""
+    def decided(self, run_id: str) -> str | float:
+        """What became of the question: "yes", "out" when the run has ended, seconds until it expires while it is open."""
         run = self.store.run(run_id)
         if run.state != "waiting" or run.asked is None:
             return "out" if run.ended else "yes"
         if run.cancelled_by is not None:
             self._out(run, "cancelled", f"{run.cancelled_by.name} cancelled it before anything was done.")
             return "out"
-        if run.decision is None and time.time() <= run.asked.until:
-            return "open"
+        left = run.asked.until - time.time()
+        if run.decision is None and left >= 0:
+            return left + _LATER
         with self.store.change() as change:
             given = rows.decision(change.c, run_id)
             if given is None:

@@ -78,7 +78,7 @@ locks = Table(
 audit = Table(
     "audit", META,
     Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("run", String, nullable=False, index=True),
+    Column("run", String, nullable=False),
     Column("entry", Text, nullable=False),
     Column("before", String, nullable=False),
     Column("hash", String, nullable=False),
