@@ -17,6 +17,7 @@ from bot.steps.contract import Doing, Memory, Outcome
 
 if TYPE_CHECKING:
     from bot.engine.contract import Parts
+    from bot.engine.rows import Attempt, Part
     from bot.engine.store import Store
     from bot.engine.values import Run
     from bot.steps.contract import Kind, Task
@@ -52,15 +53,17 @@ class Acting:
 
     def take(self, run_id: str, name: str) -> str:
         """Do one step: "on", "stop" when it failed, "cancel" when the run is cancelled, "unknown" when nobody can tell."""
-        if self._cancelled(run_id):
-            return "cancel"
-        return self._taken(self._planned(run_id), name, told=False)
+        with self.store.read() as c:
+            if rows.cancelled(c, run_id):
+                return "cancel"
+            last = rows.attempt(c, run_id, name, "do")
+        return self._taken(self._planned(run_id), name, last, told=False)
 
     def take_told(self, run_id: str, name: str) -> str | float:
         """Go on with a step of which nothing was known, as a person said; seconds while nobody has said anything."""
         word = self._word(run_id)
         if word == "resume":
-            word = self._taken(self._planned(run_id), name, told=True)
+            word = self._taken(self._planned(run_id), name, self._last(run_id, name, "do"), told=True)
         return word if word not in {"", "unknown"} else UNTIL_TOLD
 
     def _word(self, run_id: str) -> str:
@@ -71,7 +74,11 @@ class Acting:
                 change.go(run_id, "running")
         return word
 
-    def _taken(self, run: Run, name: str, *, told: bool) -> str:
+    def _last(self, run_id: str, name: str, part: Part) -> Attempt | None:
+        with self.store.read() as c:
+            return rows.attempt(c, run_id, name, part)
+
+    def _taken(self, run: Run, name: str, last: Attempt | None, *, told: bool) -> str:
         try:
             act = self._do(run, name)
         except FletcherError as problem:
@@ -79,7 +86,7 @@ class Acting:
                 change.step(run.id, name, "failed", str(problem))
             outcome: Outcome | None = failed(problem, None)
         else:
-            outcome = self._attempts.made(act, told=told)
+            outcome = self._attempts.made(act, last, told=told)
         if outcome is None or outcome.state == "done":
             return "on"
         if outcome.state == "unknown":
@@ -138,7 +145,7 @@ class Acting:
                     run.id, Event(kind="says", at=change.now, step=name, text=f"{name} is not taken back: {problem}")
                 )
         else:
-            outcome = self._attempts.made(act, told=told)
+            outcome = self._attempts.made(act, self._last(run.id, name, "undo"), told=told)
         return "unknown" if outcome is not None and outcome.state == "unknown" else "on"
 
     def _undo(self, run: Run, name: str) -> Act:

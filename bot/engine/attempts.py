@@ -51,13 +51,11 @@ class Attempts:
     def __init__(self, store: Store, parts: Parts) -> None:
         self._store, self._parts = store, parts
 
-    def made(self, act: Act, *, told: bool) -> Outcome | None:
-        """Make them until one is good or none is left; None when the step's conditions keep it from being done.
+    def made(self, act: Act, last: Attempt | None, *, told: bool) -> Outcome | None:
+        """Make them, after the last one, until one is good or none is left; None when the step's conditions forbid it.
 
         `told` is whether a person said that an attempt of which nothing is known is to be made again.
         """
-        with self._store.read() as c:
-            last = rows.attempt(c, act.run.id, act.name, act.part)
         if last is not None and last.outcome is not None and not (told and last.outcome.state == "unknown"):
             return last.outcome
         if last is None:
