@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from typing import TYPE_CHECKING, Final, Self, TextIO
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from bot.engine import audit
     from bot.engine.contract import Herald, Parts
+    from bot.engine.executor import Executor
     from bot.engine.values import Decision, Holder, Order, Person, Row, Run
     from bot.policy import Policy
 
@@ -230,11 +232,13 @@ class Front:
 
         Raises Unreachable, naming who is the executor already.
         """
-        from bot.engine.executor import Executor
+        from bot.engine.heap import keep_flat
 
+        keep_flat()
+        executor = _executor()
         with self.home.executing("fletcher serve", person), logged(log):
             self._forget(retention)
-            with Executor(self._store, parts):
+            with executor(self._store, parts):
                 while not stop.wait(3600.0):
                     self._forget(retention)
 
@@ -258,9 +262,7 @@ class Front:
             return self._here(parts, run_id, person, herald)
 
     def _here(self, parts: Parts, run_id: str, person: Person, herald: Herald) -> Run:
-        from bot.engine.executor import Executor
-
-        with self.home.log() as log, logged(log), Executor(self._store, parts):
+        with self.home.log() as log, logged(log), _executor()(self._store, parts):
             try:
                 run = self.attend(run_id, herald)
             except KeyboardInterrupt:
@@ -270,6 +272,17 @@ class Front:
             while any(row.state == "running" for row in self.runs()):  # left by a dead one, and in the middle of it
                 time.sleep(0.05)
         return run
+
+
+def _executor() -> type[Executor]:
+    """What carries runs out, with dbos; what its modules are made of is no garbage, so it is not looked for meanwhile."""
+    gc.disable()
+    try:
+        from bot.engine.executor import Executor
+    finally:
+        gc.enable()
+    gc.freeze()
+    return Executor
 
 
 def _flags(order: Order) -> str:
