@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _EXECUTOR: Final = "fletcher"
 _VERSION: Final = "1"  # of the order in which a run records; another one leaves runs that wait behind, so it stays
+_LISTENER: Final = 0.05  # seconds for which its listener, that nobody needs here, holds up the end
 _AGAIN: Final = 1.0  # seconds after which something is tried again that the store could not take
 
 _log = logging.getLogger("fletcher.engine")
@@ -54,7 +55,8 @@ class Durable:
     def __init__(self, home: Home, body: Callable[[str], Awaitable[str]]) -> None:
         config: DBOSConfig = {
             "name": "fletcher", "system_database_url": f"sqlite:///{home.database}", "executor_id": _EXECUTOR, "application_version": _VERSION,
-            "serializer": _Json(), "log_level": "ERROR", "db_engine_kwargs": {"pool_pre_ping": False},  # a file does not hang up
+            "serializer": _Json(), "log_level": "ERROR", "notification_listener_polling_interval_sec": _LISTENER,
+            "db_engine_kwargs": {"pool_pre_ping": False},  # a file does not hang up
         }  # fmt: skip
         DBOS(config=config)
         self._draining = threading.Event()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bot.engine.store import Store
 
 _PAUSE: Final = 0.05  # seconds between two looks at what other processes want
+_ENDING: Final = 0.01  # seconds between two looks whether what is being done has ended
 _AGAIN: Final = 1.0  # seconds after which a store that could not be read is read again
 
 _log = logging.getLogger("fletcher.engine")
@@ -49,7 +50,7 @@ class Executor:
         self._store.signalled.set()
         self._watcher.join()
         while self._durable.busy:
-            time.sleep(_PAUSE)
+            time.sleep(_ENDING)
         self._durable.close()
 
     def _watch(self) -> None:

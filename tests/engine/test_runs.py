@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 import pytest
 
-from bot.engine import rows
+from bot.engine import executor, rows
 from bot.engine.values import Decision, Person, exit_code
 from bot.errors import FletcherError, Unreachable, UsageError
 from bot.policy import Auto, Grant, Policy
@@ -446,6 +446,23 @@ def test_an_order_reaches_who_serves(place: Place) -> None:
         assert front.attend(run, Door()).state == "fixed"
         assert [row.state for row in front.runs()] == ["fixed"]
     assert place.done == MENDED
+
+
+def test_a_decision_of_the_process_that_acts_is_heeded_at_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order, a decision and a cancellation are seen to before anybody looks whether other processes want something."""
+    monkeypatch.setattr(executor, "_PAUSE", 3600.0)
+    assert place.run().state == "fixed"
+    place.put("app.env", "VALUE=bad\n")
+    place.put("running", "VALUE=bad\n")
+    place.put("hang-note")
+    with place.front() as front:
+
+        class Sudden(Door):
+            def tell(self, event: Event) -> None:
+                if event.text == "note says something":
+                    front.cancel("sudden", ME)
+
+        assert front.run_here(place.parts, place.order("sudden"), Sudden()).state == "cancelled"
 
 
 def test_who_serves_takes_one_order_after_another(place: Place) -> None:
