@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from dbos import DBOS, Serializer, SetWorkflowID
 
 from bot.engine.database import StoreTrouble
+from bot.engine.heap import give_back
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -67,7 +68,10 @@ class Durable:
 
         @DBOS.workflow(name="remedy")
         async def remedy(run: str) -> str:
-            return await body(run)
+            try:
+                return await body(run)
+            finally:
+                give_back()
 
         self._remedy = remedy
 

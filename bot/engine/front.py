@@ -232,9 +232,6 @@ class Front:
 
         Raises Unreachable, naming who is the executor already.
         """
-        from bot.engine.heap import keep_flat
-
-        keep_flat()
         executor = _executor()
         with self.home.executing("fletcher serve", person), logged(log):
             self._forget(retention)
