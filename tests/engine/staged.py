@@ -300,6 +300,7 @@ class Door:
     kind: str = "yes"
     person: Person = ME
     word: str = ""
+    reason: str = ""
     heard: list[Event] = field(default_factory=list)
     asked: list[Run] = field(default_factory=list)
 
@@ -308,7 +309,7 @@ class Door:
         if self.kind == "leave":
             return None
         word = self.word or (run.asked.word if run.asked else "")
-        return Decision(kind=self.kind, person=self.person, digest=run.digest, at=0, word=word)  # type: ignore[arg-type]  # one of its words
+        return Decision(kind=self.kind, person=self.person, digest=run.digest, at=0, word=word, reason=self.reason)  # type: ignore[arg-type]  # one of its words
 
     def tell(self, event: Event) -> None:
         self.heard.append(event)

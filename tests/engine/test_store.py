@@ -20,14 +20,14 @@ from bot.engine.states import NEXT, follows
 from bot.engine.values import ENDED, RunState
 from bot.errors import Unreachable
 from tests.engine import staged
-from tests.engine.staged import ME, Place
+from tests.engine.staged import ME, Door, Place
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from bot.steps.contract import Doing, Memory, Outcome, Task
 
-TEXTS = st.text(max_size=20)
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=20)  # halves of surrogate pairs, too
 ENTRIES = st.lists(
     st.builds(Entry, at=st.floats(0, 2e9), run=TEXTS, person=TEXTS, door=TEXTS, what=TEXTS, digest=TEXTS, decision=TEXTS, outcome=TEXTS, reference=TEXTS),
     min_size=1,
@@ -250,3 +250,12 @@ def test_a_run_outlasts_a_store_that_cannot_be_written(tmp_path: Path, monkeypat
     other.close()
     assert place.done.count("build") == 1
     assert [text.endswith("then try again; trying again") for text in warned] == [True]
+
+
+def test_any_text_is_kept_and_exported(tmp_path: Path) -> None:
+    """A file name of other bytes, as a folder may have one: the run ends, its audit is whole, and all of it is JSON."""
+    place, reason = Place(tmp_path), "since \udcff said so"
+    with place.front() as front:
+        run = front.run_here(place.parts, place.order(), Door("no", reason=reason))
+        assert (run.state, front.tampered()) == ("declined", ())
+        assert b"since \\\\udcff said so" in b"\n".join(msgspec.json.encode(row) for row in front.trail())
