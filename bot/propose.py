@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from bot.evidence.project_files import read_bytes
 from bot.plan import tools
 from bot.plan.build import build
-from bot.plan.facts import Facts
+from bot.plan.facts import Facts, roles
 from bot.plan.subject import subject
 from bot.runbook import document as doc
 from bot.runbook.inputs import values
@@ -18,7 +18,6 @@ from bot.runbook.inputs import values
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from bot.evidence.attach import Attached
     from bot.evidence.look import Look
     from bot.livekit.seen import Verdicts
     from bot.plan.values import Checked, Plan
@@ -47,7 +46,7 @@ def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:
     named = folder_of(look)
     folder = os.path.abspath(named) if named else ""  # noqa: PTH100  # links keep their own name
     scripts = _scripts(runbook, look, named)
-    services = _services(attached) if attached is not None else {}
+    services = roles(attached) if attached is not None else {}
     return Facts(
         folder=folder, named=named, files=dict(_files(runbook, inputs, look, folder)), scripts=scripts, tools=_tools(runbook, scripts), project=attached.project if attached else "",
         compose_files=tuple(file for c in (*attached.agents, *attached.livekit)[:1] for file in c.config_files) if attached else (),
@@ -55,13 +54,6 @@ def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:
         can_dispatch="" if look.seen.api is not None else "needs the LiveKit API, which was not asked (LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET)",
         target=attached.project if attached else folder,
     )  # fmt: skip
-
-
-def _services(attached: Attached) -> dict[str, str]:
-    """The services by their roles; which of several agents is meant, their containers do not tell."""
-    found = {"livekit": attached.livekit[0].service} if attached.livekit else {}
-    agents = {container.service for container in attached.agents}
-    return {**found, "agent": agents.pop()} if len(agents) == 1 else found
 
 
 def _checks(
@@ -72,9 +64,11 @@ def _checks(
         isinstance(b.evidence, doc.Causes | doc.Chosen | doc.Shell) for b in runbook.blocks if isinstance(b, doc.Check)
     ):
         return {}
-    from bot.asking.ask import ask  # what asks is loaded only where something is asked
+    from bot.asking.ask import LOOKED_AT, ask  # what asks is loaded only where something is asked
+    from bot.asking.outside import of_look
 
-    return ask(runbook, inputs, look, folder, services)
+    checks = [b for b in runbook.blocks if isinstance(b, doc.Check) and isinstance(b.evidence, LOOKED_AT)]
+    return ask(checks, inputs, of_look(look, folder, services))
 
 
 def folder_of(look: Look) -> str:

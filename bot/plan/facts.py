@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bot.evidence.attach import Attached
     from bot.plan.values import Checked
 
 
@@ -33,6 +34,13 @@ class Facts:
     checks: Mapping[str, Checked] = field(default_factory=dict)
     can_dispatch: str = ""
     target: str = ""
+
+
+def roles(attached: Attached) -> dict[str, str]:
+    """The services by their roles; which of several agents is meant, their containers do not tell."""
+    found = {"livekit": attached.livekit[0].service} if attached.livekit else {}
+    agents = {container.service for container in attached.agents}
+    return {**found, "agent": agents.pop()} if len(agents) == 1 else found
 
 
 def service_here(services: Mapping[str, str], service: str) -> str:
