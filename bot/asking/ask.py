@@ -89,7 +89,9 @@ class _Asking:
             return f"it is looked at after {evidence.since.removeprefix('step:')}"
         if isinstance(evidence, doc.File) or (isinstance(evidence, doc.Logs) and evidence.file):
             return ""
-        return "" if self.outside.now_ns is not None else "it is asked of what runs, and nothing that runs was looked at"
+        return (
+            "" if self.outside.now_ns is not None else "it is asked of what runs, and nothing that runs was looked at"
+        )
 
     # --- the sources ---------------------------------------------------------------------------
 
@@ -232,4 +234,8 @@ class _Asking:
 def _place(line: Line) -> str:
     if line.number:
         return f"{line.of}:{line.number}:"
-    return f"{line.of} {time.strftime('%H:%M:%SZ', time.gmtime(line.at // 10**9))}:" if line.at is not None else f"{line.of}:"
+    return (
+        f"{line.of} {time.strftime('%H:%M:%SZ', time.gmtime(line.at // 10**9))}:"
+        if line.at is not None
+        else f"{line.of}:"
+    )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from bot.engine import rows, tasks
+from bot.engine.events import write
 from bot.engine.stages import leave
-from bot.engine.values import Proof
+from bot.engine.values import Event, Proof
 from bot.errors import FletcherError
 
 if TYPE_CHECKING:
@@ -18,9 +20,16 @@ if TYPE_CHECKING:
     from bot.engine.acting import Acting
     from bot.engine.contract import Parts
     from bot.engine.store import Store
-    from bot.engine.values import Run, RunState
+    from bot.engine.values import Run, RunState, StepState
     from bot.steps.contract import Doing
 
+#: What a proof came to, as the state of a step.
+_STATE: Final[dict[str, StepState]] = {
+    "holds": "done",
+    "refuted": "failed",
+    "cannot-tell": "unknown",
+    "not-needed": "skipped",
+}
 _log = logging.getLogger("fletcher.engine")
 
 
@@ -36,11 +45,11 @@ class Ending:
         if run.proof is None:
             if run.cancelled_by is not None:
                 return "cancel"
-            proof = (
-                self._proof(run, self._parts.prover.prove, undoing=False)
-                if _changed(run)
-                else Proof(result="not-needed")
-            )
+            if _changed(run):
+                names = ", ".join(step.name for step in run.plan.verification) if run.plan else ""
+                proof = self._proof(run, names, self._parts.prover.prove, undoing=False)
+            else:
+                proof = Proof(result="not-needed")
             self._keep(run, "proof", proof)
             run = self._store.run(run_id)
         result = run.proof.result if run.proof is not None else "cannot-tell"
@@ -50,7 +59,8 @@ class Ending:
         """Whether what ran before runs again; as `prove`."""
         run = self._store.run(run_id)
         if run.undone is None:
-            self._keep(run, "undone", self._proof(run, self._parts.prover.prove_undone, undoing=True))
+            proof = self._proof(run, "what was taken back", self._parts.prover.prove_undone, undoing=True)
+            self._keep(run, "undone", proof)
         return "on"
 
     def conclude(self, run_id: str, word: str) -> str:
@@ -73,7 +83,17 @@ class Ending:
                 leave(change, run, "failed", says)
         return "ended"
 
-    def _proof(self, run: Run, prove: Callable[[Run, Doing], Proof], *, undoing: bool) -> Proof:
+    def _proof(self, run: Run, name: str, prove: Callable[[Run, Doing], Proof], *, undoing: bool) -> Proof:
+        """Prove it, and tell that this begins and what it came to, as of a step: it takes its time."""
+        self._tell(run, name, "running", "verifying")
+        proof = self._proven(run, prove, undoing=undoing)
+        self._tell(run, name, _STATE[proof.result], proof.says)
+        return proof
+
+    def _tell(self, run: Run, name: str, state: StepState, says: str) -> None:
+        write(self._store.home.folder(run.id), Event(kind="step", at=time.time(), step=name, state=state, text=says))
+
+    def _proven(self, run: Run, prove: Callable[[Run, Doing], Proof], *, undoing: bool) -> Proof:
         try:
             doing = self._acting.doing(run, undoing=undoing)
             proof = prove(run, doing)
@@ -147,9 +167,19 @@ def _taken_back(run: Run, word: str) -> tuple[RunState, str]:
         return "rollback-failed", f"{what} Taking it back FAILED: {'; '.join(part for part in (told, again) if part)}."
     if not names:
         return ("cancelled" if word == "cancel" else "failed"), f"{what} Nothing was changed."
-    proven = run.undone is not None and run.undone.result == "holds"
-    how = "and what ran before was proven to run again" if proven else "but that it runs as before could not be proven"
-    return ("cancelled" if word == "cancel" else "rolled-back"), f"{what} Everything was taken back, {how}."
+    kept = tasks.stays(run)
+    left_so = f", but not {', '.join(kept)}: the runbook has no rollback for it" if kept else ""
+    says = f"{what} {'Everything' if not kept else 'What can be'} was taken back{left_so}. {_seen_again(run.undone)}"
+    return ("cancelled" if word == "cancel" else "rolled-back"), says.strip()
+
+
+def _seen_again(proof: Proof | None) -> str:
+    """What was seen of what ran before, and no more."""
+    if proof is None:
+        return ""
+    if proof.result == "holds":
+        return f"{proof.says[:1].upper()}{proof.says[1:]}."
+    return f"Whether what ran before runs again could not be told: {proof.says.rstrip('.')}."
 
 
 def _why(run: Run, word: str) -> str:

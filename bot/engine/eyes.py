@@ -13,6 +13,7 @@ from bot.errors import FletcherError
 from bot.evidence.look import Question
 from bot.evidence.secrets import secrets_of
 from bot.livekit.answer import runbook_of
+from bot.livekit.roster import workers_now
 from bot.plan.subject import chosen
 from bot.propose import folder_of, propose
 from bot.redact import Redactor
@@ -50,7 +51,7 @@ class Looking:
             row = chosen(runbook, inputs, answer.verdicts)
             self._keep(order, answer.look.redactor)
             return Looked(
-                plan=plan, verdict=_verdict(answer, runbook, inputs, plan), folder=folder_of(answer.look), roots=tuple(_roots(answer)),
+                plan=plan, verdict=_verdict(answer, runbook, inputs, plan), folder=folder_of(answer.look), roots=tuple(_roots(answer)), job_type=_job_type(answer, plan),
                 quotes=tuple(": ".join((f"{source}:{line}", text)) for source, line, text in map(answer.look.quote, row.evidence[:_QUOTED] if row else ())),
                 findings=findings(answer), rooms=sum(row.room is not None for row in answer.verdicts.rows),
                 notes=tuple(map(answer.look.plain, answer.verdicts.notes)), runbook=runbook if treats is not None else None,
@@ -103,6 +104,14 @@ def _verdict(
     if plan.steps:
         return "cause"
     return "inconclusive" if any(check.result == "inconclusive" for check in plan.checks) else "healthy"
+
+
+def _job_type(answer: Diagnosis, plan: Plan) -> str:
+    """Of the worker that the plan is about; of the only type there is, where names do not tell."""
+    there = [worker for worker in workers_now(answer.look.seen) if worker.there and worker.type]
+    own = {worker.type for worker in there if answer.look.name(worker.name or "") == plan.agent}
+    types = own or {worker.type for worker in there}
+    return types.pop() if len(types) == 1 else ""
 
 
 def _roots(answer: Diagnosis) -> Iterator[str]:

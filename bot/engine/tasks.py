@@ -60,6 +60,30 @@ def inputs(run: Run, secrets: Mapping[str, str]) -> dict[str, str]:
     return {**(run.plan.inputs if run.plan else {}), **run.order.inputs, **secrets}
 
 
+def builds(run: Run, name: str) -> bool:
+    """Whether a step builds services and replaces their containers."""
+    block = run.runbook.block(name)
+    return isinstance(block, doc.Compose) and block.command.action == "build"
+
+
+def services(run: Run, name: str) -> tuple[str, ...]:
+    """The services that a step starts anew, as they are called here; none for any other step."""
+    block, step = run.runbook.block(name), _step(run, name)
+    if not isinstance(block, doc.Compose) or step.command is None:
+        return ()
+    return step.command.argv[-len(block.command.services) :]
+
+
+def stays(run: Run) -> tuple[str, ...]:
+    """What was begun and cannot be taken back: scripts whose author wrote no rollback, an agent that was sent for."""
+    undone = {block.undoes for block in run.runbook.blocks if isinstance(block, doc.Rollback)}
+    blocks = {name: run.runbook.block(name) for name in undo_order(run)}
+    return tuple(
+        name for name, block in blocks.items()
+        if name not in undone and (isinstance(block, doc.Dispatch) or (isinstance(block, doc.ShellStep) and block.effect != "read"))
+    )  # fmt: skip
+
+
 def pending(run: Run, name: str) -> Iterator[tuple[doc.Check, bool]]:
     """The checks that a step still hangs on, since they are scripts; and whether each must match."""
     block = run.runbook.block(name)

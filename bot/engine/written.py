@@ -1,4 +1,4 @@
-"""Values as JSON that is written down. Any text can be: what UTF-8 has no place for is spelled out (`\\udcff`)."""
+r"""Values as JSON that is written down. Any text can be: what UTF-8 has no place for is spelled out (`\\udcff`)."""
 
 from __future__ import annotations
 
