@@ -43,7 +43,8 @@ class Acting:
             raise AssertionError(f"run {run.id} has no plan")
         redactor = self.parts.eyes.redactor(run.order, run.looked)
         flag = Flag() if undoing else self.flags.setdefault(run.id, Flag())
-        return Doing(world=world, scratch=folder, redactor=redactor, tell=tell, stop=flag)
+        hand = None if undoing else self.parts.hand(run.order)
+        return Doing(world=world, scratch=folder, redactor=redactor, tell=tell, stop=flag, hand=hand)
 
     # --- doing -----------------------------------------------------------------------------------
 

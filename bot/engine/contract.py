@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from bot.engine.values import Decision, Event, Looked, Order, Proof, Run
     from bot.plan.values import Checked
@@ -49,12 +50,23 @@ class Herald(Protocol):
     def tell(self, event: Event) -> None:
         """Show it."""
 
+    def hand(self, folder: Path, token: str) -> str:
+        """Give a new token to this person, who asked for it; the file that it is in, "" where it is only shown.
+
+        `folder` is the run's own (0700). The token is written down nowhere else. Raises FletcherError.
+        """
+
+
+def nobody(_order: Order) -> None:
+    """Nobody is here who could take a token."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Everything outside the engine, so that a demo and tests bring their own.
 
-    `kind` finds what carries out a block; `ask` runs the script of a check and says what it came to.
+    `kind` finds what carries out a block; `ask` runs the script of a check and says what it came to. `hand` is how a new
+    token gets to who ordered the run, None where he is not here.
     """
 
     eyes: Eyes
@@ -63,3 +75,4 @@ class Parts:
     ask: Callable[[Check | Verify, Mapping[str, str], Iterable[Input], str, Doing], Checked]
     prover: Prover
     policy: Policy | None = None
+    hand: Callable[[Order], Callable[[str], str] | None] = nobody

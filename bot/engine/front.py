@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self, TextIO
 
 import msgspec
@@ -16,7 +18,7 @@ from bot.errors import FletcherError, Unreachable
 from bot.policy import why_not_approve, why_not_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from threading import Event as Flag
 
@@ -260,6 +262,11 @@ class Front:
     def _here(self, parts: Parts, run_id: str, person: Person, herald: Herald) -> Run:
         from bot.engine.executor import Executor
 
+        def hand(order: Order) -> Callable[[str], str] | None:
+            own = order.id == run_id and order.person.name == person.name  # nobody else's token, whoever carries it out
+            return partial(herald.hand, self.home.folder(run_id)) if own else None
+
+        parts = replace(parts, hand=hand)
         with self.home.log() as log, logged(log), Executor(self._store, parts):
             try:
                 run = self.attend(run_id, herald)
