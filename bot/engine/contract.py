@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -18,11 +18,21 @@ if TYPE_CHECKING:
     from bot.world.contract import World
 
 
+class Sight(NamedTuple):
+    """What a look came to, as it may be written down; and the values of inputs that its plan masks, which may not."""
+
+    looked: Looked
+    masked: dict[str, str]
+
+
 class Eyes(Protocol):
     """How a run looks, before it asks and again before it acts. Each method raises FletcherError."""
 
-    def look(self, order: Order, runbook: Runbook, inputs: dict[str, str]) -> Looked:
-        """Look, judge and plan; `inputs` are those that were given, with their secret values."""
+    def look(self, order: Order, runbook: Runbook, inputs: dict[str, str]) -> Sight:
+        """Look, judge and plan; `inputs` are those that were given, with their secret values.
+
+        What of the inputs the plan masks is in `Sight.masked`, and nowhere in what is looked at.
+        """
 
     def redactor(self, order: Order, looked: Looked) -> Redactor:
         """Who masks the secrets of what was looked at; made anew after a restart, since secrets are not written down."""

@@ -67,10 +67,11 @@ class Front:
             runbook = shelf.read(path.absolute())
         values(runbook, order.inputs)
         checked(order.id)
-        kept = msgspec.structs.replace(order, inputs=private.hidden(runbook, order.inputs))
+        secret = private.secret(runbook, order.inputs)
+        kept = msgspec.structs.replace(order, inputs=private.hidden(order.inputs, secret))
         with self._store.change() as change:
             rows.insert(change.c, kept, runbook)
-            private.keep(self.home.folder(order.id), runbook, order.inputs)
+            private.keep(self.home.folder(order.id), secret)
             rows.signal(change.c, order.id, "order")
             change.audit(order.id, order.person, f"ordered {runbook.title} ({runbook.id}){_flags(order)}")
             change.tell(order.id, Event(kind="run", at=change.now, state="queued"))

@@ -28,13 +28,14 @@ _EMPTY: Final = 30  # seconds after which the server ends the room by itself, sh
 
 @dataclass(slots=True, kw_only=True)
 class Joining(Case):
-    """`agent` is who has to come, `type` the worker's job type, "" while it is not known.
+    """`agent` is who has to come, `room` the one of the complaint ("" for none), `type` the worker's job type, "" while it is not known.
 
     `asked` are the agents for whom the new token asks, None where none was made.
     """
 
     what: doc.Joined
     agent: str
+    room: str
     rebuilt: bool
     asked: tuple[str, ...] | None
     type: str = "JT_ROOM"
@@ -50,7 +51,7 @@ def joined(case: Joining) -> Proof:
         ready = found.at_ns if found is not None else case.world.now()
         case.wait_until(ready + int(_LOADED * SECOND), "for the worker's first report of its load")
     if not case.what.canary:
-        proof = _watched(case, case.run.plan.room if case.run.plan is not None else "", case.since_ns)
+        proof = _watched(case, case.room, case.since_ns)
     elif case.type in {"JT_ROOM", ""}:
         proof = _canary(case)
     else:
@@ -224,9 +225,8 @@ def _besides(case: Joining, proof: Proof) -> Proof:
     if plan is not None and plan.remedy in {"auto-dispatch", "explicit-dispatch"}:
         says = "tokens that were issued before keep the dispatch that they were made with until they expire"
         case.add("earlier tokens", says, ok=None)
-    room = plan.room if plan is not None else ""
-    if room and case.what.canary:
-        case.add("own room", *_own(case, room))
+    if case.room and case.what.canary:
+        case.add("own room", *_own(case, case.room))
     return Proof(result=proof.result, points=tuple(case.points), says=proof.says)
 
 

@@ -15,6 +15,7 @@ from bot.engine.joined import Joining, joined
 from bot.engine.undone import undone
 from bot.engine.values import Proof
 from bot.livekit.marks import CANARY
+from bot.redact import masked
 from bot.runbook import document as doc
 
 if TYPE_CHECKING:
@@ -50,15 +51,20 @@ class Prover:
         if not isinstance(block.evidence, doc.Joined):
             case = Case(run=run, doing=doing, block=block, since_ns=since, deadline_ns=deadline)
             return held(case, tasks.inputs(run, private.secret_inputs(doing.scratch)))
-        plan = run.plan
-        agent = "" if plan is None or plan.remedy == "auto-dispatch" else plan.agent
+        plan, known = run.plan, tasks.inputs(run, private.secret_inputs(doing.scratch))
+        agent = "" if plan is None or plan.remedy == "auto-dispatch" else _true(plan.agent, known.get("agent_name", ""))
         rebuilt = any(tasks.builds(run, row.name) and row.state == "done" for row in run.steps)
         return joined(
             Joining(
                 run=run, doing=doing, block=block, since_ns=since, deadline_ns=deadline, what=block.evidence, agent=agent,
-                rebuilt=rebuilt, asked=_claimed(run), type=(run.looked.job_type if run.looked else "") or "JT_ROOM",
+                room=_true(plan.room, known.get("room", "")) if plan is not None else "", rebuilt=rebuilt, asked=_claimed(run), type=(run.looked.job_type if run.looked else "") or "JT_ROOM",
             )
         )  # fmt: skip
+
+
+def _true(shown: str, known: str) -> str:
+    """A name as it is: a plan masks one that looks like a secret."""
+    return known if known and masked(shown) else shown
 
 
 def _blocks(run: Run) -> Iterator[doc.Verify]:

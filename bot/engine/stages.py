@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
-from bot.engine import breaker, rows
+from bot.engine import breaker, private, rows
 from bot.engine.changed import changes
-from bot.engine.private import secret_inputs
 from bot.engine.values import DIAGNOSE, Asked, Decision
 from bot.errors import FletcherError, UsageError
 from bot.policy import EXPIRES, needed, why_not_look, why_not_run
@@ -56,12 +55,15 @@ class Stages:
         with self.store.change() as change:
             change.go(run_id, "looking")
         try:
-            looked = self.parts.eyes.look(order, run.runbook, self._given(run))
+            sight = self.parts.eyes.look(order, run.runbook, self._given(run))
         except UsageError as problem:
             return self._out(run, "refused", str(problem))
         except FletcherError as problem:
             return self._out(run, "inconclusive", *problem.lines)
-        return self._planned(run, looked)
+        # Before the plan is written down: a crash in between leaves a value that nobody asks for, and no plan without it.
+        private.keep(self.store.home.folder(run_id), sight.masked)
+        kept = msgspec.structs.replace(order, inputs=private.hidden(order.inputs, sight.masked))
+        return self._planned(msgspec.structs.replace(run, order=kept), sight.looked)
 
     def _planned(self, run: Run, looked: Looked) -> Ahead:
         plan = looked.plan
@@ -71,7 +73,7 @@ class Stages:
         with self.store.change() as change:
             rows.put(
                 change.c, run.id, looked=rows.text(looked), target=plan.target, room=plan.room or next(iter(run.order.rooms), ""),
-                fix=breaker.fix_of(plan), pinned=rows.text(run.runbook), runbook=run.runbook.id,
+                fix=breaker.fix_of(plan), pinned=rows.text(run.runbook), runbook=run.runbook.id, order=rows.text(run.order),
             )  # fmt: skip
             rows.plan_steps(change.c, run.id, (*((step.name, "planned", "") for step in plan.steps), *skipped))  # type: ignore[arg-type]  # states by their names
             change.audit(run.id, run.order.person, f"planned {plan.title}: {_told(plan)}", digest=plan.digest)
@@ -214,13 +216,15 @@ class Stages:
         """What is counted now, a sentence each; None when what was approved is not what would be done, and the run ended."""
         try:
             text = self._runbook_now(run)
-            now = self.parts.eyes.look(run.order, run.runbook, self._given(run)).plan
+            looked, masked = self.parts.eyes.look(run.order, run.runbook, self._given(run))
         except FletcherError as problem:
             self._out(
                 run, "refused", f"Before acting it was looked at again, which failed, so nothing was done. {problem}"
             )
             return None
-        changed = (*text, *changes(plan, now))
+        now, known = looked.plan, private.secret_inputs(self.store.home.folder(run.id))
+        others = (f"the input {name}" for name, value in masked.items() if known.get(name) != value)
+        changed = tuple(dict.fromkeys((*text, *changes(plan, now), *others)))
         if changed:
             approved = (
                 "What was approved is no longer so" if run.decision is not None else "What was planned is no longer so"
@@ -238,7 +242,10 @@ class Stages:
         )
 
     def _given(self, run: Run) -> dict[str, str]:
-        return {**run.order.inputs, **secret_inputs(self.store.home.folder(run.id))}
+        known = private.secret_inputs(self.store.home.folder(run.id))
+        if gone := private.lost(run.order.inputs, known):
+            raise private.not_kept(gone)
+        return {**run.order.inputs, **{name: known[name] for name in run.order.inputs if name in known}}
 
     @staticmethod
     def _runbook_now(run: Run) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from bot.engine import private
 from bot.plan.tools import SHELLS
 from bot.plan.values import Command, Step
 from bot.runbook import document as doc
@@ -56,8 +57,19 @@ def _untouched(row: StepRow) -> bool:
 
 
 def inputs(run: Run, secrets: Mapping[str, str]) -> dict[str, str]:
-    """Every input's value: as given, with the secret ones; those that the plan found out as it has them."""
-    return {**(run.plan.inputs if run.plan else {}), **run.order.inputs, **secrets}
+    """Every input's value: as given, found out or the default, with those that are masked; without those that are lost."""
+    shown = _shown_inputs(run)
+    gone = private.lost(shown, secrets)
+    return {**{name: value for name, value in shown.items() if name not in gone}, **secrets}
+
+
+def lost(run: Run, secrets: Mapping[str, str]) -> tuple[str, ...]:
+    """The inputs of which only a mask is left."""
+    return private.lost(_shown_inputs(run), secrets)
+
+
+def _shown_inputs(run: Run) -> dict[str, str]:
+    return {**(run.plan.inputs if run.plan else {}), **run.order.inputs}
 
 
 def builds(run: Run, name: str) -> bool:

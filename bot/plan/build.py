@@ -68,7 +68,8 @@ class _Builder:
             side_effects=remedy.effects if remedy is not None and not refused else (),
             left_over=() if refused else tuple(left.over(look.seen, proposal, made, maker.near)), instead=instead,
         )  # fmt: skip
-        return sealed(shown(plan, look.plain))
+        secret = frozenset(self.inputs[one.name] for one in runbook.inputs if one.secret) - {""}
+        return sealed(shown(plan, look.redactor.with_secrets(secret).text if secret else look.plain))
 
     # --- what it is about ----------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.engine.contract import Parts
+from bot.engine.contract import Parts, Sight
 from bot.engine.front import Front
 from bot.engine.values import Decision, Event, Looked, Order, Person, Point, Proof, Run
 from bot.errors import Unreachable
@@ -240,7 +240,7 @@ class Eyes:
 
     folder: Path
 
-    def look(self, order: Order, runbook: doc.Runbook, inputs: dict[str, str]) -> Looked:
+    def look(self, order: Order, runbook: doc.Runbook, inputs: dict[str, str]) -> Sight:
         """Every step that would change something, while the service was built with another value than the good one."""
         text = (
             {p.name: p.read_text() for p in (self.folder / "look").iterdir()} if (self.folder / "look").exists() else {}
@@ -280,7 +280,8 @@ class Eyes:
             refused="it is healthy" if healthy else "", inputs=shown, checks=tuple(waiting), steps=() if healthy else tuple(steps),
             skipped=tuple(skipped), verification=verification, effect=effect, approval=Asked(need, why), guards=guards,
         )  # fmt: skip
-        return Looked(plan=sealed(plan), verdict="healthy" if good else "cause", folder=str(self.folder))
+        looked = Looked(plan=sealed(plan), verdict="healthy" if good else "cause", folder=str(self.folder))
+        return Sight(looked, {name: value for name, value in known.items() if value != shown[name]})
 
     def redactor(self, order: Order, looked: Looked) -> Redactor:
         return Redactor()
