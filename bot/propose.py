@@ -87,8 +87,11 @@ def _files(runbook: Runbook, inputs: Mapping[str, str], look: Look, folder: str)
     """The files that steps are about, as they are now."""
     seen_at = {server.place.source for server in look.seen.setup.server}
     for block in runbook.blocks:
-        if isinstance(block, doc.Patch) and not isinstance(block.change.body, doc.Worker | doc.Token):
-            path = tools.patched_file(runbook, block, inputs, look.seen)
+        change = (
+            block.change if isinstance(block, doc.Patch) else block.action if isinstance(block, doc.Rollback) else None
+        )
+        if isinstance(change, doc.FileChange) and not isinstance(change.body, doc.Worker | doc.Token):
+            path = tools.patched_file(runbook, change, inputs, look.seen)
             where = Path(path) if path in seen_at else Path(folder) / path
             yield path, read_bytes(where, _LARGEST) if where.exists() else f"is not in {folder or 'this folder'}"
 

@@ -38,6 +38,7 @@ def _changes(before: Plan, after: Plan) -> Iterator[str]:
     if [g.level for g in before.guards] != [g.level for g in after.guards]:
         yield "; ".join(["a guard says something else", *(g.says for g in after.guards if g not in before.guards)])
     yield from _steps(before.steps, after.steps)
+    yield from _steps(before.undo, after.undo)
 
 
 def _steps(before: tuple[Step, ...], after: tuple[Step, ...]) -> Iterator[str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bot.engine import private
-from bot.plan.tools import SHELLS
-from bot.plan.values import Command, Step
 from bot.runbook import document as doc
 from bot.steps.contract import Task
 
@@ -14,8 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from bot.engine.values import Run, StepRow
-
-_ACTIONS: Final = {"build": ("up", "-d", "--build"), "restart": ("restart",)}
+    from bot.plan.values import Step
 
 
 def task(run: Run, name: str, secrets: Mapping[str, str]) -> Task:
@@ -29,14 +26,9 @@ def task(run: Run, name: str, secrets: Mapping[str, str]) -> Task:
 def undo_task(run: Run, name: str, secrets: Mapping[str, str]) -> Task | None:
     """The block that the author wrote to undo a step; None where he wrote none."""
     block = next((b for b in run.runbook.blocks if isinstance(b, doc.Rollback) and b.undoes == name), None)
-    if block is None:
+    if block is None or run.plan is None:
         return None
-    command = _command(run, block, _step(run, name))
-    step = Step(
-        name=block.name, kind="rollback", line=block.line, heading=block.heading, does=f"undoes {name}", effect=block.effect, timeout=block.timeout,
-        command=command,
-    )  # fmt: skip
-    return _task(run, step, block, secrets)
+    return _task(run, next(step for step in run.plan.undo if step.name == block.name), block, secrets)
 
 
 def undo_order(run: Run) -> tuple[str, ...]:
@@ -118,25 +110,3 @@ def _task(run: Run, step: Step, block: doc.AnyBlock, secrets: Mapping[str, str])
         run=run.id, step=step, block=block, inputs=inputs(run, secrets), folder=looked.folder if looked else "",
         roots=looked.roots if looked else (),
     )  # fmt: skip
-
-
-def _command(run: Run, block: doc.Rollback, undone: Step) -> Command | None:
-    folder = run.looked.folder if run.looked else ""
-    match block.action:
-        case doc.Shell(language=language):
-            shown = run.plan.inputs if run.plan else {}
-            environment = {
-                one.variable: shown.get(one.name, "") for one in run.runbook.inputs if one.variable in block.text
-            }
-            return Command(argv=(*SHELLS[language], block.text), cwd=folder, environment=environment)
-        case doc.Composed(action=action, services=services):
-            planned, own = undone.command, run.runbook.block(undone.name)
-            alike = planned is not None and isinstance(own, doc.Compose) and own.command.services == services
-            # The plan knows what the services are called here; the runbook only what they usually are.
-            named = planned.argv[-len(services) :] if planned is not None and alike else services
-            return Command(
-                argv=("docker", "compose", *_ACTIONS[action], *named), cwd=planned.cwd if planned else folder,
-                environment=planned.environment if planned else {},
-            )  # fmt: skip
-        case _:
-            return None

@@ -62,7 +62,7 @@ class _Builder:
             room=look.name(self.row.room or "") if self.row else "", cause=(self.row.cause or "") if self.row else "", agent=look.name(agent),
             remedy=proposal.remedy, anyway=self.anyway, why=proposal.why, refused=refused, inputs=self._shown_inputs(), checks=tuple(self.checks.values()),
             steps=() if refused else made.steps, skipped=made.skipped, verification=() if refused else made.verification,
-            rollback=() if refused else made.rollback, effect="read" if refused else effect,
+            rollback=() if refused else made.rollback, undo=() if refused else made.undo, effect="read" if refused else effect,
             approval=Asked("none", "nothing will be done") if refused else Asked(need, why),
             disrupts=() if refused else self._disrupts(made), guards=guards, tools=() if refused else made.tools,
             side_effects=remedy.effects if remedy is not None and not refused else (),

@@ -104,6 +104,7 @@ class Asked(Struct, frozen=True):
 class Plan(Struct, frozen=True, kw_only=True):
     """Everything that will happen, or (`refused`) why nothing can, and what to do instead.
 
+    `undo` are the blocks that undo steps, in the order in which they would be done, after every patch is taken back.
     `anyway`: it was asked for although the diagnosis does not indicate it. `revision` is the SHA-256 of the runbook's text. `digest` covers all but what changes by the minute: counts, and the
     words of a check, of which it covers what they came to.
     """
@@ -126,6 +127,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     skipped: tuple[Skipped, ...] = ()
     verification: tuple[Step, ...] = ()
     rollback: tuple[str, ...] = ()
+    undo: tuple[Step, ...] = ()
     effect: Effect = "read"
     approval: Asked = Asked("none", "nothing is changed")
     disrupts: tuple[Disrupts, ...] = ()

@@ -272,13 +272,19 @@ class Eyes:
         good = b"VALUE=good" in (self.folder / "running").read_bytes()
         effect: doc.Effect = max((step.effect for step in steps), key=doc.EFFECTS.index, default="read")
         need, why = approval(effect, runbook.policy.approval, tuple(b.approval for b in runbook.blocks))
+        planned = {step.name for step in steps}
+        undo = tuple(
+            _step(b, command=Command(argv=("sh", "-c", b.text)))
+            for b in runbook.blocks
+            if isinstance(b, doc.Rollback) and b.undoes in planned
+        )
         verification = tuple(_step(b) for b in runbook.blocks if isinstance(b, doc.Verify))
         guards = (Guard("warning", text["warning"]),) if "warning" in text else ()
         healthy = good and not order.anyway
         plan = Plan(
             runbook=runbook.id, title=runbook.title, revision=runbook.sha256, target=str(self.folder), cause="" if good else "worker-unnamed",
             refused="it is healthy" if healthy else "", inputs=shown, checks=tuple(waiting), steps=() if healthy else tuple(steps),
-            skipped=tuple(skipped), verification=verification, effect=effect, approval=Asked(need, why), guards=guards,
+            skipped=tuple(skipped), verification=verification, undo=undo, effect=effect, approval=Asked(need, why), guards=guards,
         )  # fmt: skip
         looked = Looked(plan=sealed(plan), verdict="healthy" if good else "cause", folder=str(self.folder))
         return Sight(looked, {name: value for name, value in known.items() if value != shown[name]})
