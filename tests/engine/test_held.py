@@ -13,7 +13,7 @@ import pytest
 from tests.engine.stage import SECOND, Stage, stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -144,63 +144,3 @@ def test_a_secret_of_the_service_is_not_told(on: Stage) -> None:
     proof = on.prove(STARTED)
     assert proof.result == "holds"
     assert "f3k9" not in repr((proof, on.told))
-
-
-def _rotated(on: Stage) -> None:
-    on.turn.log_driver = "local"
-    on.turn.stored.clear()
-    on.logs(0.5, "what is left of it")
-
-
-def _gone(on: Stage) -> None:
-    on.engine.add("other")
-    on.engine.remove(on.turn)
-
-
-def _many(on: Stage) -> None:
-    for number in range(9):
-        on.logs(0.1 * number, "line")
-
-
-def _cut(on: Stage) -> None:
-    on.logs(0.5, "x" * 500)
-    on.engine.cut_after = 80
-
-
-def _unreadable(on: Stage) -> None:
-    on.turn.log_driver = "none"
-
-
-def _undated(on: Stage) -> None:
-    (on.folder / "a.log").write_text("x\n", encoding="utf-8")
-
-
-UNTELLABLE: dict[str, tuple[Callable[[Stage], None], str, str]] = {
-    "container missing": (_gone, STARTED, "has no container"),
-    "service unknown": (lambda _on: None, STARTED.replace("turn}", "stun}"), "has no container"),
-    "log rotated": (_rotated, STARTED, "not all lines were read"),
-    "empty window": (lambda _on: None, STARTED, "there is no line"),
-    "truncated by max-lines": (_many, STARTED.replace("turn}", "turn, max-lines: 3}"), "not all lines"),
-    "truncated on the way": (_cut, STARTED, ""),
-    "no logs to read": (_unreadable, STARTED, ""),
-    "engine away": (lambda on: on.engine.down(), STARTED, ""),
-    "containers of an engine that is away": (lambda on: on.engine.down(), "compose: {service: turn}", ""),
-    "file without times": (_undated, "logs: {file: a.log}\nrequire: [x]", "has a time"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", UNTELLABLE)
-def test_T27_what_cannot_be_told_is_neither_yes_nor_no(on: Stage, case: str) -> None:  # noqa: N802
-    """Nothing that was not seen refutes a fix, nor does it prove it."""
-    happens, body, says = UNTELLABLE[case]
-    happens(on)
-    proof = on.prove(body, "timeout=5s")
-    assert (proof.result, "is inconclusive: " in proof.says, says in proof.says) == ("cannot-tell", True, True), proof
-    assert [point.ok for point in proof.points] == [None]
-
-
-def test_T27_what_is_seen_counts_although_not_all_is(on: Stage) -> None:  # noqa: N802
-    """A forbidden line in what is left of a rotated log refutes all the same."""
-    _rotated(on)
-    on.logs(0.6, "Traceback")
-    assert on.prove(CALM, "timeout=5s").result == "refuted"
