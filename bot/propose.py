@@ -18,6 +18,7 @@ from bot.runbook.inputs import values
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from bot.evidence.attach import Attached
     from bot.evidence.look import Look
     from bot.livekit.seen import Verdicts
     from bot.plan.values import Checked, Plan
@@ -52,8 +53,16 @@ def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:
         compose_files=tuple(file for c in (*attached.agents, *attached.livekit)[:1] for file in c.config_files) if attached else (),
         services=services, checks=_checks(runbook, inputs, look, folder, services),
         can_dispatch="" if look.seen.api is not None else "needs the LiveKit API, which was not asked (LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET)",
-        target=attached.project if attached else folder,
+        images=_images(attached), target=attached.project if attached else folder,
     )  # fmt: skip
+
+
+def _images(attached: Attached | None) -> dict[str, str]:
+    """What the services of the server and of agents run, several replicas of one service together."""
+    found: dict[str, set[str]] = {}
+    for container in (*attached.agents, *attached.livekit) if attached is not None else ():
+        found.setdefault(container.service, set()).add(container.image_id)
+    return {service: " ".join(sorted(ids)) for service, ids in found.items()}
 
 
 def _checks(

@@ -52,5 +52,7 @@ def _steps(before: tuple[Step, ...], after: tuple[Step, ...]) -> Iterator[str]:
         for one in now[name].files:
             if files.get(one.file, one.before) != one.before:
                 yield f"the file {one.file}"
+        images = known[name].images
+        yield from (f"the image of {s}" for s, image in now[name].images.items() if images.get(s, image) != image)
         if known[name].command != now[name].command:
             yield f"the command of {name}"

@@ -13,6 +13,7 @@ from bot.engine.events import write
 from bot.engine.stages import leave
 from bot.engine.values import Event, Proof
 from bot.errors import FletcherError
+from bot.runbook import document as doc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,14 +146,27 @@ def _end(run: Run, word: str) -> tuple[RunState, str]:
         return "not-verified", f"What was done stays; whether it holds could not be told. {says}".strip()
     if word == "holds" and _was_failing(run):
         return "fixed", f"A failing state became a working one. {says}{late}".strip()
+    if not any(row.state == "done" for row in run.steps):
+        return (
+            "done",
+            f"No step was done: {'; '.join(f'{row.name}: {row.says}' for row in run.steps if row.says)}.{late}",
+        )
     why = "" if word == "holds" else " Nothing of it was to be verified."
     asked = " The diagnosis did not indicate it: it was asked for all the same (--anyway)." if run.order.anyway else ""
     return "done", f"Done as asked.{why}{asked} {says}{late}".strip()
 
 
 def _was_failing(run: Run) -> bool:
+    """Whether a failing state was seen before, which what was done treats; with --anyway nobody says that it was."""
     looked = run.looked
-    return looked is not None and looked.verdict == "cause" and looked.plan.cause in run.runbook.causes
+    if looked is None or looked.verdict != "cause" or run.order.anyway:
+        return False
+    if run.runbook.causes:
+        return looked.plan.cause in run.runbook.causes
+    matched = {check.name for check in looked.plan.checks if check.result == "matched"}
+    done = {row.name for row in run.steps if row.state == "done"}
+    checks = (block for block in run.runbook.blocks if isinstance(block, doc.Check) and block.name in matched)
+    return any(not isinstance(check.evidence, doc.Chosen) and done & set(check.fix) for check in checks)
 
 
 def _taken_back(run: Run, word: str) -> tuple[RunState, str]:

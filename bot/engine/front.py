@@ -15,7 +15,7 @@ from bot.engine.log import logged
 from bot.engine.store import Store
 from bot.engine.values import DIAGNOSE, ENDED, Event
 from bot.errors import FletcherError, Unreachable
-from bot.policy import why_not_approve, why_not_run
+from bot.policy import KEEP, why_not_approve, why_not_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from bot.policy import Policy
 
 _HEARD: Final = 30 * 86400.0  # seconds that a door remembers; no question is open for longer than a week
-RETENTION: Final = 90.0  # days that outputs of runs are kept where nobody says otherwise
 
 
 class Front:
@@ -226,25 +225,25 @@ class Front:
 
     # --- acting ----------------------------------------------------------------------------------
 
-    def serve(self, parts: Parts, stop: Flag, person: str, log: TextIO, *, retention: float = RETENTION) -> None:
+    def serve(self, parts: Parts, stop: Flag, person: str, log: TextIO) -> None:
         """Be the executor until `stop` is set; then the step that is being done is ended first, and the rest waits.
 
-        `log` gets its log, `retention` is how many days outputs of runs are kept.
-
-        Raises Unreachable, naming who is the executor already.
+        `log` gets its log. Raises Unreachable, naming who is the executor already.
         """
         from bot.engine.executor import Executor
 
         with self.home.executing("fletcher serve", person), logged(log):
-            self._forget(retention)
+            self._forget()
             with Executor(self._store, parts):
                 while not stop.wait(3600.0):
-                    self._forget(retention)
+                    self._forget()
 
-    def _forget(self, retention: float) -> None:
-        self.home.forget(retention)
+    def _forget(self) -> None:
+        """Remove what has been kept for long enough: outputs of runs that have ended, as the policy says."""
         with self._store.change() as change:
             rows.drop_kept(change.c, change.now - _HEARD)
+            still_open = rows.open_runs(change.c)
+        self.home.forget(self._policy.keep if self._policy else KEEP, still_open)
 
     def run_here(self, parts: Parts, order: Order, herald: Herald) -> Run:
         """Carry an order out in this process, and what a dead one has left; Ctrl-C cancels it, and all is taken back.
@@ -268,6 +267,7 @@ class Front:
             return partial(herald.hand, self.home.folder(run_id)) if own else None
 
         parts = replace(parts, hand=hand)
+        self._forget()
         with self.home.log() as log, logged(log), Executor(self._store, parts):
             try:
                 run = self.attend(run_id, herald)

@@ -17,6 +17,7 @@ from bot.engine.values import Proof
 from bot.livekit.marks import CANARY
 from bot.redact import masked
 from bot.runbook import document as doc
+from bot.steps import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,8 @@ class Prover:
         """Whether the steps that were done made a failing state a working one."""
         proofs: list[Proof] = []
         for block in _blocks(run):
+            if not _wanted(run, block, doing):
+                continue
             proofs.append(self._block(run, block, doing))
             if proofs[-1].result == "refuted":  # what is asked for after it would only take time
                 break
@@ -71,6 +74,17 @@ def _blocks(run: Run) -> Iterator[doc.Verify]:
     """The verify blocks that the plan names."""
     names = {step.name for step in run.plan.verification} if run.plan is not None else set()
     return (block for block in run.runbook.blocks if isinstance(block, doc.Verify) and block.name in names)
+
+
+def _wanted(run: Run, block: doc.Verify, doing: Doing) -> bool:
+    """Whether a proof is asked for, by checks that are scripts; it is where they cannot tell."""
+    known = tasks.inputs(run, private.secret_inputs(doing.scratch))
+    for one, wanted in tasks.pending(run, block.name):
+        told = check.ask(one, known, run.runbook.inputs, run.looked.folder if run.looked else "", doing)
+        if told.result in {"matched", "not-matched"} and (told.result == "matched") != wanted:
+            doing.tell(f"{block.name} is not asked: the check {one.name} {told.result}")
+            return False
+    return True
 
 
 def _since(run: Run, block: doc.Verify) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
+from bot import spans
 from bot.engine import breaker, private, rows
 from bot.engine.changed import changes
 from bot.engine.values import DIAGNOSE, Asked, Decision
@@ -77,6 +78,8 @@ class Stages:
             )  # fmt: skip
             rows.plan_steps(change.c, run.id, (*((step.name, "planned", "") for step in plan.steps), *skipped))  # type: ignore[arg-type]  # states by their names
             change.audit(run.id, run.order.person, f"planned {plan.title}: {_told(plan)}", digest=plan.digest)
+            if (by := rows.run(change.c, run.id).cancelled_by) is not None:  # while it was looked at
+                return _leave(change, run, "cancelled", f"{by.name} cancelled it before anything was done.")
             if stop := self._stop(change, run, looked):
                 return _leave(change, run, *stop)
             if trouble := why_not_run(self.parts.policy, run.order.person, run.runbook.id, plan.effect):
@@ -188,6 +191,9 @@ class Stages:
         if run.cancelled_by is not None:
             self._out(run, "cancelled", f"{run.cancelled_by.name} cancelled it before anything was done.")
             return "out"
+        if late := self._late(run):
+            self._out(run, "expired", late)
+            return "out"
         plan = run.looked.plan
         with self.store.change() as change:
             holder = rows.lock(change.c, plan.target, run_id, run.order.person.name, change.now)
@@ -211,6 +217,17 @@ class Stages:
             change.go(run_id, "running", *counted)
             change.audit(run_id, run.order.person, f"began to act on {plan.target}", digest=plan.digest)
         return "in"
+
+    def _late(self, run: Run) -> str:
+        """Why an approval counts no more, "" when it does: nobody expects what was approved long ago to begin now."""
+        seconds = self.parts.policy.expires if self.parts.policy else EXPIRES
+        given = run.decision
+        if given is None or given.kind != "yes" or time.time() <= given.at + seconds:
+            return ""
+        return (
+            f"It was approved, and nothing carried it out within {spans.spoken(seconds)}, so the approval has expired and "
+            "nothing was done. Order it again."
+        )
 
     def _unchanged(self, run: Run, plan: Plan) -> tuple[str, ...] | None:
         """What is counted now, a sentence each; None when what was approved is not what would be done, and the run ended."""

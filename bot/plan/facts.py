@@ -20,7 +20,7 @@ class Facts:
     folder from which it is run, "" where it is not found. `tools` maps a program to its path, "" where it
     is missing. `project` and `compose_files` are compose's, `services` maps the roles "livekit" and "agent" to the names
     of their services. `checks` are the declarative checks about files of the project. `can_dispatch` is "" when the API
-    was reached, else why not.
+    was reached, else why not. `images` are the ids of the images that services run, by the service.
     """
 
     folder: str = ""
@@ -33,6 +33,7 @@ class Facts:
     services: Mapping[str, str] = field(default_factory=dict)
     checks: Mapping[str, Checked] = field(default_factory=dict)
     can_dispatch: str = ""
+    images: Mapping[str, str] = field(default_factory=dict)
     target: str = ""
 
 

@@ -82,10 +82,9 @@ class Maker:
         included = {step.name for step in self.made.steps}
         if included:
             changed = included | self.made.needless
-            verify = (
-                b for b in self.runbook.blocks if isinstance(b, doc.Verify) and (not b.after or changed & set(b.after))
-            )
-            self.made.verification.extend(self._verify(block, included) for block in verify)
+            for block in self.runbook.blocks:
+                if isinstance(block, doc.Verify) and (not block.after or changed & set(block.after)):
+                    self._verify(block, included, checks)
         self._undo(included)
         m = self.made
         return Made(
@@ -216,7 +215,14 @@ class Maker:
         if not self.facts.folder:
             hangs.append("in the folder of the compose file, which is not at hand (--project DIR)")
         condition = "; ".join(part for part in hangs if part)
-        self._add(block, does, condition, effect=max(effect, block.effect, key=doc.EFFECTS.index), command=command)
+        self._add(
+            block,
+            does,
+            condition,
+            effect=max(effect, block.effect, key=doc.EFFECTS.index),
+            command=command,
+            images={s: self.facts.images[s] for s in services if s in self.facts.images},
+        )
         self.made.tools.extend(tools.needed(("docker", "docker compose"), block.name, self.facts))
 
     def composed(self, asked: doc.Composed) -> Command:
@@ -312,12 +318,18 @@ class Maker:
 
     # --- afterwards ----------------------------------------------------------------------------
 
-    def _verify(self, block: doc.Verify, included: set[str]) -> Step:
+    def _verify(self, block: doc.Verify, included: set[str], checks: Mapping[str, Checked]) -> None:
+        applies, why = self._applies(block, checks)
+        known = all(checks[r.name].result != "inconclusive" for r in (*block.when, *block.unless) if r.name in checks)
+        if not applies and known:  # where it cannot be told whether it has to be proven, it is
+            self.made.skipped.append(Skipped(block.name, why))
+            return
         after = [name for name in block.after if name in included] or [step.name for step in self.made.steps][-1:]
-        return Step(
-            name=block.name, kind="verify", line=block.line, heading=block.heading, does=_proof(block, after, self.inputs), effect=block.effect,
+        step = Step(
+            name=block.name, kind="verify", condition=why, line=block.line, heading=block.heading, does=_proof(block, after, self.inputs), effect=block.effect,
             timeout=block.timeout,
         )  # fmt: skip
+        self.made.verification.append(step)
 
     def _undo(self, included: set[str]) -> None:
         patched = [one.file for step in self.made.steps for one in step.files if one.outcome == "edit"]

@@ -38,7 +38,10 @@ class Command(Struct, frozen=True, kw_only=True):
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """One thing that will happen. `condition` says what it still hangs on, "" when nothing; `timeout` is in seconds."""
+    """One thing that will happen. `condition` says what it still hangs on, "" when nothing; `timeout` is in seconds.
+
+    `images` are the ids of what the services run now that it starts anew: another image is another plan.
+    """
 
     name: str
     kind: str
@@ -52,6 +55,7 @@ class Step(Struct, frozen=True, kw_only=True):
     files: tuple[FileEdit, ...] = ()
     command: Command | None = None
     rollback: str = ""
+    images: dict[str, str] = {}
 
 
 class Skipped(Struct, frozen=True):

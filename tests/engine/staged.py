@@ -88,6 +88,10 @@ class World:
         self._ticks += 1_000_000_000
         return self._ticks
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self._ticks += int(seconds * 1e9)
+
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever is asked for is not there
         raise AssertionError(f"the tests' world has no {name}")
 

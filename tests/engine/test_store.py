@@ -19,6 +19,7 @@ from bot.engine.home import Home, home_of
 from bot.engine.states import NEXT, follows
 from bot.engine.values import ENDED, RunState
 from bot.errors import Unreachable
+from bot.policy import Policy
 from tests.engine import staged
 from tests.engine.staged import ME, Door, Place
 
@@ -164,15 +165,19 @@ def test_it_lies_beside_the_compose_file(tmp_path: Path) -> None:
     assert home_of({"FLETCHER_HOME": "x"}, below) == below / "x"
 
 
-def test_outputs_are_not_kept_for_ever(tmp_path: Path) -> None:
-    """The rows of old runs stay."""
-    place = Place(tmp_path)
-    old, new = place.run(), place.run()
+@pytest.mark.parametrize("keep", [None, 3e9])
+def test_outputs_are_not_kept_for_ever(tmp_path: Path, keep: float | None) -> None:
+    """Whoever carries out runs removes what is older than the policy says; rows stay, and so does what is still open."""
+    place = Place(tmp_path, policy=Policy(keep=keep) if keep else None)
+    old = place.run()
+    with place.front() as front:
+        waits = front.submit(place.order())
     folder = place.folder / ".fletcher" / "runs"
-    for path in (*(folder / old.id).iterdir(), folder / old.id):
-        os.utime(path, (1, 1))
-    assert Home(place.folder / ".fletcher").forget(90) == 1
-    assert [path.name for path in folder.iterdir()] == [new.id]
+    for run in (old.id, waits):
+        for path in (*(folder / run).iterdir(), folder / run):
+            os.utime(path, (1, 1))
+    new = place.run(dry_run=True)
+    assert {path.name for path in folder.iterdir()} == {new.id, waits, *([old.id] if keep else [])}
     with place.front() as front:
         assert front.show(old.id).state == "fixed"
 
