@@ -69,7 +69,7 @@ class Home:
         for folder in (self.path / "runs").iterdir():
             if folder.name in but:
                 continue
-            if max((path.stat().st_mtime for path in (folder, *folder.rglob("*"))), default=0.0) < oldest:
+            if _written(folder) < oldest:
                 shutil.rmtree(folder, ignore_errors=True)
                 gone += 1
         return gone
@@ -119,6 +119,14 @@ def home_of(environment: Mapping[str, str], here: Path, compose_folder: Path | N
         if any((folder / name).is_file() for name in _COMPOSE):
             return folder / NAME
     return here / NAME
+
+
+def _written(folder: Path) -> float:
+    """When anything in a folder was written last; what vanishes meanwhile is being written."""
+    try:
+        return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+    except FileNotFoundError:
+        return time.time()
 
 
 def checked(run: str) -> str:
