@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from bot.doors import engine
 from bot.doors.run import SERVE, heeding
@@ -13,8 +13,6 @@ from bot.errors import Unreachable
 
 if TYPE_CHECKING:
     import argparse
-
-_DAY: Final = 86400.0  # seconds
 
 
 def options(p: argparse.ArgumentParser) -> None:
@@ -32,7 +30,6 @@ def options(p: argparse.ArgumentParser) -> None:
 def serve(args: argparse.Namespace) -> int:
     """Be the executor."""
     from bot.engine.home import Home, named
-    from bot.policy import KEEP
 
     if args.check:  # asked often, and so without opening the store
         home = Home(engine.folder())
@@ -42,10 +39,8 @@ def serve(args: argparse.Namespace) -> int:
         print(named(holder))
         return 0
     stop = threading.Event()
-    rules = engine.policy(args.config)
     with heeding(lambda *_: stop.set()), engine.opened(args.config) as front, engine.acting(args.config) as parts:
-        days = (rules.keep if rules else KEEP) / _DAY
-        front.serve(parts, stop, engine.account(), sys.stderr, retention=days)
+        front.serve(parts, stop, engine.account(), sys.stderr)
     return 0
 
 

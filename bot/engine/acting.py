@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from bot.engine import rows, tasks
 from bot.engine.attempts import Act, Attempts, failed
 from bot.engine.events import write as write_event
-from bot.engine.private import secret_inputs
+from bot.engine.private import not_kept, secret_inputs
 from bot.engine.values import Event
 from bot.errors import FletcherError
 from bot.runbook import document as doc
@@ -45,9 +45,11 @@ class Acting:
         world = self.parts.make_world(run.order)
         if run.looked is None:
             raise AssertionError(f"run {run.id} has no plan")
-        redactor = self.parts.eyes.redactor(run.order, run.looked)
+        secrets = frozenset(secret_inputs(folder).values())
+        redactor = self.parts.eyes.redactor(run.order, run.looked).with_secrets(secrets)
         flag = Flag() if undoing else self.flags.setdefault(run.id, Flag())
-        return Doing(world=world, scratch=folder, redactor=redactor, tell=tell, stop=flag)
+        hand = None if undoing else self.parts.hand(run.order)
+        return Doing(world=world, scratch=folder, redactor=redactor, tell=tell, stop=flag, hand=hand)
 
     # --- doing -----------------------------------------------------------------------------------
 
@@ -113,7 +115,10 @@ class Acting:
         self.flags.pop(run_id, None)
 
     def _do(self, run: Run, name: str) -> Act:
-        task = tasks.task(run, name, secret_inputs(self.store.home.folder(run.id)))
+        secrets = secret_inputs(self.store.home.folder(run.id))
+        if gone := tasks.lost(run, secrets):
+            raise not_kept(gone)
+        task = tasks.task(run, name, secrets)
         kind, doing = self.parts.kind(task.block), self.doing(run)
         return Act(run, name, "do", task, kind, doing, lambda memory: kind.perform(task, memory, doing))
 

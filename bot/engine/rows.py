@@ -11,6 +11,7 @@ from bot.engine import prepared
 from bot.engine import tables as t
 from bot.engine.states import follows
 from bot.engine.values import ENDED, Asked, Decision, Event, Looked, Order, Person, Proof, Row, Run, StepRow
+from bot.engine.written import encoded
 from bot.errors import Unreachable, UsageError
 from bot.runbook.document import Runbook
 from bot.steps.contract import Memory, Outcome
@@ -37,7 +38,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 def text(value: object) -> str:
     """A value as it is written down."""
-    return msgspec.json.encode(value).decode()
+    return encoded(value).decode()
 
 
 # msgspec prepares a type when it is read for the first time, and two threads that do so at once end the process with a

@@ -42,7 +42,6 @@ approvals = Table(
     Column("until", Float, nullable=False),
     Column("kind", String),  # none while the question is open
     Column("decision", Text),
-    Column("used_at", Float),
 )  # fmt: skip
 
 steps = Table(

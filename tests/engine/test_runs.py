@@ -86,11 +86,13 @@ def test_a_failing_state_becomes_a_working_one(place: Place) -> None:
     assert run.steps[0].memory.files[0][0].endswith("app.env")
     assert [e.state for e in door.heard if e.kind == "run"] == ["queued", "looking", "waiting", "running", "fixed"]
     assert [e.text for e in door.heard if e.kind == "line"] == ["note says something", "building"]
+    assert [(e.state, e.text) for e in door.heard if e.step == "works"] == [("running", "verifying"), ("done", "seen")]
 
 
 def test_what_does_not_hold_is_taken_back(place: Place) -> None:
     """Patches first, the last one first, then rebuilt from what they were, then the author's own rollback; then proven."""
-    run = place.run(inputs={"value": "wrong"})
+    door = Door()
+    run = place.run(door, inputs={"value": "wrong"})
     assert (run.state, exit_code(run.state)) == ("rolled-back", 1)
     assert place.done == [*MENDED, *BACK[:2], "build", "unnote", "prove-undone"]
     assert (place.text("app.env"), place.text("other.env"), place.text("running")) == (
@@ -99,7 +101,8 @@ def test_what_does_not_hold_is_taken_back(place: Place) -> None:
         "VALUE=bad\n",
     )
     assert {row.state for row in run.steps} == {"undone"}
-    assert "It did not hold: seen. Everything was taken back" in run.says[-1]
+    assert [e.state for e in door.heard if e.step == "what was taken back"] == ["running", "done"]
+    assert run.says[-1] == "It did not hold: seen. Everything was taken back. Seen."
 
 
 def test_a_step_that_fails_is_taken_back_too(place: Place) -> None:
