@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import threading
-import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 from dbos import DBOS, Serializer, SetWorkflowID
@@ -23,15 +22,12 @@ if TYPE_CHECKING:
 
     from dbos import DBOSConfig
 
-    from bot.engine.home import Home
+    from bot.engine.store import Store
 
 _EXECUTOR: Final = "fletcher"
 _VERSION: Final = "1"  # of the order in which a run records; another one leaves runs that wait behind, so it stays
 _POLL: Final = 0.05  # seconds until a waiting run notices that it was woken
-_AGAIN: Final = 1.0  # seconds after which something is tried again that the store could not take
 _LONGEST: Final = 10 * 365 * 86400.0  # seconds of a wait that has no end
-
-_log = logging.getLogger("fletcher.engine")
 
 
 class _Json(Serializer):
@@ -50,12 +46,13 @@ class _Json(Serializer):
 class Durable:
     """Carries out `body` for each run that is started, and again after a crash, in this process alone."""
 
-    def __init__(self, home: Home, body: Callable[[str], Awaitable[str]]) -> None:
+    def __init__(self, store: Store, body: Callable[[str], Awaitable[str]]) -> None:
         config: DBOSConfig = {
-            "name": "fletcher", "system_database_url": f"sqlite:///{home.database}", "executor_id": _EXECUTOR, "application_version": _VERSION,
+            "name": "fletcher", "system_database_url": f"sqlite:///{store.home.database}", "executor_id": _EXECUTOR, "application_version": _VERSION,
             "serializer": _Json(), "log_level": "ERROR", "notification_listener_polling_interval_sec": _POLL,
         }  # fmt: skip
         DBOS(config=config)
+        self._store, self._held = store, ExitStack()
         self._draining = threading.Event()
         self._busy = 0
         self._loop = asyncio.new_event_loop()
@@ -70,6 +67,7 @@ class Durable:
     def launch(self) -> None:
         """Begin; what a dead process left goes on by itself."""
         self._thread.start()
+        self._held.enter_context(self._store.library_waits())
 
         async def within() -> None:  # so that runs are tasks of our loop, and none of them keeps a thread
             DBOS.launch()
@@ -111,6 +109,7 @@ class Durable:
         if self._thread.is_alive():
             asyncio.run_coroutine_threadsafe(leave(), self._loop).result()
         DBOS.destroy(destroy_registry=True)
+        self._held.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -130,14 +129,7 @@ class Durable:
         return await DBOS.recv_async(topic, timeout_seconds=seconds) is not None
 
     async def _done(self, do: Callable[[], str]) -> str:
-        return await asyncio.to_thread(_with_patience, do)
-
-
-def _with_patience(do: Callable[[], str]) -> str:
-    """Do it, and again while the store is locked or the disk is full: to begin anew is safe, as after a crash."""
-    while True:
         try:
-            return do()
-        except StoreTrouble as trouble:
-            _log.warning("%s; trying again", trouble)
-            time.sleep(_AGAIN)
+            return await asyncio.to_thread(self._store.patience, do)
+        except StoreTrouble:  # this process ends before the store can be written: the next one begins here
+            raise asyncio.CancelledError from None

@@ -46,11 +46,11 @@ class Looking:
             treats = runbook_of(answer.verdicts) if runbook == DIAGNOSE else None
             if treats is not None:
                 runbook = shelf.read(shelf.shipped() / f"{treats}.md")
-            plan = propose(runbook, inputs, answer.look, answer.verdicts, anyway=order.anyway)
+            plan = propose(runbook, inputs, answer.look, answer.verdicts, anyway=order.anyway, here=order.here)
             row = chosen(runbook, inputs, answer.verdicts)
             self._keep(order, answer.look.redactor)
             return Looked(
-                plan=plan, verdict=_verdict(answer, runbook, inputs, plan), folder=folder_of(answer.look), roots=tuple(_roots(answer)),
+                plan=plan, verdict=_verdict(answer, runbook, inputs, plan), folder=folder_of(answer.look) or order.here, roots=tuple(_roots(answer)),
                 quotes=tuple(": ".join((f"{source}:{line}", text)) for source, line, text in map(answer.look.quote, row.evidence[:_QUOTED] if row else ())),
                 findings=findings(answer), rooms=sum(row.room is not None for row in answer.verdicts.rows),
                 notes=tuple(map(answer.look.plain, answer.verdicts.notes)), runbook=runbook if treats is not None else None,

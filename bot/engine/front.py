@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Self, TextIO
 import msgspec
 
 from bot.engine import events, private, rows
+from bot.engine.database import StoreTrouble
 from bot.engine.home import Home, checked
 from bot.engine.log import logged
 from bot.engine.store import Store
@@ -260,16 +261,28 @@ class Front:
     def _here(self, parts: Parts, run_id: str, person: Person, herald: Herald) -> Run:
         from bot.engine.executor import Executor
 
-        with self.home.log() as log, logged(log), Executor(self._store, parts):
+        def warn(says: str) -> None:
+            herald.tell(Event(kind="says", at=time.time(), text=says))
+
+        with self.home.log() as log, logged(log, warn), Executor(self._store, parts):
             try:
                 run = self.attend(run_id, herald)
             except KeyboardInterrupt:
-                if not self.show(run_id).ended:
-                    self.cancel(run_id, person)
+                self._cancel_here(run_id, person)
                 run = self.attend(run_id, herald)
             while any(row.state == "running" for row in self.runs()):  # left by a dead one, and in the middle of it
                 time.sleep(0.05)
         return run
+
+    def _cancel_here(self, run_id: str, person: Person) -> None:
+        try:
+            if not self.show(run_id).ended:
+                self.cancel(run_id, person)
+        except StoreTrouble as trouble:
+            raise Unreachable(
+                f"run {run_id} is not cancelled: {trouble}; `fletcher cancel {run_id}` does it then, and until it does the "
+                "next `fletcher run` or `fletcher serve` here goes on with it"
+            ) from None
 
 
 def _flags(order: Order) -> str:

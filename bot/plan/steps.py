@@ -217,7 +217,7 @@ class Maker:
         does = f"{'rebuilds and recreates' if block.command.action == 'build' else 'restarts'} {', '.join(services)}"
         command = Command(argv=words, cwd=self.facts.folder, environment=environment)
         hangs = [condition, self._guessed(block.command)]
-        if not self.facts.folder:
+        if not self.facts.composed:
             hangs.append("in the folder of the compose file, which is not at hand (--project DIR)")
         condition = "; ".join(part for part in hangs if part)
         self._add(block, does, condition, effect=max(effect, block.effect, key=doc.EFFECTS.index), command=command)
