@@ -85,6 +85,8 @@ def order_of(args: argparse.Namespace) -> Order:
         raise UsageError(
             "a run looks again before it acts, so that standard input cannot be looked at; give it as a file"
         )
+    if missing := next((name for kind, name in files if _missing(kind, name)), None):
+        raise UsageError(f"{missing}: no such file")
     chosen = target.chosen(args)
     options = ("compose_project", "livekit_service", "agent_service")
     return Order(
@@ -155,10 +157,15 @@ def here(who: Person, carry_out: Callable[[Herald], Run], *, as_json: bool) -> i
     """Carry a run out in this process; Ctrl-C and SIGTERM take back what was done."""
     from bot.doors import question
 
-    with watching(quiet=as_json) as shown, ending():
+    with watching(quiet=as_json) as shown, ending(shown):
         last = carry_out(AtTerminal(who, shown, asks=question.can_ask() and not as_json, leaves=False))
     tell(last, as_json=as_json)
     return code(last)
+
+
+def _missing(kind: str, name: str) -> bool:
+    """Whether something is given by a path at which nothing is."""
+    return kind not in {"endpoint", "token"} and not Path(name).exists()
 
 
 def _nobody(run: Run) -> str:
@@ -170,7 +177,7 @@ def _nobody(run: Run) -> str:
 
 
 @contextmanager
-def ending() -> Iterator[None]:
+def ending(shown: Lines | Live) -> Iterator[None]:
     """Let the first signal that ends a program cancel the run, as Ctrl-C does; those after it do not hurry its end."""
     heard = 0
 
@@ -178,9 +185,9 @@ def ending() -> Iterator[None]:
         nonlocal heard
         heard += 1
         if heard > 1:
-            print("\nstill taking back what was done …", file=sys.stderr)
+            shown.note("still taking back what was done …")
             return
-        print("\ncancelling; what was done is taken back …", file=sys.stderr)
+        shown.note("cancelling; what was done is taken back …")
         raise KeyboardInterrupt
 
     with heeding(hear):

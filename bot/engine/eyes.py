@@ -81,8 +81,21 @@ class Looking:
     def _question(self, order: Order, rooms: tuple[str, ...]) -> Question:
         running = target_of(order, self._environment) if order.live or not order.files else None
         return Question(
-            order.files, rooms, order.since or None, order.until or None, running, counted=True, here=order.here
+            tuple((kind, _from(order.here, kind, name)) for kind, name in order.files),
+            rooms,
+            order.since or None,
+            order.until or None,
+            running,
+            counted=True,
+            here=order.here,
         )
+
+
+def _from(here: str, kind: str, name: str) -> str:
+    """What was given, as it is called from the folder of this process: the order may come from another one."""
+    if kind in {"endpoint", "token"} and not Path(here, name).exists():  # an address, or the token itself
+        return name
+    return name if Path(here).absolute() == Path.cwd() else str(Path(here, name))
 
 
 def target_of(order: Order, environment: Mapping[str, str]) -> Target:

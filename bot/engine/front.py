@@ -96,7 +96,7 @@ class Front:
             why = f": {decision.reason}" if decision.reason else ""
             change.audit(run_id, person, f"said {decision.kind}{why}", digest=decision.digest, decision=decision.kind)
             if decision.kind == "no":
-                change.go(run_id, "declined", f"{person.name} said no{why}; nothing was done.")
+                change.go(run_id, "declined", f"Declined by {person.name}{why}. Nothing was done.")
             rows.signal(change.c, run_id, "decision")
         return self.show(run_id)
 

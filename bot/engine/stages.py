@@ -173,7 +173,7 @@ class Stages:
                 _leave(change, run, "expired", "Nobody answered in time, so nothing was done.")
             else:
                 why = f": {given.reason}" if given.reason else ""
-                _leave(change, run, "declined", f"{given.person.name} said no{why}; nothing was done.")
+                _leave(change, run, "declined", f"Declined by {given.person.name}{why}. Nothing was done.")
         return "out"
 
     # --- entering --------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ class Change:
         """Bring a run into a state and tell it; whether it was in another one. One that has ended gives its lock back."""
         moved = rows.go(self.c, run, state, self.now, *says)
         if moved:
-            self.tell(run, Event(kind="run", at=self.now, state=state, text=" ".join(says)))
+            self.tell(run, Event(kind="run", at=self.now, state=state, text="\n".join(says)))
             if state in ENDED:
                 rows.unlock(self.c, run)
                 rows.unsignal(self.c, run)
@@ -132,7 +132,7 @@ class Store:
                 audit.write_head(self.home.head, change.head)
             for run, event in change.told:
                 if event.kind == "run":
-                    _log.info("%s", f"{event.state} {event.text}".rstrip(), extra={"run": run})
+                    _log.info("%s", f"{event.state} {event.text}".rstrip().replace("\n", " "), extra={"run": run})
                 events.write(self.home.folder(run), event)
         except OSError as problem:
             _log.warning("%s: %s", self.home.path, (problem.strerror or "cannot be written").lower())
