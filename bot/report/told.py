@@ -98,13 +98,20 @@ def told(run: Run) -> Told:
     if run.order.dry_run and run.state == "done":
         word, means = "DRY RUN", "the plan is made, and nothing of it was done"
     return Told(
-        id=run.id, word=word, mood=mood, means=f"{means[0].upper()}{means[1:]}", title=plain(run.runbook.title), facts=tuple(_facts(run)), says=tuple(map(plain, run.says)),
+        id=run.id, word=word, mood=mood, means=f"{means[0].upper()}{means[1:]}", title=plain(run.runbook.title), facts=tuple(_facts(run)), says=tuple(_says(run)),
         wrong=tuple(map(plain, _wrong(run))), quotes=tuple(map(plain, run.looked.quotes if run.looked else ())),
         did=tuple(_did(run)), who=tuple(map(plain, _who(run))),
         proof=plain(run.proof.says) if run.proof else "", points=_points(run.proof),
         undone=plain(run.undone.says) if run.undone else "", undone_points=_points(run.undone),
         goes_on=tuple(map(plain, _goes_on(run))), next=tuple(map(plain, _next(run))),
     )  # fmt: skip
+
+
+def _says(run: Run) -> Iterator[str]:
+    """The sentences that were said of its states; who is waited for only while that is so."""
+    for said in run.says:
+        if run.state == "waiting" or not said.startswith("Waits for "):
+            yield plain(said)
 
 
 def person(who: Person) -> str:
@@ -122,7 +129,7 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
         ("remedy", plan.remedy if plan else ""),
         ("plan", run.digest[:12]),
         ("asked for", stamp(run.order.at, None)),
-        ("since then", f"{run.state} at {stamp(run.changed_at, None)}"),
+        ("state", f"{run.state} since {stamp(run.changed_at, None)}"),
     ]
     yield from ((name, plain(value)) for name, value in facts if value)
 
