@@ -140,9 +140,8 @@ def served(front: Front, name: str, who: Person, *, as_json: bool) -> int:
     try:
         with watching(quiet=as_json) as shown:
             front.attend(name, AtTerminal(who, shown, asks=question.can_ask() and not as_json, leaves=True))
-    except Left:
-        if not as_json:
-            print(f"It waits for an answer: `fletcher approve {name}` or `fletcher deny {name}`.")
+    except Left:  # what is told says that it waits, and how it is answered
+        pass
     except KeyboardInterrupt:
         print(
             f"\nRun {name} goes on without you: `fletcher logs -f {name}` comes back to it, `fletcher cancel {name}` ends it."
@@ -229,9 +228,10 @@ def _write(text: str) -> None:
 
 
 def tell(last: Run, *, as_json: bool) -> None:
-    """The report of a run, of a dry run its plan; or all of it as JSON."""
+    """The report of a run, of a dry run or one that waits its plan; or all of it as JSON."""
     from bot.doors import question, terminal
     from bot.report import run as report
+    from bot.report.times import stamp
 
     if as_json:
         sys.stdout.buffer.write(report.document(last))
@@ -239,6 +239,13 @@ def tell(last: Run, *, as_json: bool) -> None:
     if last.order.dry_run and last.state == "done" and last.plan is not None:
         question.show(last)
         print(f"DRY RUN {last.id}: this is the plan, and nothing of it was done.")
+        return
+    if last.state == "waiting" and last.asked is not None and last.plan is not None:
+        question.show(last)
+        print(
+            f"RUN {last.id} WAITS for {last.asked.need}, asked for by {last.order.person.name}, open until {stamp(last.asked.until, None)}: "
+            f"`fletcher approve {last.id}` or `fletcher deny {last.id}`"
+        )
         return
     for line in report.lines(last, width=terminal.width(), colour=terminal.colour()):
         print(line)

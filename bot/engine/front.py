@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Final, Self, TextIO
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _HEARD: Final = 30 * 86400.0  # seconds that a door remembers; no question is open for longer than a week
 RETENTION: Final = 90.0  # days that outputs of runs are kept where nobody says otherwise
+
+_log = logging.getLogger("fletcher.engine")
 
 
 class Front:
@@ -236,8 +239,11 @@ class Front:
         with self.home.executing("fletcher serve", person), logged(log):
             self._forget(retention)
             with Executor(self._store, parts):
+                _log.info("serves from %s", self.home.path)
                 while not stop.wait(3600.0):
                     self._forget(retention)
+                _log.info("ends: a step that is being done is waited for, all else goes on at the next start")
+            _log.info("has ended")
 
     def _forget(self, retention: float) -> None:
         self.home.forget(retention)
