@@ -107,8 +107,6 @@ class AtTerminal:
 
     def __init__(self, who: Person, shown: Lines | Live, *, asks: bool, leaves: bool) -> None:
         self._who, self._shown, self._asks, self._leaves = who, shown, asks, leaves
-        self._told: set[Event] = set()
-        self._latest = 0.0  # of a line, of which there are too many to remember each
 
     def ask(self, run: Run) -> Decision | None:
         """The answer to the plan."""
@@ -122,14 +120,7 @@ class AtTerminal:
         return question.ask(run, self._who)
 
     def tell(self, event: Event) -> None:
-        """Show it once: who interrupts is told everything from the beginning again."""
-        again = event.at < self._latest if event.kind == "line" else event in self._told
-        if again:
-            return
-        if event.kind == "line":
-            self._latest = event.at
-        else:
-            self._told.add(event)
+        """Show it."""
         self._shown.take(event)
 
 

@@ -14,8 +14,10 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 from dbos import DBOS, Serializer, SetWorkflowID
+from sqlalchemy.exc import DBAPIError
 
 from bot.engine.database import StoreTrouble
+from bot.engine.patience import Locked
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -65,14 +67,18 @@ class Durable:
         self._remedy = remedy
 
     def launch(self) -> None:
-        """Begin; what a dead process left goes on by itself."""
+        """Begin; what a dead process left goes on by itself. Raises StoreTrouble where the store cannot be written."""
         self._thread.start()
         self._held.enter_context(self._store.library_waits())
 
         async def within() -> None:  # so that runs are tasks of our loop, and none of them keeps a thread
             DBOS.launch()
 
-        asyncio.run_coroutine_threadsafe(within(), self._loop).result()
+        try:
+            asyncio.run_coroutine_threadsafe(within(), self._loop).result()
+        except (DBAPIError, Locked) as problem:
+            self.close()
+            raise StoreTrouble(f"{self._store.home.database} could not be written: {problem.orig}") from problem
 
     def start(self, run: str) -> None:
         """Start a run; one that was started already goes on as it is."""

@@ -49,8 +49,9 @@ class Looking:
             plan = propose(runbook, inputs, answer.look, answer.verdicts, anyway=order.anyway, here=order.here)
             row = chosen(runbook, inputs, answer.verdicts)
             self._keep(order, answer.look.redactor)
+            folder = folder_of(answer.look) or order.here
             return Looked(
-                plan=plan, verdict=_verdict(answer, runbook, inputs, plan), folder=folder_of(answer.look) or order.here, roots=tuple(_roots(answer)),
+                plan=plan, verdict=_verdict(answer, runbook, inputs, plan), folder=folder, places=_places(plan, folder), roots=tuple(_roots(answer)),
                 quotes=tuple(": ".join((f"{source}:{line}", text)) for source, line, text in map(answer.look.quote, row.evidence[:_QUOTED] if row else ())),
                 findings=findings(answer), rooms=sum(row.room is not None for row in answer.verdicts.rows),
                 notes=tuple(map(answer.look.plain, answer.verdicts.notes)), runbook=runbook if treats is not None else None,
@@ -103,6 +104,12 @@ def target_of(order: Order, environment: Mapping[str, str]) -> Target:
     here = Path(order.here)
     config = here / order.config if order.config else None
     return targets(environment, here, config).choose(order.target or None, **order.fields)
+
+
+def _places(plan: Plan, folder: str) -> dict[str, str]:
+    """Where the files' names lead that are to be changed: behind a link that was put there since is another file."""
+    names = (one.file for step in plan.steps for one in step.files)
+    return {name: os.path.realpath(there if (there := Path(folder, name)).exists() else name) for name in names}
 
 
 def _verdict(

@@ -40,6 +40,7 @@ class Front:
         self.home = Home(folder)
         self._store = Store(self.home)
         self._policy = policy
+        self._shown: dict[str, int] = {}  # how many events of a run were shown here
 
     def __enter__(self) -> Self:
         return self
@@ -180,7 +181,11 @@ class Front:
 
     def attend(self, run_id: str, herald: Herald) -> Run:
         """Show a run to somebody and ask him when it asks, until it has ended or waits as `unknown`."""
-        for event in self.follow(run_id):
+        shown = self._shown.setdefault(run_id, 0)
+        for number, event in enumerate(self.follow(run_id), 1):
+            if number <= shown:  # before somebody interrupted
+                continue
+            self._shown[run_id] = number
             herald.tell(event)
             if event.kind == "run" and event.state == "waiting":
                 self._asked(run_id, herald)

@@ -79,7 +79,7 @@ class Patience:
             if self.spent:
                 raise asyncio.CancelledError
             self._tell(f"{engine.url.database} could not be written: {said}")
-            return _Locked(said)
+            return Locked(said)
 
         event.listen(sa.Engine, "handle_error", failed)
         try:
@@ -93,9 +93,9 @@ class Patience:
             _log.warning("%s; trying again", trouble)
 
 
-class _Locked(Exception):  # noqa: N818  # it is told in the library's own words
+class Locked(Exception):  # noqa: N818  # it is told in the library's own words
     """A failure in the words that the library knows for one that passes."""
 
     def __init__(self, said: str) -> None:
         super().__init__(said)
-        self.orig = f"database is locked ({said})"
+        self.orig = f"{said} (database is locked)"

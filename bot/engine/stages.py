@@ -214,13 +214,15 @@ class Stages:
         """What is counted now, a sentence each; None when what was approved is not what would be done, and the run ended."""
         try:
             text = self._runbook_now(run)
-            now = self.parts.eyes.look(run.order, run.runbook, self._given(run)).plan
+            looked = self.parts.eyes.look(run.order, run.runbook, self._given(run))
         except FletcherError as problem:
             self._out(
                 run, "refused", f"Before acting it was looked at again, which failed, so nothing was done. {problem}"
             )
             return None
-        changed = (*text, *changes(plan, now))
+        now, places = looked.plan, run.looked.places if run.looked is not None else {}
+        led = (f"the file {f}, which leads to {to} now" for f, to in looked.places.items() if places.get(f, to) != to)
+        changed = (*text, *changes(plan, now), *led)
         if changed:
             approved = (
                 "What was approved is no longer so" if run.decision is not None else "What was planned is no longer so"
