@@ -134,6 +134,16 @@ def test_scripts_and_paths_start_where_they_were_asked_for(service: Path) -> Non
     assert (service / "app.env").read_text() == "VALUE=good\n"
 
 
+def test_a_runbook_is_found_where_fletcher_toml_says(service: Path) -> None:
+    """By its id for a run as for a plan, and by its file for both."""
+    (service / "books").mkdir()
+    (service / "mend.md").rename(service / "books" / "mend.md")
+    (service / "fletcher.toml").write_text('runbooks = ["books"]\n', encoding="utf-8")
+    for asked in ("mend", "books/mend.md"):
+        assert fletcher("plan", asked, "livekit.log").code == 0
+        assert fletcher("run", asked, "livekit.log", "--dry-run").code == 0
+
+
 def test_what_is_not_there_is_said_before_anything_is_ordered(service: Path) -> None:
     """A mistyped file is wrong usage, and no run."""
     reply = fletcher("run", "mend.md", "livekit.log", "--agent-log", "gone.log")

@@ -42,7 +42,7 @@ def options(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--runbooks", action="append", default=[], metavar="DIR", help="a folder of runbooks, beside the shipped ones"
     )
-    given.options(p)
+    given.options(p, runbook=True)
     p.add_argument("--live", action="store_true", help="look at what runs too (the default when nothing else is given)")
     target.options(p)
     p.add_argument("--dry-run", action="store_true", help="stop at the plan")
@@ -70,6 +70,7 @@ def order_of(args: argparse.Namespace) -> Order:
     import secrets
 
     from bot.doors.plan import inputs_of
+    from bot.doors.shelves import folders
     from bot.engine.values import Order
 
     if not args.files:
@@ -91,7 +92,7 @@ def order_of(args: argparse.Namespace) -> Order:
     options = ("compose_project", "livekit_service", "agent_service")
     return Order(
         id=secrets.token_hex(4), runbook=runbook, person=engine.me(args.config), at=time.time(), inputs=inputs, rooms=tuple(args.room),
-        shelves=tuple(args.runbooks), here=str(Path.cwd()), config=args.config or "", target=chosen.name,
+        shelves=tuple(map(str, folders(args.runbooks, args.config))), here=str(Path.cwd()), config=args.config or "", target=chosen.name,
         fields={name: value for name in options if (value := getattr(args, name))}, live=args.live or not files or target.given(args),
         files=files, since=args.since or "", until=args.until or "", dry_run=args.dry_run, yes=args.yes, allow_disrupt=args.allow_disrupt,
         anyway=args.anyway,
@@ -229,6 +230,8 @@ def tell(last: Run, *, as_json: bool) -> None:
         return
     if last.order.dry_run and last.state == "done" and last.plan is not None:
         question.show(last)
+        for said in last.says[1:]:
+            print(f"  {said}")
         print(f"DRY RUN {last.id}: this is the plan, and nothing of it was done.")
         return
     if last.state == "waiting" and last.asked is not None and last.plan is not None:

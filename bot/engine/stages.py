@@ -13,7 +13,7 @@ from msgspec import Struct
 from bot.engine import breaker, rows
 from bot.engine.changed import changes
 from bot.engine.private import secret_inputs
-from bot.engine.values import DIAGNOSE, Asked, Decision
+from bot.engine.values import DIAGNOSE, Asked, Decision, Event
 from bot.errors import FletcherError, UsageError
 from bot.policy import EXPIRES, needed, why_not_look, why_not_run
 from bot.runbook import shelf
@@ -75,6 +75,8 @@ class Stages:
             )  # fmt: skip
             rows.plan_steps(change.c, run.id, (*((step.name, "planned", "") for step in plan.steps), *skipped))  # type: ignore[arg-type]  # states by their names
             change.audit(run.id, run.order.person, f"planned {plan.title}: {_told(plan)}", digest=plan.digest)
+            if run.order.dry_run and plan.steps:
+                return self._tried(change, run, plan)
             if stop := self._stop(change, run, looked):
                 return _leave(change, run, *stop)
             if trouble := why_not_run(self.parts.policy, run.order.person, run.runbook.id, plan.effect):
@@ -94,11 +96,18 @@ class Stages:
             if looked.verdict != "cause":
                 state = looked.verdict
             return state, "; ".join([plan.refused or "nothing is to be done", *plan.instead])
-        if run.order.dry_run:
-            return "done", "This was a dry run: the plan is made, nothing of it was done."
         before = rows.acted(change.c, plan.target, change.now - breaker.BACK, run.id)
         stop = breaker.stops(run.runbook.policy, run.runbook.id, breaker.fix_of(plan), before, change.now)
         return ("refused", f"{stop}.") if stop else None
+
+    def _tried(self, change: Change, run: Run, plan: Plan) -> Ahead:
+        """End a dry run, with what would be asked of whom."""
+        need = self._needed(change, run, plan)
+        asked = Asked(need=need.need, why=need.why, until=change.now, switches=need.switches)
+        rows.put(change.c, run.id, asked=rows.text(asked))
+        why = why_not_run(self.parts.policy, run.order.person, run.runbook.id, plan.effect) or need.refused
+        refused = (f"For real it would be refused: {why}.",) if why else ()
+        return _leave(change, run, "done", "This was a dry run: the plan is made, nothing of it was done.", *refused)
 
     def _needed(self, change: Change, run: Run, plan: Plan) -> Needed:
         before = rows.acted(change.c, plan.target, change.now - breaker.BACK, run.id)
@@ -119,6 +128,8 @@ class Stages:
             change.audit(
                 run.id, run.order.person, f"asks for less than usual: {'; '.join(need.switches)}", digest=plan.digest
             )
+            for switch in need.switches:
+                change.tell(run.id, Event(kind="says", at=change.now, text=f"LOWERED by {switch}"))
         if asked.need == "none":
             return Ahead("act", _names(plan))
         if run.order.yes and asked.need == "confirm":
