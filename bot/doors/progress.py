@@ -179,9 +179,10 @@ def folded(line: str, width: int) -> list[str]:
     for c in line:
         if used + _columns(c) > width - 1:
             at = row.rfind(" ") + 1
-            kept, rest = (row[:at].rstrip(), row[at:]) if at > len(row) // 2 and c != " " else (row, "")
-            rows.append(kept)
-            row = f"    {rest}"
+            if c == " " or at <= len(row) // 2 or _columns(row[at:]) >= width - 8:
+                at = len(row)
+            rows.append(row[:at].rstrip(" "))
+            row = f"    {row[at:]}"
             used = _columns(row)
             if c == " ":
                 continue

@@ -67,3 +67,6 @@ def answer(prompt: str) -> str:
     except EOFError:
         print()
         return ""
+    except KeyboardInterrupt:  # the question stays readable, whatever is said next
+        print()
+        raise
