@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -22,6 +23,8 @@ _T = TypeVar("_T")
 AGAIN: Final = 1.0  # seconds after which something is tried again that the store could not take
 LAST: Final = 10.0  # seconds that an executor which ends still waits
 _LASTING: Final = ("full", "disk i/o")  # what the database says of a disk that may have room again
+
+_OURS: Final = ("dbos-executor", "asyncio", "watcher")  # threads in which runs are recorded and woken
 
 _log = logging.getLogger("fletcher.engine")
 
@@ -76,8 +79,10 @@ class Patience:
                 return None
             if not any(word in said.lower() for word in _LASTING):
                 return None
-            if self.spent:
+            if self.spent and threading.current_thread().name.startswith(_OURS):
                 raise asyncio.CancelledError
+            if self.spent:  # the library's own threads take a failure for one
+                return None
             self._tell(f"{engine.url.database} could not be written: {said}")
             return Locked(said)
 
