@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -102,8 +103,8 @@ def _sentence(problem: DBAPIError, path: Path) -> StoreTrouble:
         )
     if "readonly" in told or "unable to open" in told:
         return StoreTrouble(f"{path} may not be written; see the owner and the mode of it and its folder")
-    if "full" in told:
-        return StoreTrouble(f"{path} could not be written: the disk is full")
+    if "full" in told or ("disk i/o" in told and not _room(path)):
+        return StoreTrouble(f"{path} could not be written: the disk is full; make room on it")
     if "not a database" in told or "malformed" in told:
         return StoreTrouble(f"{path} is damaged or no database of Fletcher; move it away, and runs begin anew")
     if "no such" in told:
@@ -111,6 +112,14 @@ def _sentence(problem: DBAPIError, path: Path) -> StoreTrouble:
             f"{path} lacks a table or column, so another program has changed it; move it away, and runs begin anew"
         )
     return StoreTrouble(f"{path} could not be read or written: {problem.orig}")
+
+
+def _room(path: Path) -> int:
+    """Bytes that are free where a file is; one too many where nobody knows."""
+    try:
+        return shutil.disk_usage(path.parent).free
+    except OSError:
+        return 1
 
 
 def _prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
