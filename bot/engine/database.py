@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +17,6 @@ from bot.engine import tables
 from bot.errors import Unreachable
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -125,8 +126,22 @@ def _room(path: Path) -> int:
 def _prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # we begin transactions ourselves, since the library begins them too late
     connection.execute(f"PRAGMA busy_timeout={BUSY * 1000:.0f}")
-    connection.execute("PRAGMA journal_mode=WAL")
+    _write_ahead(connection)
     connection.execute("PRAGMA synchronous=FULL")  # a power cut loses nothing that was approved or done
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Keep a log of what is written; where another one asks for the same of a new file, the library does not wait."""
+    until = time.monotonic() + BUSY
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:

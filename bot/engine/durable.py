@@ -9,7 +9,6 @@ once when it is woken; its log goes where ours goes (`log.logged`, within which 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import threading
 from contextlib import ExitStack
@@ -151,25 +150,34 @@ class Durable:
         What is no word yet is for how many seconds not to ask again, unless the run is woken.
         """
         await self._going_on()
-        return await DBOS.run_step_async({"name": name}, self._until_answered, run, ask)
+        self._busy += 1
+        try:
+            return await DBOS.run_step_async({"name": name}, self._until_answered, run, ask)
+        finally:
+            self._busy -= 1
 
     async def _until_answered(self, run: str, ask: Callable[[], str | float]) -> str:
         bell = self._bells[run] = asyncio.Event()
         try:
             while True:
-                await self._going_on()
                 bell.clear()
-                self._busy += 1
-                try:
-                    told = await asyncio.to_thread(self._patiently, ask)
-                finally:
-                    self._busy -= 1
+                told = await asyncio.to_thread(self._patiently, ask)
                 if isinstance(told, str):
                     return told
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(bell.wait(), told)
+                await self._rung(bell, told)
         finally:
             del self._bells[run]
+
+    async def _rung(self, bell: asyncio.Event, seconds: float) -> None:
+        """Wait without being busy; `wait_for` would overhear that it is cancelled while the bell rings."""
+        timer = self._loop.call_later(seconds, bell.set)
+        self._busy -= 1
+        try:
+            await bell.wait()
+            await self._going_on()
+        finally:
+            self._busy += 1
+            timer.cancel()
 
     async def _going_on(self) -> None:
         """Where the process is about to end, until it has; the next one begins here."""
