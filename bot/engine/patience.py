@@ -75,7 +75,7 @@ class Patience:
 
         def failed(context: ExceptionContext) -> Exception | None:
             engine, said = context.engine, str(context.original_exception)
-            if engine is None or engine is own or engine.url.database != own.url.database:
+            if engine is None or engine.pool is own.pool or engine.url.database != own.url.database:
                 return None
             if not any(word in said.lower() for word in _LASTING):
                 return None
