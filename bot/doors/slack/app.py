@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 import secrets
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
@@ -36,6 +36,9 @@ Body = dict[str, Any]
 _ANY: Final = re.compile(".*", re.DOTALL)
 _MENTION: Final = re.compile(r"\s*<@[^>]*>[\s:,]*")
 _NAMED: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._:-]{0,99})(?: ([0-9a-f]{64}))?")
+
+#: The views that are sent off: which field, also its block, and what it says.
+_ASKED: Final[dict[str, tuple[str, Literal["yes", "no"]]]] = {"deny": ("reason", "no"), "approve_word": ("word", "yes")}
 
 _log = logging.getLogger("fletcher.slack")
 
@@ -141,13 +144,12 @@ class Ears:
         await ack()
         view = body["view"]
         run, digest = _named(view.get("private_metadata"))
-        field, kind = {"deny": ("reason", "no"), "approve_word": ("word", "yes")}.get(view.get("callback_id"), ("", ""))
-        if run and kind:
+        asked = _ASKED.get(view.get("callback_id"))
+        if run and asked is not None:
+            field, kind = asked
             said = str((view["state"]["values"].get(field, {}).get(field) or {}).get("value") or "")
-            spot = _spot(body)
-            self._take(
-                body, spot, lambda: self._doing.decided(spot, words.Decide(kind, run, words.plain(said)), digest)
-            )
+            spot, given = _spot(body), words.Decide(kind, run, words.unescaped(said))
+            self._take(body, spot, lambda: self._doing.decided(spot, given, digest))
 
     # --- once ------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bot.report.slack.message import Message
 
-_QUIET: Final = {"unfurl_links": False, "unfurl_media": False}
+_QUIET: Final[dict[str, Any]] = {"unfurl_links": False, "unfurl_media": False}
 
 _log = logging.getLogger("fletcher.slack")
 

@@ -72,8 +72,7 @@ class Verbs:
         word = run.asked.word if run.asked is not None and said.kind == "yes" else ""
         first, _, rest = said.said.partition(" ")
         typed, reason = (first, rest) if word and first == word else ("", said.said)
-        kind = "yes" if said.kind == "yes" else "no"
-        decision = Decision(kind=kind, person=person, digest=digest or run.digest, at=time.time(), reason=redact(reason), word=typed)  # fmt: skip
+        decision = Decision(kind=said.kind, person=person, digest=digest or run.digest, at=time.time(), reason=redact(reason), word=typed)  # fmt: skip
         return self._front.decide(run.id, decision)
 
     def cancel(self, asked: str, person: Person) -> Run:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from bot.errors import UsageError
 
@@ -70,7 +70,7 @@ class List:
 class Decide:
     """Answer a plan; `said` is a reason, or begins with the word that a guard asks for."""
 
-    kind: str  # "yes" or "no"
+    kind: Literal["yes", "no"]
     run: str
     said: str = ""
 
@@ -131,7 +131,11 @@ def plain(text: str) -> str:
             return label or f"@{name.partition('^')[0]}"
         return label if bar else link.removeprefix("mailto:")
 
-    text = _FORM.sub(form, text.replace("\r\n", "\n").replace("\N{NO-BREAK SPACE}", " "))
+    return unescaped(_FORM.sub(form, text.replace("\r\n", "\n").replace("\N{NO-BREAK SPACE}", " ")))
+
+
+def unescaped(text: str) -> str:
+    """The text without Slack's escapes, undone once."""
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
@@ -204,7 +208,7 @@ def _list(what: str) -> Callable[[str], List]:
     return read
 
 
-def _decide(kind: str) -> Callable[[str], Decide]:
+def _decide(kind: Literal["yes", "no"]) -> Callable[[str], Decide]:
     def read(rest: str) -> Decide:
         run, said = _first(rest)
         if not run:
