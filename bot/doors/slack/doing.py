@@ -86,6 +86,7 @@ class Doing:
         self, said: words.Diagnose | words.Run, spot: Spot, person: Person, files: tuple[str, ...], *, here: bool
     ) -> None:
         run_id = await self._quick(self._verbs.order, said, person)
+        self._cards.touch(run_id)
         notes = [_INVITE] if not here else []
         if spot.thread and not spot.direct:
             notes.append(f"Run {run_id} has a message of its own in this channel.")
