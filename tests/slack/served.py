@@ -17,13 +17,14 @@ from bot.doors.slack.serving import slack
 from bot.doors.slack.tokens import Tokens
 from bot.engine.values import DIAGNOSE
 from bot.runbook import shelf
-from tests.doubles.slack import ADA, APP_TOKEN, BOT_TOKEN, GRACE, Slack
+from tests.doubles.slack import ADA, APP_TOKEN, BOT_TOKEN, GRACE, OPS, Slack, buttons
 from tests.engine.staged import MEND, Eyes, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from bot.engine.contract import Parts
     from bot.engine.front import Front
     from bot.engine.values import Looked, Order, Run
     from bot.runbook.document import Runbook
@@ -64,10 +65,13 @@ class Finding(Eyes):
 
 
 class Served:
-    """The service in `here`, served with Slack while the context lasts; `settings` are its fletcher.toml."""
+    """The service in `here`, served with Slack while the context lasts; `settings` are its fletcher.toml.
 
-    def __init__(self, here: Path, slack_: Slack, settings: str = PERSONS + POLICY) -> None:
-        self.slack, self.place = slack_, Place(here)
+    `parts` are what is acted with, where that is not to be the service.
+    """
+
+    def __init__(self, here: Path, slack_: Slack, settings: str = PERSONS + POLICY, parts: Parts | None = None) -> None:
+        self.slack, self.place, self._parts = slack_, Place(here), parts
         self.place.put("mine/mend.md", MEND)
         self.place.put("fletcher.toml", settings)
         self.eyes = Finding(here)
@@ -76,7 +80,7 @@ class Served:
 
     def __enter__(self) -> Self:
         self.policy = self.place.policy = engine.policy(None, ("slack",))
-        parts = replace(self.place.parts, eyes=self.eyes)
+        parts = replace(self._parts or replace(self.place.parts, eyes=self.eyes), policy=self.policy)
         self.front: Front = self._held.enter_context(self.place.front())
         stop = threading.Event()
         thread = threading.Thread(target=self.front.serve, args=(parts, stop, "root", self.log))
@@ -109,6 +113,24 @@ class Served:
     def state_of(self, state: str) -> Run:
         """The newest run once it is in this state."""
         return self.until(lambda run: run.state == state)
+
+    def waiting(self, text: str = "diagnose", user: str = ADA) -> tuple[Run, dict[str, Any]]:
+        """Order something that waits for an answer; the run, and its message with the buttons."""
+        known = {run.id for run in self.runs()}
+        self.slack.slash(text, user).ack()
+        run = self.until(lambda run: run.id not in known and run.state == "waiting")
+        return run, self.card(run, "approve")
+
+    def card(self, run: Run, button: str = "", channel: str = OPS) -> dict[str, Any]:
+        """The message of a run, once it has that button."""
+
+        def there() -> dict[str, Any] | None:
+            for message in self.slack.roots(channel):
+                if run.id in str(message) and (not button or button in buttons(message)):
+                    return message
+            return None
+
+        return self.slack.until(there, why=f"a message of run {run.id} with {button or 'anything'}")
 
     def logged(self) -> list[str]:
         """What the log says."""
