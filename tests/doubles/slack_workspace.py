@@ -204,7 +204,6 @@ def written(user: User, channel: Channel, text: str, thread: str = "") -> Json:
         "type": "message",
         "user": user.id,
         "text": typed(text),
-        "ts": stamp(),
         "team": user.team,
         "channel": channel.id,
     }
