@@ -150,15 +150,18 @@ def why_not_look(policy: Policy | None, who: Who) -> str:
 
 def approvers(
     policy: Policy | None, runbook: str, effect: Effect, door: str
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
     """Who may approve a plan of this runbook at that door, and in which channels; () for anybody, or any.
 
-    Both are what the lines say together, to be told to people; who really may, `why_not_approve` says.
+    Both are what the lines say together, to be told to people; who really may, `why_not_approve` says. None where no
+    line lets anybody.
     """
     lines = [
         g for g in (policy.approve if policy else ())
         if (not g.doors or door in g.doors) and (not g.runbooks or runbook in g.runbooks) and (not g.effects or effect in g.effects)
     ]  # fmt: skip
+    if not lines:
+        return None
     names = () if any(not g.who for g in lines) else tuple(dict.fromkeys(name for g in lines for name in g.who))
     channels = () if any(not g.channels for g in lines) else tuple(dict.fromkeys(c for g in lines for c in g.channels))
     return names, channels
