@@ -194,9 +194,12 @@ class Slack(Gateway):
 
 
 def buttons(shown: Json) -> dict[str, Json]:
-    """The buttons of a message or view, by action id."""
+    """The buttons of a message or view, by action id, each with the id of its block."""
+    found = ((block, node) for block in shown.get("blocks") or [] for node in _nodes(block))
     return {
-        n["action_id"]: n for n in _nodes(shown.get("blocks") or []) if n.get("type") == "button" and "action_id" in n
+        node["action_id"]: node | {"block_id": block.get("block_id", "")}
+        for block, node in found
+        if node.get("type") == "button" and "action_id" in node
     }
 
 
