@@ -161,7 +161,7 @@ inputs:
 
 # Label
 
-```sh { step name=write effect=change rollback=none }
+```sh { step name=write effect=change }
 printf '%s' "$IN_LABEL" > label.txt
 ```
 
