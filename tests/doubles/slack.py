@@ -54,7 +54,7 @@ class Slack(Gateway):
         """Type a command."""
         who, where = self.store.users[user], self._channel(channel)
         return self.send(
-            "slash_commands", workspace.command(who, where, text, self._trigger(), self.response_url(), command)
+            "slash_commands", workspace.command(who, where, text, self._trigger(user), self.response_url(), command)
         )
 
     def click(self, message: Json, action_id: str, user: str = GRACE) -> Sent:
@@ -63,10 +63,11 @@ class Slack(Gateway):
         assert pressed is not None, f"there is no button {action_id}, only {[*buttons(message)]}"
         who = self.store.users[user]
         if "root_view_id" in message:
-            return self.send("interactive", workspace.click_in_view(who, message, pressed, self._trigger()))
+            return self.send("interactive", workspace.click_in_view(who, message, pressed, self._trigger(user)))
         channel, now = self._found(message["ts"])
         return self.send(
-            "interactive", workspace.click(who, channel, now or message, pressed, self._trigger(), self.response_url())
+            "interactive",
+            workspace.click(who, channel, now or message, pressed, self._trigger(user), self.response_url()),
         )
 
     def submit(self, view: Json, values: dict[str, str], user: str = GRACE) -> Sent:
@@ -79,7 +80,7 @@ class Slack(Gateway):
             value = values.get(block["block_id"], values.get(element["action_id"]))
             assert value or block.get("optional"), f"Slack does not send it off without {block['block_id']}"
             filled[block["block_id"]] = {element["action_id"]: {"type": element["type"], "value": value}}
-        return self.send("interactive", workspace.submission(self.store.users[user], view, filled, self._trigger()))
+        return self.send("interactive", workspace.submission(self.store.users[user], view, filled, self._trigger(user)))
 
     def mention(self, text: str, user: str = ADA, channel: str = OPS, thread: str = "") -> Sent:
         """Write a message that mentions the app."""
@@ -88,21 +89,22 @@ class Slack(Gateway):
 
     def dm(self, text: str, user: str = ADA) -> Sent:
         """Write to the app."""
-        channel = self._memory.direct(user).id
+        channel = self._direct(user)
         return self.send("events_api", self._event(self.write(text, user, channel) | {"channel_type": "im"}, channel))
 
     def home_opened(self, user: str = ADA, tab: str = "home") -> Sent:
         """Open the app's home."""
-        what: Json = {"type": "app_home_opened", "user": user, "channel": self._memory.direct(user).id, "tab": tab}
-        if user in self.homes:
-            what["view"] = self.homes[user]
+        who, channel = self.store.users[user].id, self._direct(user)
+        what: Json = {"type": "app_home_opened", "user": who, "channel": channel, "tab": tab}
+        if who in self.homes:
+            what["view"] = self.homes[who]
         return self.send("events_api", workspace.event(what | {"event_ts": workspace.stamp()}))
 
     def shortcut(self, message: Json, callback_id: str = "diagnose_message", user: str = ADA) -> Sent:
         """Use a shortcut of a message."""
         channel, now = self._found(message["ts"])
         payload = workspace.shortcut(
-            self.store.users[user], channel, now or message, callback_id, self._trigger(), self.response_url()
+            self.store.users[user], channel, now or message, callback_id, self._trigger(user), self.response_url()
         )
         return self.send("interactive", payload)
 
@@ -114,16 +116,16 @@ class Slack(Gateway):
 
     def write(self, text: str, user: str = ADA, channel: str = OPS, thread: str = "", **more: object) -> Json:
         """Write a message that the app is not told of; `more` are fields of it, such as blocks, files or attachments."""
-        said = workspace.written(self.store.users[user], self._channel(channel), text, thread) | more
-        self.see(lambda: self._memory.put(channel, {name: value for name, value in said.items() if name != "channel"}))
+        where = self._channel(channel)
+        said: Json = workspace.written(self.store.users[user], where, text, thread) | more
+        self.run(self.store.put(where.id, said))
         return said
 
     # --- what people see ---------------------------------------------------------------------------
 
     def messages(self, channel: str = OPS) -> list[Json]:
         """Every message of a channel as it is now, the oldest first, those in threads too."""
-        where = self._channel(channel).id
-        return self.see(lambda: deepcopy([*self._memory.messages.get(where, {}).values()]))
+        return self.run(self.store.read(self._channel(channel).id))
 
     def roots(self, channel: str = OPS) -> list[Json]:
         """The messages of the app that begin a thread, or could."""
@@ -134,7 +136,7 @@ class Slack(Gateway):
         """Wait for the newest message of the app in a channel, with a text in it where that is asked for."""
         return self.until(
             lambda: next((m for m in reversed(self.roots(channel)) if says_ in says(m)), None),
-            within, f"a message in {channel} that says {says_!r}; there is {[says(m)[:300] for m in self.roots(channel)]}",
+            within, lambda: f"a message in {channel} that says {says_!r}; there is {[*map(says, self.roots(channel))]}",
         )  # fmt: skip
 
     def thread(self, channel: str, ts: str) -> list[Json]:
@@ -143,13 +145,14 @@ class Slack(Gateway):
 
     def whispers(self, user: str) -> list[Json]:
         """What only this person was shown, the oldest first."""
-        return [m for m in self.see(lambda: deepcopy(self._memory.ephemerals)) if m["to"] == user]
+        told = self.calls("chat.postEphemeral", user=self.store.users[user].id)
+        return [call.args for call in told if call.answer["ok"]]
 
     def whisper(self, user: str, says_: str = "", within: float = 10.0) -> Json:
         """Wait for something that only this person is shown, with a text in it."""
         return self.until(
             lambda: next((m for m in reversed(self.whispers(user)) if says_ in says(m)), None),
-            within, f"a word to {user} that says {says_!r}; there is {[says(m)[:300] for m in self.whispers(user)]}",
+            within, lambda: f"a word to {user} that says {says_!r}; there is {[*map(says, self.whispers(user))]}",
         )  # fmt: skip
 
     def modal(self, says_: str = "", within: float = 10.0) -> Json:
@@ -163,38 +166,40 @@ class Slack(Gateway):
 
     def uploaded(self, file_id: str) -> str:
         """A file's text."""
-        return self._memory.uploads[file_id].decode()
+        assert isinstance(self.store, Memory)
+        return self.store.uploads[file_id].decode()
 
     # --- within ------------------------------------------------------------------------------------
 
-    @property
-    def _memory(self) -> Memory:
-        assert isinstance(self.store, Memory)
-        return self.store
-
     def _channel(self, channel: str) -> Channel:
         if channel.startswith("D") and channel not in self.store.channels:
-            return self._memory.direct(f"U{channel[1:]}")
+            return self.run(self.store.direct(f"U{channel[1:]}"))
         return self.store.channels[channel]
 
+    def _direct(self, user: str) -> str:
+        return self.run(self.store.direct(self.store.users[user].id)).id
+
     def _found(self, ts: str) -> tuple[Channel, Json]:
-        for channel in [*self.store.channels.values()]:
+        for channel in {one.id: one for one in [*self.store.channels.values()]}.values():
             for message in self.messages(channel.id):
                 if message["ts"] == ts:
                     return channel, message
         raise AssertionError(f"there is no message {ts}")
 
-    def _trigger(self) -> str:
-        return self.run(self.store.trigger())
+    def _trigger(self, user: str) -> str:
+        return self.run(self.store.trigger(self.store.users[user].id))
 
     def _event(self, said: Json, channel: str) -> Json:
-        return workspace.event(said | {"event_ts": said["ts"]}, shared=self.store.channels[channel].shared)
+        return workspace.event(said | {"event_ts": said["ts"]}, shared=self._channel(channel).shared)
 
 
 def buttons(shown: Json) -> dict[str, Json]:
-    """The buttons of a message or view, by action id."""
+    """The buttons of a message or view, by action id, each with the id of its block."""
+    found = ((block, node) for block in shown.get("blocks") or [] for node in _nodes(block))
     return {
-        n["action_id"]: n for n in _nodes(shown.get("blocks") or []) if n.get("type") == "button" and "action_id" in n
+        node["action_id"]: node | {"block_id": block.get("block_id", "")}
+        for block, node in found
+        if node.get("type") == "button" and "action_id" in node
     }
 
 

@@ -32,8 +32,20 @@ class Store(Protocol):
     async def call(self, method: str, args: Json) -> Json:
         """What the method answers."""
 
-    async def trigger(self) -> str:
-        """A new trigger id."""
+    async def trigger(self, user: str) -> str:
+        """A new trigger id, for something this person did."""
+
+    async def read(self, channel: str) -> list[Json]:
+        """Every message of a channel as it is now, the oldest first, those in threads too."""
+
+    async def put(self, channel: str, message: Json) -> None:
+        """Keep a message that a person wrote; it gets its `ts` here."""
+
+    async def direct(self, user: str) -> Channel:
+        """The direct message of the app with a person."""
+
+    async def close(self) -> None:
+        """Give back what it holds."""
 
 
 class Gateway(Wire):
@@ -54,6 +66,10 @@ class Gateway(Wire):
         self._used: dict[tuple[str, str], deque[float]] = defaultdict(deque)
         self._responses: dict[str, int] = {}
         self._echoes: list[asyncio.Future[Sent]] = []
+
+    async def _stop(self) -> None:
+        await super()._stop()
+        await self.store.close()
 
     def routes(self, app: web.Application) -> None:
         """Add what is answered to the server."""

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-import time
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.doubles.slack_methods import Refused
+from tests.doubles.slack_views import Views
 from tests.doubles.slack_workspace import (
     APP,
     BOT,
     BOT_ID,
     TEAM,
     Channel,
-    User,
     channels,
     fresh,
     kept,
     named,
-    people,
     stamp,
 )
 
@@ -27,22 +26,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Json = dict[str, Any]
-_TRIGGER = 3.0  # seconds that a trigger id is good for
 
 
 @dataclass
-class Memory:
-    """The workspace. `messages` are by channel and ts, `ephemerals` what only one person saw, `uploads` the files' bytes."""
+class Memory(Views):
+    """The workspace. `messages` are by channel and ts, `uploads` the files' bytes."""
 
-    users: dict[str, User] = field(default_factory=people)
     channels: dict[str, Channel] = field(default_factory=channels)
     messages: dict[str, dict[str, Json]] = field(default_factory=dict)
-    ephemerals: list[Json] = field(default_factory=list)
-    views: dict[str, Json] = field(default_factory=dict)
-    homes: dict[str, Json] = field(default_factory=dict)
     files: dict[str, Json] = field(default_factory=dict)
     uploads: dict[str, bytes] = field(default_factory=dict)
-    triggers: dict[str, float] = field(default_factory=dict)  # until when they are good; 0.0 when used
     groups: dict[str, list[str]] = field(default_factory=dict)
 
     async def call(self, method: str, args: Json) -> Json:
@@ -55,22 +48,31 @@ class Memory:
         except Refused as refused:
             return refused.answer
 
-    async def trigger(self) -> str:
-        """A trigger id, good for three seconds and once."""
-        made = fresh("1337.42.")
-        self.triggers[made] = time.monotonic() + _TRIGGER
-        return made
+    async def read(self, channel: str) -> list[Json]:
+        """Every message of a channel as it is now."""
+        return deepcopy([*self.messages.get(channel, {}).values()])
 
-    def direct(self, user: str) -> Channel:
+    async def put(self, channel: str, message: Json) -> None:
+        """Keep a message that a person wrote."""
+        message["ts"] = stamp()
+        self._put(channel, {**message})
+
+    async def direct(self, user: str) -> Channel:
         """The direct message of the app with a person."""
+        return self._direct(user)
+
+    async def close(self) -> None:
+        """There is nothing to give back."""
+
+    def _direct(self, user: str) -> Channel:
         made = self.channels.setdefault(f"D{user[1:]}", Channel(f"D{user[1:]}", "", im=user))
         self.messages.setdefault(made.id, {})
         return made
 
-    def channel(self, channel: str, *, write: bool = False) -> Channel:
+    def _channel(self, channel: str, *, write: bool = False) -> Channel:
         """The channel. Raises Refused with the words of Slack where it is none, or the bot may not write in it."""
         if channel.startswith("U") and channel in self.users:
-            return self.direct(channel)
+            return self._direct(channel)
         found = self.channels.get(channel)
         if found is None or (found.private and not found.member):
             raise Refused("channel_not_found")
@@ -80,14 +82,14 @@ class Memory:
             raise Refused("not_in_channel")
         return found
 
-    def message(self, channel: str, ts: str) -> Json:
+    def _message(self, channel: str, ts: str) -> Json:
         """A message as it is now. Raises Refused where there is none."""
         found = self.messages.get(channel, {}).get(ts)
         if found is None:
             raise Refused("message_not_found")
         return found
 
-    def put(self, channel: str, message: Json) -> Json:
+    def _put(self, channel: str, message: Json) -> Json:
         """Keep a message, and count it in its thread."""
         root = self.messages.setdefault(channel, {}).get(message.get("thread_ts", ""))
         self.messages[channel][message["ts"]] = message
@@ -99,8 +101,8 @@ class Memory:
     # --- chat --------------------------------------------------------------------------------------
 
     def _chat_postMessage(self, args: Json) -> Json:  # noqa: N802  # Slack's own name
-        channel = self.channel(args["channel"], write=True)
-        return self._told(channel.id, self.put(channel.id, self._of_the_app(args)))
+        channel = self._channel(args["channel"], write=True)
+        return self._told(channel.id, self._put(channel.id, self._of_the_app(args)))
 
     def _of_the_app(self, args: Json) -> Json:
         made: Json = {
@@ -114,8 +116,8 @@ class Memory:
         return {"channel": channel, "ts": message["ts"], "message": message}
 
     def _chat_update(self, args: Json) -> Json:
-        channel = self.channel(args["channel"])
-        message = self.message(channel.id, args.get("ts", ""))
+        channel = self._channel(args["channel"])
+        message = self._message(channel.id, args.get("ts", ""))
         if message.get("user") != BOT:
             raise Refused("cant_update_message")
         if channel.archived:
@@ -130,30 +132,28 @@ class Memory:
         return {"channel": channel.id, "ts": message["ts"], "text": message["text"], "message": message}
 
     def _chat_delete(self, args: Json) -> Json:
-        channel = self.channel(args["channel"])
-        message = self.message(channel.id, args.get("ts", ""))
+        channel = self._channel(args["channel"])
+        message = self._message(channel.id, args.get("ts", ""))
         if message.get("user") != BOT:
             raise Refused("cant_delete_message")
         del self.messages[channel.id][message["ts"]]
         return {"channel": channel.id, "ts": message["ts"]}
 
     def _chat_postEphemeral(self, args: Json) -> Json:  # noqa: N802  # Slack's own name
-        channel = self.channel(args["channel"], write=True)
+        channel = self._channel(args["channel"], write=True)
         if args.get("user") not in self.users:
             raise Refused("user_not_in_channel")
-        made = self._of_the_app(args) | {"channel": channel.id, "to": args["user"]}
-        self.ephemerals.append(made)
-        return {"message_ts": made["ts"]}
+        return {"message_ts": self._of_the_app(args | {"channel": channel.id})["ts"]}
 
     def _chat_getPermalink(self, args: Json) -> Json:  # noqa: N802  # Slack's own name
-        message = self.message(self.channel(args["channel"]).id, args.get("message_ts", ""))
+        message = self._message(self._channel(args["channel"]).id, args.get("message_ts", ""))
         link = f"https://fletcher.slack.com/archives/{args['channel']}/p{message['ts'].replace('.', '')}"
         return {"channel": args["channel"], "permalink": link}
 
     # --- conversations and people ------------------------------------------------------------------
 
     def _conversations_info(self, args: Json) -> Json:
-        return {"channel": self.channel(args["channel"]).told()}
+        return {"channel": self._channel(args["channel"]).told()}
 
     def _conversations_list(self, args: Json) -> Json:  # noqa: ARG002  # the form of all of them
         seen = [c.told() for c in self.channels.values() if not c.im and (c.member or not c.private)]
@@ -165,15 +165,15 @@ class Memory:
             raise Refused("user_not_found")
         if self.users[user].flags.get("deleted") or self.users[user].flags.get("is_bot"):
             raise Refused("user_disabled" if self.users[user].flags.get("deleted") else "cannot_dm_bot")
-        return {"channel": {"id": self.direct(user).id}}
+        return {"channel": {"id": self._direct(user).id}}
 
     def _conversations_history(self, args: Json) -> Json:
-        found = self.messages.get(self.channel(args["channel"]).id, {}).values()
+        found = self.messages.get(self._channel(args["channel"]).id, {}).values()
         roots = [m for m in found if m.get("thread_ts", m["ts"]) == m["ts"]]
         return {"messages": roots[::-1], "has_more": False}
 
     def _conversations_replies(self, args: Json) -> Json:
-        found = self.messages.get(self.channel(args["channel"]).id, {}).values()
+        found = self.messages.get(self._channel(args["channel"]).id, {}).values()
         thread = [m for m in found if args.get("ts") in {m["ts"], m.get("thread_ts")}]
         if not thread:
             raise Refused("thread_not_found")
@@ -188,53 +188,6 @@ class Memory:
         if args.get("usergroup") not in self.groups:
             raise Refused("no_such_subteam")
         return {"users": self.groups[args["usergroup"]]}
-
-    # --- views -------------------------------------------------------------------------------------
-
-    def _views_open(self, args: Json) -> Json:
-        trigger = args.get("trigger_id", "")
-        if trigger not in self.triggers:
-            raise Refused("invalid_trigger_id")
-        if self.triggers[trigger] == 0.0:
-            raise Refused("exchanged_trigger_id")
-        if self.triggers[trigger] < time.monotonic():
-            raise Refused("expired_trigger_id")
-        self.triggers[trigger] = 0.0
-        return {"view": self._shown(args["view"], fresh("V"))}
-
-    def _shown(self, view: Json, view_id: str) -> Json:
-        made = {
-            "id": view_id, "team_id": TEAM, "app_id": APP, "app_installed_team_id": TEAM, "bot_id": BOT_ID, "hash": stamp(), "root_view_id": view_id,
-            "previous_view_id": None, "state": {"values": {}}, "callback_id": "", "private_metadata": "", "external_id": "",
-            "clear_on_close": False, "notify_on_close": False, **view, "blocks": named(view.get("blocks") or []),
-        }  # fmt: skip
-        if view.get("type") == "modal":
-            made = {"title": None, "submit": None, "close": None} | made
-        self.views[view_id] = made
-        return made
-
-    def _views_push(self, args: Json) -> Json:
-        return self._views_open(args)
-
-    def _views_update(self, args: Json) -> Json:
-        there = self.views.get(args.get("view_id", ""))
-        if there is None:
-            there = next((v for v in self.views.values() if args.get("external_id") in {v["external_id"]} - {""}), None)
-        if there is None:
-            raise Refused("not_found")
-        if args.get("hash") not in {None, "", there["hash"]}:
-            raise Refused("hash_conflict")
-        return {"view": self._shown(args["view"], there["id"])}
-
-    def _views_publish(self, args: Json) -> Json:
-        user = args.get("user_id", "")
-        if user not in self.users:
-            raise Refused("user_not_found")
-        there = self.homes.get(user)
-        if there is not None and args.get("hash") not in {None, "", there["hash"]}:
-            raise Refused("hash_conflict")
-        self.homes[user] = self._shown(args["view"], there["id"] if there else fresh("V"))
-        return {"view": self.homes[user]}
 
     # --- files -------------------------------------------------------------------------------------
 
@@ -254,12 +207,12 @@ class Memory:
         made = [self.files[one["id"]] for one in given]
         where = args.get("channel_id") or args.get("channels")
         if where:
-            channel = self.channel(where, write=True)
+            channel = self._channel(where, write=True)
             said = {
                 "text": args.get("initial_comment") or "",
                 "thread_ts": args.get("thread_ts"),
                 "files": made,
                 "blocks": args.get("blocks"),
             }
-            self.put(channel.id, self._of_the_app(said))
+            self._put(channel.id, self._of_the_app(said))
         return {"files": made}

@@ -118,7 +118,7 @@ class Wire:
         """The calls of a method so far, with these arguments."""
         return [c for c in [*self.journal] if c.method == method and all(c.args.get(k) == v for k, v in args.items())]
 
-    def until(self, what: Callable[[], T | None], within: float = 10.0, why: str = "") -> T:
+    def until(self, what: Callable[[], T | None], within: float = 10.0, why: str | Callable[[], str] = "") -> T:
         """Wait until something is so, and return it; it is looked at whenever the gateway hears something."""
         end = time.monotonic() + within
         while True:
@@ -127,7 +127,8 @@ class Wire:
             left = end - time.monotonic()
             if left <= 0:
                 told = "\n".join(f"  {c.method} {c.answer.get('error', 'ok')}" for c in self.journal[-12:])
-                raise AssertionError(f"not within {within} s: {why or 'what was waited for'}; the last calls:\n{told}")
+                what_for = why if isinstance(why, str) else why()
+                raise AssertionError(f"not within {within} s: {what_for}; the last calls:\n{told}")
             with self._changed:
                 self._changed.wait(min(left, 0.02))
 

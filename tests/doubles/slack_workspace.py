@@ -182,7 +182,9 @@ def submission(user: User, view: Json, values: Json, trigger: str) -> Json:
 
 def shortcut(user: User, channel: Channel, message: Json, callback: str, trigger: str, response_url: str) -> Json:
     """A shortcut of a message."""
-    return _interactive("message_action", user, trigger) | {
+    told = _interactive("message_action", user, trigger)
+    del told["api_app_id"]
+    return told | {
         "callback_id": callback, "channel": {"id": channel.id, "name": channel.name or "directmessage"}, "message": message,
         "message_ts": message["ts"], "response_url": response_url, "action_ts": stamp(),
     }  # fmt: skip
@@ -204,7 +206,6 @@ def written(user: User, channel: Channel, text: str, thread: str = "") -> Json:
         "type": "message",
         "user": user.id,
         "text": typed(text),
-        "ts": stamp(),
         "team": user.team,
         "channel": channel.id,
     }

@@ -208,7 +208,7 @@ def test_a_run_of_the_terminal_that_needs_a_peer_is_asked_about_in_the_policys_c
 def test_a_run_of_a_direct_message_is_asked_about_where_a_peer_sees_it(scene: Scene) -> None:
     """The direct message says where; both cards end as the run does."""
     direct = f"D{ADA[1:]}"
-    scene.slack.store.direct(ADA)  # type: ignore[attr-defined]  # the one in memory
+    scene.slack.run(scene.slack.store.direct(ADA))
     with scene.door():
         run = scene.order(ada(direct))
         scene.slack.card(DEV, says_="approval")

@@ -111,8 +111,16 @@ class Echo:
         await ack()
         self.heard.append(body)
 
+    async def _end(self) -> None:
+        await self._handler.close_async()  # type: ignore[no-untyped-call]  # Bolt's
+        left = asyncio.all_tasks() - {asyncio.current_task()}  # what a test did not wait for
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
     def close(self) -> None:
-        self.run(self._handler.close_async)
+        """End it, and its thread."""
+        self.run(self._end)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
