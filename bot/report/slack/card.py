@@ -50,7 +50,7 @@ def card(run: Run, *, approvers: str = "", hint: str = "", now: float) -> Messag
     blocks: list[Block] = [*rich(f"head {run.id}", _head(run, at), *_lead(run, at))]
     if at.asks:
         blocks += _question(run, approvers, hint)
-    elif not run.ended or _found(run):
+    else:
         blocks += rich(f"hint {run.id}", line(*addressed(hint, 500)))
     blocks += buttons(f"buttons {run.id}", *_buttons(run, at))
     blocks += context(f"who {run.id}", *_who(run, at))
