@@ -70,6 +70,7 @@ def order_of(args: argparse.Namespace) -> Order:
     import secrets
 
     from bot.doors.plan import inputs_of
+    from bot.doors.shelves import folders
     from bot.engine.values import Order
 
     if not args.files:
@@ -89,7 +90,7 @@ def order_of(args: argparse.Namespace) -> Order:
     options = ("compose_project", "livekit_service", "agent_service")
     return Order(
         id=secrets.token_hex(4), runbook=runbook, person=engine.me(args.config), at=time.time(), inputs=inputs, rooms=tuple(args.room),
-        shelves=tuple(args.runbooks), here=str(Path.cwd()), config=args.config or "", target=chosen.name,
+        shelves=tuple(map(str, folders(args.runbooks, args.config))), here=str(Path.cwd()), config=args.config or "", target=chosen.name,
         fields={name: value for name in options if (value := getattr(args, name))}, live=args.live or not files or target.given(args),
         files=files, since=args.since or "", until=args.until or "", dry_run=args.dry_run, yes=args.yes, allow_disrupt=args.allow_disrupt,
         anyway=args.anyway,

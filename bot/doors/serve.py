@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import sys
 import threading
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bot.doors import engine
@@ -16,11 +20,14 @@ if TYPE_CHECKING:
 
 _DAY: Final = 86400.0  # seconds
 
+_log = logging.getLogger("fletcher.serve")
+
 
 def options(p: argparse.ArgumentParser) -> None:
     """The options of `fletcher serve`."""
     p.epilog = (
-        "It ends between two steps on SIGTERM or Ctrl-C; what is not finished goes on at the next start. Its log is JSON lines.\n\n"
+        "It ends between two steps on SIGTERM or Ctrl-C; what is not finished goes on at the next start. Its log is JSON lines.\n"
+        "With SLACK_BOT_TOKEN and SLACK_APP_TOKEN it is in Slack too (docs/slack.md).\n\n"
         "examples:\n"
         "  fletcher serve\n"
         "  fletcher serve --check     is it there? exit code 0, else 4: for a health check"
@@ -32,7 +39,6 @@ def options(p: argparse.ArgumentParser) -> None:
 def serve(args: argparse.Namespace) -> int:
     """Be the executor."""
     from bot.engine.home import Home, named
-    from bot.policy import KEEP
 
     if args.check:  # asked often, and so without opening the store
         home = Home(engine.folder())
@@ -41,10 +47,30 @@ def serve(args: argparse.Namespace) -> int:
             raise Unreachable(f"nothing serves from {home.path}")
         print(named(holder))
         return 0
+    return _serve(args.config)
+
+
+def _serve(config: str | None) -> int:
+    from bot.doors.slack.tokens import tokens
+    from bot.engine.log import logged
+    from bot.policy import KEEP
+    from bot.settings import around
+
+    given = tokens(around(os.environ, Path()))
+    doors = ("slack",) if given else ()
     stop = threading.Event()
-    rules = engine.policy(args.config)
-    with heeding(lambda *_: stop.set()), engine.opened(args.config) as front, engine.acting(args.config) as parts:
-        days = (rules.keep if rules else KEEP) / _DAY
+    rules = engine.policy(config, doors)
+    days = (rules.keep if rules else KEEP) / _DAY
+    with (
+        heeding(lambda *_: stop.set()), logged(sys.stderr), engine.opened(config, doors) as front, engine.acting(config, doors) as parts,
+        ExitStack() as held,
+    ):  # fmt: skip
+        if given is None:
+            _log.info("SLACK_BOT_TOKEN and SLACK_APP_TOKEN are not set: the terminal is the only door (docs/slack.md)")
+        else:
+            from bot.doors.slack.serving import slack
+
+            held.enter_context(slack(given, front, rules, engine.persons(config), config))
         front.serve(parts, stop, engine.account(), sys.stderr, retention=days)
     return 0
 

@@ -46,6 +46,7 @@ class Executor:
         """End between two recorded points; what has not ended goes on at the next start."""
         self._durable.drain()
         self._over.set()
+        self._store.moved.set()
         self._watcher.join()
         while self._durable.busy:
             time.sleep(_PAUSE)
@@ -54,6 +55,7 @@ class Executor:
     def _watch(self) -> None:
         while not self._over.is_set():
             pause = _PAUSE
+            self._store.moved.clear()  # what is said from here on is seen in the next turn at once
             try:
                 self._see()
             except StoreTrouble as trouble:
@@ -62,7 +64,7 @@ class Executor:
             except Exception:  # noqa: BLE001  # the others' runs go on
                 _log.exception("what others want could not be seen to")
                 pause = _AGAIN
-            self._over.wait(pause)
+            self._store.moved.wait(pause)
 
     def _see(self) -> None:
         """See to what was signalled since, the first time to all that runs which have not ended were told."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -93,6 +94,7 @@ class Store:
 
     def __init__(self, home: Home) -> None:
         self.home = home
+        self.moved = threading.Event()  # set when somebody of this process has ordered or said something
         self._database = Database(home.database)
 
     def close(self) -> None:
@@ -107,6 +109,7 @@ class Store:
             yield change
         if change.head is not None:
             audit.write_head(self.home.head, change.head)
+            self.moved.set()
         for run, event in change.told:
             events.write(self.home.folder(run), event)
         for run in change.ended:

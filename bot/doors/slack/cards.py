@@ -81,12 +81,14 @@ class Cards:
         self._again: set[str] = set()
         self._urgent: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._over = False
 
     async def run(self) -> None:
         """Keep every run's messages as the runs are, until it is cancelled."""
         try:
             await self._watch()
         finally:
+            self._over = True
             for task in (*self._tended.values(), *self._tasks):
                 task.cancel()
 
@@ -145,7 +147,7 @@ class Cards:
 
     def _touch(self, run_id: str) -> None:
         self._again.add(run_id)
-        if run_id not in self._tended:
+        if run_id not in self._tended and not self._over:
             self._tended[run_id] = asyncio.create_task(self._tend(run_id))
 
     async def _tend(self, run_id: str) -> None:

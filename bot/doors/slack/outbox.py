@@ -133,7 +133,7 @@ class Outbox:
 
     async def close(self, seconds: float = 5.0) -> None:
         """Send what still waits, for so long at most, and give the connections back."""
-        tasks = [lane.task for lane in self._lanes.values() if lane.task is not None]
+        tasks = [*self._going.values(), *(lane.task for lane in self._lanes.values() if lane.task is not None)]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=seconds)
             for lane in [*self._lanes.values()] if late else ():
