@@ -54,7 +54,8 @@ class Slack(Gateway):
         """Type a command."""
         who, where = self.store.users[user], self._channel(channel)
         return self.send(
-            "slash_commands", workspace.command(who, where, text, self._trigger(user), self.response_url(), command)
+            "slash_commands",
+            workspace.command(who, where, text, self._trigger(user), self.response_url(who.id), command),
         )
 
     def click(self, message: Json, action_id: str, user: str = GRACE) -> Sent:
@@ -67,7 +68,7 @@ class Slack(Gateway):
         channel, now = self._found(message["ts"])
         return self.send(
             "interactive",
-            workspace.click(who, channel, now or message, pressed, self._trigger(user), self.response_url()),
+            workspace.click(who, channel, now or message, pressed, self._trigger(user), self.response_url(who.id)),
         )
 
     def submit(self, view: Json, values: dict[str, str], user: str = GRACE) -> Sent:
@@ -104,7 +105,12 @@ class Slack(Gateway):
         """Use a shortcut of a message."""
         channel, now = self._found(message["ts"])
         payload = workspace.shortcut(
-            self.store.users[user], channel, now or message, callback_id, self._trigger(user), self.response_url()
+            self.store.users[user],
+            channel,
+            now or message,
+            callback_id,
+            self._trigger(user),
+            self.response_url(self.store.users[user].id),
         )
         return self.send("interactive", payload)
 
@@ -145,7 +151,8 @@ class Slack(Gateway):
 
     def whispers(self, user: str) -> list[Json]:
         """What only this person was shown, the oldest first."""
-        told = self.calls("chat.postEphemeral", user=self.store.users[user].id)
+        ways, to = {"chat.postEphemeral", "response_url"}, self.store.users[user].id
+        told = [call for call in [*self.journal] if call.method in ways and call.args.get("user") == to]
         return [call.args for call in told if call.answer["ok"]]
 
     def whisper(self, user: str, says_: str = "", within: float = 10.0) -> Json:

@@ -64,7 +64,7 @@ class Gateway(Wire):
         self._faults: list[Fault] = []
         self._rates: dict[str, tuple[int, float]] = {}
         self._used: dict[tuple[str, str], deque[float]] = defaultdict(deque)
-        self._responses: dict[str, int] = {}
+        self._responses: dict[str, tuple[int, str]] = {}
         self._echoes: list[asyncio.Future[Sent]] = []
 
     async def _stop(self) -> None:
@@ -190,20 +190,20 @@ class Gateway(Wire):
         self.store.uploads[request.match_info["file"]] = raw
         return web.Response(text=f"OK - {len(raw)}")
 
-    def response_url(self) -> str:
-        """A new address for answers, good for five of them."""
+    def response_url(self, user: str) -> str:
+        """A new address for answers to this person, good for five of them."""
         made = fresh("r")
-        self._responses[made] = 5
+        self._responses[made] = 5, user
         return f"{self.root}/response/{made}"
 
     async def _response(self, request: web.Request) -> web.Response:
         name = request.match_info["id"]
         args = await request.json()
-        left = self._responses.get(name, 0)
+        left, to = self._responses.get(name, (0, ""))
         error, _ = slack_limits.of_message(args, update=False) if left else ("used_url", [])
-        self._responses[name] = left - 1
+        self._responses[name] = left - 1, to
         answer: Json = {"ok": False, "error": error} if error else {"ok": True}
-        self.note(Call(time.monotonic(), "response_url", args, "", answer, 404 if error else 200))
+        self.note(Call(time.monotonic(), "response_url", args | {"user": to}, "", answer, 404 if error else 200))
         return web.Response(status=404 if error else 200, text=error or "ok")
 
 
