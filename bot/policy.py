@@ -236,7 +236,7 @@ def _why_not(grants: tuple[Grant, ...] | None, who: Who, runbook: str, verb: str
     line = f'{verb} = [{{who = ["{who.name}"], doors = ["{who.door}"]}}]'
     return (
         f"the {who.door} may only look, since no [policy] says otherwise; in fletcher.toml this line below [policy] would "
-        f"allow it, with a [[person]] of that name: {line}"
+        f"allow it, with a [[person]] of that name: `{line}`"
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-import msgspec
+from msgspec.structs import replace
 
 from bot.engine.eyes import Looking
 from bot.engine.values import DIAGNOSE, Asked, Decision, Looked, Order, Person, Point, Proof, Run, StepRow
 from bot.plan.values import Disrupts, Guard
+from bot.policy import why_not_run
 from bot.steps.contract import Memory, Outcome
 from tests.fletcher import RECORDINGS
 
@@ -62,10 +63,10 @@ def run(state: RunState, seen: Looked | None = None, **more: Any) -> Run:  # noq
 def disruptive(seen: Looked, *guards: Guard) -> Looked:
     """The same, with live sessions in the way."""
     counted = (Disrupts(who='worker of "livekit-ganglia-agent"', rooms=2, people=3, by="the LiveKit API"),)
-    return msgspec.structs.replace(seen, plan=msgspec.structs.replace(seen.plan, disrupts=counted, guards=guards))
+    return replace(seen, plan=replace(seen.plan, disrupts=counted, guards=guards))
 
 
-def rows(seen: Looked, *states: str, undone: bool = False) -> tuple[StepRow, ...]:
+def rows(seen: Looked, *states: str) -> tuple[StepRow, ...]:
     """The steps of its plan, the first of them in these states and the rest not begun."""
     out = []
     for at, step in enumerate(seen.plan.steps):
@@ -74,14 +75,14 @@ def rows(seen: Looked, *states: str, undone: bool = False) -> tuple[StepRow, ...
         began = int((AT + 30 + at) * 1e9)
         outcome = Outcome(
             state="failed" if state == "failed" else "done",
-            says=f"{step.does}: {state}",
+            says="exit code 1" if state == "failed" else "it is done",
             began_ns=began,
             ended_ns=began + 2_500_000_000,
         )
         out.append(
             StepRow(
                 name=step.name, state=state, attempts=int(state != "planned"), outcome=outcome if ended else None,  # type: ignore[arg-type]  # states by their names
-                memory=Memory(began_ns=began) if state != "planned" else None, undo=outcome if undone and state == "undone" else None,
+                memory=Memory(began_ns=began) if state != "planned" else None, undo=replace(outcome, says="as it was before") if state == "undone" else None,
             )
         )  # fmt: skip
     return (*out, *(StepRow(name=one.name, state="skipped", says=one.why) for one in seen.plan.skipped))
@@ -106,7 +107,7 @@ def lives() -> dict[str, tuple[Run, ...]]:
     seen = disruptive(looked(), Guard("note", "the image is built anew"))
     count = len(seen.plan.steps)
     asked = Asked(need="peer", why="live sessions may be cut off", until=AT + 900)
-    word = msgspec.structs.replace(asked, word="understood")
+    word = replace(asked, word="understood")
     yes = Decision(kind="yes", person=GRACE, digest=seen.plan.digest, at=AT + 25, reason="quiet hour")
     no = Decision(kind="no", person=GRACE, digest=seen.plan.digest, at=AT + 25, reason="not before the demo")
     late = Decision(kind="expired", person=ADA, digest=seen.plan.digest, at=AT + 900)
@@ -119,7 +120,7 @@ def lives() -> dict[str, tuple[Run, ...]]:
         *(run("running", seen, **said, steps=rows(seen, *["done"] * n, "running"), says=(waits, "Counted again.")) for n in range(count)),
     )  # fmt: skip
     done = rows(seen, *["done"] * count)
-    back = rows(seen, *["undone"] * count, undone=True)
+    back = rows(seen, *["undone"] * count)
     failed = rows(seen, *["done"] * (count - 1), "failed")
     proving = (*go, run("running", seen, **said, steps=done, says=(waits,)))
 
@@ -127,14 +128,9 @@ def lives() -> dict[str, tuple[Run, ...]]:
         return run(state, seen, **{"asked": asked, "changed_at": AT + 200, "says": (waits, says), **more})
 
     holds, refuted, unclear = proof("holds"), proof("refuted"), proof("cannot-tell")
-    healed = msgspec.structs.replace(seen, verdict="healthy", findings=looked(RECORDINGS / "inc-071").findings[1:])
-    bare = msgspec.structs.replace(
-        seen, plan=msgspec.structs.replace(seen.plan, steps=(), refused="no step of the runbook applies")
-    )
-    policy = (
-        "the slack may only look, since no [policy] says otherwise; in fletcher.toml this line below [policy] would allow it, "
-        'with a [[person]] of that name: run = [{who = ["ada"], doors = ["slack"]}].'
-    )
+    healed = replace(seen, verdict="healthy", findings=looked(RECORDINGS / "inc-071").findings[1:])
+    bare = replace(seen, plan=replace(seen.plan, steps=(), refused="no step of the runbook applies"))
+    policy = f"{why_not_run(None, ADA, 'agent-never-joins', 'disrupt')}."
     return {
         "fixed": (*proving, run("running", seen, **said, steps=done, proof=holds), end("fixed", "A failing state became a working one. An agent came.", **said, steps=done, proof=holds)),
         "done": (*proving, end("done", "Done as asked. Nothing of it was to be verified.", **said, steps=done, proof=Proof(result="not-needed"))),

@@ -21,7 +21,6 @@ from tests.doubles.slack import ADA, APP_TOKEN, BOT_TOKEN, GRACE, OPS, Slack, bu
 from tests.engine.staged import MEND, Eyes, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from bot.engine.contract import Parts
@@ -70,11 +69,11 @@ class Served:
     `parts` are what is acted with, where that is not to be the service.
     """
 
-    def __init__(self, here: Path, slack_: Slack, settings: str = PERSONS + POLICY, parts: Parts | None = None) -> None:
+    def __init__(self, here: Path, slack_: Slack, settings: str = PERSONS + POLICY, *, eyes: Finding | None = None, parts: Parts | None = None) -> None:  # fmt: skip
         self.slack, self.place, self._parts = slack_, Place(here), parts
         self.place.put("mine/mend.md", MEND)
         self.place.put("fletcher.toml", settings)
-        self.eyes = Finding(here)
+        self.eyes = eyes or Finding(here)
         self.log = io.StringIO()
         self._held = ExitStack()
 
@@ -98,27 +97,24 @@ class Served:
     def __exit__(self, *_: object) -> None:
         self._held.close()
 
-    def runs(self) -> list[Run]:
-        """Every run, the newest first."""
-        return [self.front.show(row.id) for row in self.front.runs()]
+    def ordered(self, text: str = "diagnose", user: str = ADA, channel: str = OPS) -> Run:
+        """Order something in Slack; the run, as it was when it had been ordered."""
+        known = {row.id for row in self.front.runs()}
+        self.slack.slash(text, user, channel).ack()
+        new = self.slack.until(lambda: [row.id for row in self.front.runs() if row.id not in known], why="an order")
+        return self.front.show(new[0])
 
-    def until(self, what: Callable[[Run], Any], within: float = 10.0) -> Run:
-        """The newest run once that is so of it."""
+    def later(self, run: str, *states: str, within: float = 20.0) -> Run:
+        """That run once it is in one of these states, or has ended where none is named."""
         end = time.monotonic() + within
-        while not (runs := self.runs()) or not what(runs[0]):
-            assert time.monotonic() < end, (runs and (runs[0].state, runs[0].says), self.logged())
+        while (now := self.front.show(run)) and not (now.state in states if states else now.ended):
+            assert time.monotonic() < end, (now.state, now.says, self.logged())
             time.sleep(0.005)
-        return runs[0]
-
-    def state_of(self, state: str) -> Run:
-        """The newest run once it is in this state."""
-        return self.until(lambda run: run.state == state)
+        return now
 
     def waiting(self, text: str = "diagnose", user: str = ADA) -> tuple[Run, dict[str, Any]]:
         """Order something that waits for an answer; the run, and its message with the buttons."""
-        known = {run.id for run in self.runs()}
-        self.slack.slash(text, user).ack()
-        run = self.until(lambda run: run.id not in known and run.state == "waiting")
+        run = self.later(self.ordered(text, user).id, "waiting")
         return run, self.card(run, "approve")
 
     def card(self, run: Run, button: str = "", channel: str = OPS) -> dict[str, Any]:

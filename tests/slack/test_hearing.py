@@ -32,13 +32,12 @@ def served(here: Path, slack: Slack) -> Iterator[Served]:
 
 def test_a_diagnosis_is_ordered_approved_and_mends(served: Served, slack: Slack) -> None:
     """One types, the message shows the plan, another one presses Approve, and the message ends at fixed."""
-    slack.slash("diagnose").ack()
-    run = served.state_of("waiting")
-    card = slack.card(OPS, says_="Approve")
+    run, card = served.waiting()
     assert run.order.person.name == "ada"
     assert served.place.done == []
     slack.click(card, "approve", GRACE).ack()
-    run = served.state_of("fixed")
+    run = served.later(run.id)
+    assert run.state == "fixed"
     assert run.decision is not None
     assert run.decision.person.name == "grace"
     assert served.place.done == MENDED

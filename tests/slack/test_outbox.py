@@ -328,7 +328,7 @@ def test_where_the_channel_takes_nothing_the_person_gets_it(at_desk: Any, channe
     async def work(desk: Desk) -> None:
         sent = await desk.posted(card("asks", button=True), channel=channel, to=ADA)
         (told,) = desk.slack.messages(f"D{ADA[1:]}")
-        assert told["text"].startswith(f"This belongs in <#{channel}>, which did not take it: ")
+        assert told["text"].startswith(f"This belongs in <#{channel}>, which does not take it: ")
         assert told["blocks"][-1]["type"] == "actions"
         again = await desk.another().post(channel, None, card("asks"), "card 1", to=ADA)
         assert (again, again.ts) == (sent, told["ts"])

@@ -149,7 +149,7 @@ class Ears:
             field, kind = asked
             said = str((view["state"]["values"].get(field, {}).get(field) or {}).get("value") or "")
             spot, given = _spot(body), words.Decide(kind, run, words.unescaped(said))
-            self._take(body, spot, lambda: self._doing.decided(spot, given, digest))
+            self._take(body, spot, lambda: self._doing.sent(spot, view["id"], given, digest))
 
     # --- once ------------------------------------------------------------------------------------
 

@@ -6,19 +6,21 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bot.doors.slack.asking import Place, may_approve, places
+from bot.doors.slack.card import FINAL, Card, key_of, part_key
 from bot.doors.slack.lanes import Clock
 from bot.errors import FletcherError, UsageError
 from bot.report.slack.message import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Mapping
 
     from bot.doors.slack.homes import Homes
-    from bot.doors.slack.outbox import Outbox, Sent
+    from bot.doors.slack.outbox import Outbox
     from bot.engine.front import Front
     from bot.engine.values import Run
     from bot.policy import Policy
@@ -26,38 +28,16 @@ if TYPE_CHECKING:
 
 PAUSE: Final = 0.05  # seconds between two looks at which runs have moved on
 _OVERLAP: Final = 5.0  # seconds: longer than a change of the store takes
-_AGAIN: Final = 300.0  # seconds between two tries to bring what could not be shown in order
+_AGAIN: Final = 300.0  # seconds between two tries to bring in order what could not be shown
 _TROUBLED: Final = 1.0  # seconds after which a store that could not be read is read again
 _STALE: Final = 86400.0  # seconds after which the end of a run is no news any more
-_FINAL: Final = "final"  # stands behind the place of a card of which everything was said
+_KINDS: Final = ("card", "ask")
 
 _log = logging.getLogger("fletcher.slack")
 
 
-@dataclass(eq=False, slots=True)
-class _Card:
-    """A card of a run that is being kept: where it is, what it shows, and what was said below it."""
-
-    place: Place
-    key: str
-    channel: str = ""
-    ts: str = ""
-    shown: Message | None = None
-    said: set[str] = field(default_factory=set)
-    busy: int = 0  # things that are on their way to Slack
-    saying: bool = False
-    lost: bool = False  # Slack takes nothing of it at present
-    left: bool = False  # by another process, of which nobody knows what it was about to say
-    final: bool = False  # and everything was said
-
-    def at(self, channel: str, ts: str) -> None:
-        """It is there now; what was said below another one is said anew."""
-        self.channel, self.ts, self.shown, self.said = channel, ts, None, set()
-
-
 @dataclass(frozen=True, slots=True)
 class _Drawn:
-    run: Run
     message: Message
     parts: tuple[Part, ...]
 
@@ -76,11 +56,10 @@ class Cards:
         self._members, self._homes, self._clock, self._wall = members or {}, homes, clock or Clock(), wall
         self._began = wall()
         self._seen: dict[str, str] = {}
-        self._cards: dict[str, dict[str, _Card]] = {}  # of the runs that something is still to be shown of
+        self._cards: dict[str, dict[str, Card]] = {}  # of the runs that something is still to be shown of, by kind
         self._tended: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
         self._urgent: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._over = False
 
     async def run(self) -> None:
@@ -89,30 +68,10 @@ class Cards:
             await self._watch()
         finally:
             self._over = True
-            for task in (*self._tended.values(), *self._tasks):
+            for task in self._tended.values():
                 task.cancel()
-
-    async def _watch(self) -> None:
-        never = asyncio.Event()
-        since, swept = await self._watched(), float("-inf")
-        while True:
-            began = self._wall()
-            try:
-                if began - swept > _AGAIN:
-                    swept = began
-                    await self._sweep()
-                pulse = await asyncio.to_thread(self._front.pulse, since)
-            except FletcherError as trouble:
-                _log.warning("%s; trying again", trouble)
-                await self._clock.wait(never, _TROUBLED)
-                continue
-            moved = [one for one, said in pulse.items() if self._seen.get(one) != said]
-            for run_id in moved:
-                self._touch(run_id)
-            if moved and self._homes is not None:
-                self._homes.moved()
-            self._seen, since = pulse, began - _OVERLAP
-            await self._clock.wait(never, PAUSE)
+            for card in (card for cards in self._cards.values() for card in cards.values()):
+                card.stop()
 
     def touch(self, run_id: str) -> None:
         """Show a run as it is now, at once: somebody waits for that."""
@@ -122,10 +81,33 @@ class Cards:
     async def repair(self, run_id: str, channel: str, ts: str) -> None:
         """Show a run in a message that somebody has clicked, which may be another one than its card."""
         with suppress(FletcherError):
-            drawn = await asyncio.to_thread(self._draw, run_id)
+            run = await asyncio.to_thread(self._front.show, run_id)
+            drawn = await asyncio.to_thread(self._draw, run)
             await self._outbox.update(channel, ts, drawn.message, urgent=True)
 
     # --- which runs ------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        never = asyncio.Event()
+        since, swept = await self._watched(), float("-inf")
+        while True:
+            began = self._wall()
+            try:
+                if began - swept > _AGAIN:
+                    await self._sweep()
+                    swept = began
+                pulse = await asyncio.to_thread(self._front.pulse, since)
+            except Exception as trouble:  # noqa: BLE001  # whatever it is, the next look may be better
+                _log.warning("%s; trying again", trouble, exc_info=not isinstance(trouble, FletcherError))
+                await self._clock.wait(never, _TROUBLED)
+                continue
+            news = [one for one, said in pulse.items() if self._seen.get(one) != said]
+            for run_id in news:
+                self._touch(run_id)
+            if news and self._homes is not None:
+                self._homes.moved()
+            self._seen, since = pulse, began - _OVERLAP
+            await self._clock.wait(never, PAUSE)
 
     async def _watched(self) -> float:
         """Since when runs are to be looked at: since the last process did, within reason."""
@@ -136,10 +118,10 @@ class Cards:
 
     async def _sweep(self) -> None:
         """Bring in order what could not be shown when it was time, or was left by another process."""
-        for kind in ("card", "ask"):
-            for key, value in (await asyncio.to_thread(self._front.kept, "slack", f"{kind} ")).items():
-                if not value.endswith(_FINAL):
-                    run_id = key.partition(" ")[2]
+        for kind in _KINDS:
+            for key, value in (await asyncio.to_thread(self._front.kept, "slack", key_of(kind, ""))).items():
+                if not value.endswith(FINAL):
+                    run_id = key.removeprefix(key_of(kind, ""))
                     for card in self._cards.get(run_id, {}).values():
                         card.lost = False
                     self._touch(run_id)
@@ -178,125 +160,49 @@ class Cards:
             if run.ended and cards and all(card.final for card in cards.values()) and run_id not in self._urgent:
                 return
         for place in places(run, self._policy):
-            cards.setdefault(place.kind, _Card(place, f"{place.kind} {run_id}"))
+            if place.kind not in cards:
+                cards[place.kind] = self._card(place, run_id)
         if not cards:
             return
         self._cards[run_id] = cards
-        drawn = await asyncio.to_thread(self._draw, run_id)
+        drawn = await asyncio.to_thread(self._draw, run)
         for card in cards.values():
-            self._show(card, drawn)
-        if drawn.run.ended and not any(card.busy for card in cards.values()) and run_id not in self._again:
+            card.show(
+                drawn.message, drawn.parts, urgent=run_id in self._urgent, ended=run.ended, doubtful=run.order.at < self._began
+            )  # fmt: skip
+        if run.ended and not any(card.busy for card in cards.values()) and run_id not in self._again:
             del self._cards[run_id]
             for card in cards.values():
-                stale = self._wall() - drawn.run.changed_at > _STALE
-                final = f" {_FINAL}" if stale or not card.lost else ""
-                await asyncio.to_thread(self._front.keep, "slack", card.key, f"{card.channel} {card.ts}{final}".strip())
+                final = not card.lost or self._wall() - run.changed_at > _STALE
+                await asyncio.to_thread(self._front.keep, "slack", card.key, card.kept(final=final))
 
-    async def _known(self, run: Run) -> dict[str, _Card]:
+    async def _known(self, run: Run) -> dict[str, Card]:
         """The cards that were posted before, by this process or another one."""
         known = {place.kind: place for place in places(run, self._policy)}
         cards = {}
-        for kind in ("card", "ask"):
-            key = f"{kind} {run.id}"
+        for kind in _KINDS:
+            key = key_of(kind, run.id)
             value = (await asyncio.to_thread(self._front.kept, "slack", key)).get(key)
-            if value is None:
-                continue
-            final = value.endswith(_FINAL)
-            card = cards[kind] = _Card(known.get(kind, Place(kind, "")), key, left=True, final=final)
-            channel, _, ts = value.removesuffix(_FINAL).strip().partition(" ")
-            if ts:
-                card.at(channel, ts)
-                begins = f"part {run.id} {ts} "
+            if value is not None:
+                card = cards[kind] = self._card(known.get(kind, Place(kind, "")), run.id, value)
+                begins = part_key(run.id, card.ts)
                 parts = await asyncio.to_thread(self._front.kept, "slack", begins)
                 card.said = {part.removeprefix(begins) for part in parts}
         return cards
 
-    def _draw(self, run_id: str) -> _Drawn:
+    def _card(self, place: Place, run_id: str, kept: str = "") -> Card:
+        return Card(place, run_id, self._outbox, partial(self._touch, run_id), kept)
+
+    def _draw(self, run: Run) -> _Drawn:
         """What is to be seen of a run; one that cannot be drawn is told in a sentence, since people wait for it."""
         from bot.report.slack.card import card
         from bot.report.slack.thread import thread
 
-        run = self._front.show(run_id)
         elsewhere = [place.channel for place in places(run, self._policy) if place.kind == "ask"]
         hint = f"It is asked about in <#{elsewhere[0]}>." if elsewhere and run.order.person.door == "slack" else ""
         try:
             who = may_approve(run, self._policy, self._members)
-            return _Drawn(run, card(run, approvers=who, hint=hint, now=self._wall()), thread(run))
+            return _Drawn(card(run, approvers=who, hint=hint, now=self._wall()), thread(run))
         except Exception:  # noqa: BLE001  # a bug in a picture must not keep a decision from being made
-            _log.exception("a run could not be drawn", extra={"run": run_id})
-            return _Drawn(run, Message(f"Run {run.id} is {run.state}; `fletcher show {run.id}` has the rest."), ())
-
-    def _show(self, card: _Card, drawn: _Drawn) -> None:
-        """Begin whatever is to be done for a card."""
-        if card.lost or not (card.ts or card.place.channel):
-            return
-        if not card.ts:
-            if not card.busy:
-                self._start(card, self._root(card, drawn))
-            return
-        if drawn.message != card.shown:
-            self._start(card, self._update(card, drawn))
-        if not card.saying and (part := next((one for one in drawn.parts if one.key not in card.said), None)):
-            card.saying = True
-            self._start(card, self._say(card, part, drawn.run.id))
-
-    def _start(self, card: _Card, work: Coroutine[None, None, None]) -> None:
-        card.busy += 1
-        task = asyncio.create_task(self._done(card, work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _done(self, card: _Card, work: Coroutine[None, None, None]) -> None:
-        try:
-            await work
-        finally:
-            card.busy -= 1
-            self._touch(card.key.partition(" ")[2])
-
-    async def _root(self, card: _Card, drawn: _Drawn) -> None:
-        place, doubtful = card.place, drawn.run.order.at < self._began
-        sent = await self._outbox.post(place.channel, None, drawn.message, card.key, to=place.to, doubtful=doubtful)
-        if sent.trouble:
-            card.lost = True
-            await self._outbox.forget(card.key)  # it is tried again with what is left of others
-        else:
-            card.at(sent.channel, sent.ts)
-            card.shown = drawn.message
-
-    def _update(self, card: _Card, drawn: _Drawn) -> Coroutine[None, None, None]:
-        before, card.shown = card.shown, drawn.message
-        moved = before is not None and (drawn.run.ended or _buttons(before) != _buttons(drawn.message))
-        at = card.ts
-        waiting = self._outbox.update(card.channel, at, drawn.message, urgent=moved or drawn.run.id in self._urgent)
-
-        async def shown() -> None:
-            await self._came(card, at, await waiting)
-
-        return shown()
-
-    async def _say(self, card: _Card, part: Part, run_id: str) -> None:
-        at, key = card.ts, f"part {run_id} {card.ts} {part.key}"
-        try:
-            sent = await self._outbox.post(card.channel, at, part.content, key, doubtful=card.left)
-        finally:
-            card.saying = False
-        if card.ts == at and sent.trouble not in {
-            "gone",
-            "lost",
-        }:  # what is refused is in the log, and what follows is said
-            card.said.add(part.key)
-        await self._came(card, at, sent)
-
-    async def _came(self, card: _Card, at: str, sent: Sent) -> None:
-        """See to a message that is gone, or could not be brought to Slack."""
-        if card.ts != at:
-            return
-        if sent.trouble == "gone":
-            await self._outbox.forget(card.key)
-            card.at("", "")
-        elif sent.trouble == "lost":
-            card.lost, card.shown = True, None
-
-
-def _buttons(message: Message) -> list[object]:
-    return [block.get("elements") for block in message.blocks if block.get("type") == "actions"]
+            _log.exception("a run could not be drawn", extra={"run": run.id})
+            return _Drawn(Message(f"Run {run.id} is {run.state}; `fletcher show {run.id}` has the rest."), ())

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from bot.doors.slack import words
+from bot.doors.slack.reply import Spot
 from bot.errors import FletcherError, Unreachable, UsageError
 from bot.report.slack import answers, modals
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from bot.doors.slack.cards import Cards
     from bot.doors.slack.homes import Homes
-    from bot.doors.slack.reply import Replies, Spot
+    from bot.doors.slack.reply import Replies
     from bot.doors.slack.verbs import Verbs
     from bot.doors.slack.who import Who
     from bot.engine.values import Person
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _INVITE: Final = (
     "I am not in this channel, so the answer comes to you as a direct message. `/invite @fletcher` lets me answer here."
 )
+_VIEWS: Final = 500  # that are remembered; one that is not counts as said nowhere
 
 
 class Doing:
@@ -40,6 +42,7 @@ class Doing:
         self._verbs, self._who, self._replies, self._client = verbs, who, replies, client
         self._cards, self._homes = cards, homes
         self._repairs: set[asyncio.Task[None]] = set()
+        self._views: dict[str, Spot] = {}  # where the button was that opened a view, by the view's id
         self._looking = ThreadPoolExecutor(4, "slack-look")  # what looks at machines keeps nobody else waiting
 
     def close(self) -> None:
@@ -108,15 +111,13 @@ class Doing:
         run = await self._quick(self._verbs.found, run_id)
         if run.state == "waiting" and run.asked is not None and run.asked.word:
             warned = " ".join(guard.says for guard in (run.plan.guards if run.plan else ()) if guard.level == "warning")
-            await self._client.views_open(
-                trigger_id=trigger, view=modals.approve_word(run_id, digest, run.asked.word, warned)
-            )
+            await self._open(spot, trigger, modals.approve_word(run_id, digest, run.asked.word, warned))
         else:
             await self.decided(spot, words.Decide("yes", run_id), digest)
 
-    async def deny(self, _spot: Spot, trigger: str, run_id: str, digest: str) -> None:
+    async def deny(self, spot: Spot, trigger: str, run_id: str, digest: str) -> None:
         """Ask for the reason first: what opens a view lives for three seconds, so who it is comes afterwards."""
-        await self._client.views_open(trigger_id=trigger, view=modals.deny(run_id, digest))
+        await self._open(spot, trigger, modals.deny(run_id, digest))
 
     async def decided(self, spot: Spot, said: words.Decide, digest: str) -> None:
         """Answer the plan that was seen, and show at once what came of it, also to whoever came too late."""
@@ -134,13 +135,27 @@ class Doing:
 
     async def plan(self, spot: Spot, trigger: str, run_id: str, _digest: str) -> None:
         """Show the whole plan."""
-        view = (await self._client.views_open(trigger_id=trigger, view=modals.loading("Plan")))["view"]
+        view = await self._open(spot, trigger, modals.loading("Plan"))
         try:
             person, _ = await self._known(spot)
             shown = modals.plan(await self._quick(self._verbs.looked_at, run_id, person))
         except FletcherError as trouble:
             shown = modals.note("Plan", str(trouble))
-        await self._client.views_update(view_id=view["id"], view=shown)
+        await self._client.views_update(view_id=view, view=shown)
+
+    async def sent(self, spot: Spot, view: str, said: words.Decide, digest: str) -> None:
+        """Answer the plan from a view: it counts as said where the button was that opened it."""
+        at = self._views.pop(view, spot)
+        place = (at.channel, at.thread, at.response_url, at.posted, at.message)
+        await self.decided(Spot(spot.user, spot.team, *place) if at.user == spot.user else spot, said, digest)
+
+    async def _open(self, spot: Spot, trigger: str, view: dict[str, Any]) -> str:
+        """Open a view; its id."""
+        opened: str = (await self._client.views_open(trigger_id=trigger, view=view))["view"]["id"]
+        while len(self._views) >= _VIEWS:
+            self._views.pop(next(iter(self._views)))
+        self._views[opened] = spot
+        return opened
 
     # --- the App Home ----------------------------------------------------------------------------
 

@@ -1,14 +1,26 @@
-"""What is said where Slack does not take the whole, or the channel takes nothing. Pure."""
+"""What is said where Slack does not take the whole, or the channel takes nothing."""
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 from bot.report.slack.message import Block, Message, Upload
+from bot.report.slack.rules import broken
 
 NOTE: Final = "(Slack did not take the whole of this: `/fletcher show` and the terminal have it.)"
 _TEXT: Final = 2800  # characters: below a section's limit, and so below every one of a message's text
 _LINES: Final = 2500  # characters of a file's beginning
+
+_log = logging.getLogger("fletcher.slack")
+
+
+def breaks(message: Message) -> bool:
+    """Whether a message is beyond Slack's limits as we know them; the log has how, since it should never be."""
+    troubles = broken(message)
+    if troubles:
+        _log.error("a message breaks Slack's limits and is said plainly: %s", "; ".join(troubles))
+    return bool(troubles)
 
 
 def plainer(content: Message | Upload) -> Message:
@@ -27,13 +39,11 @@ def plainer(content: Message | Upload) -> Message:
     return Message(f"{said} {NOTE}", blocks)
 
 
-def moved(content: Message | Upload, channel: str, why: str) -> Message | Upload:
+def moved(message: Message, channel: str, why: str = "") -> Message:
     """The same for a person, with why it is not where it was asked for; `channel` is the id, `why` text of ours."""
-    where = f"This belongs in <#{channel}>, which did not take it: {why}."
-    if isinstance(content, Upload):
-        return Upload(content.name, content.title, content.text, f"{where} {content.says}".strip())
+    where = f"This belongs in <#{channel}>, which does not take it{f': {why}' if why else ''}."
     first: Block = {"type": "section", "text": {"type": "mrkdwn", "text": where}}
-    return Message(f"{where} {content.text}", (first, *content.blocks) if content.blocks else ())
+    return Message(f"{where} {message.text}", (first, *message.blocks) if message.blocks else ())
 
 
 def _cut(said: str) -> str:

@@ -78,6 +78,9 @@ def slack(
     tokens: Tokens, front: Front, policy: Policy | None, persons: tuple[Declared, ...], config: str | None
 ) -> Iterator[State]:
     """Speak with Slack while the context lasts; how things stand with it."""
+    # Loaded before there is a second thread: SQLAlchemy is not to be used while another one loads the rest of it.
+    from bot.engine import executor  # noqa: F401
+
     state = State()
     service = _Service(tokens, front, policy, persons, config, state)
     thread = threading.Thread(target=service.run, name="slack", daemon=True)

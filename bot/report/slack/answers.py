@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from bot.report import run as reports
 from bot.report.slack.blocks import bullets, emoji, line, pres, rich, said, word
-from bot.report.slack.budget import clean, cut, escaped
+from bot.report.slack.budget import clean, cut, escaped, rows
 from bot.report.slack.message import Message
 from bot.report.slack.phase import phase, sentences, subject
 
@@ -99,15 +99,11 @@ def workers(lines: Iterable[str]) -> Message:
 def shown(run: Run) -> Message:
     """One run with all that its report says, as far as it fits."""
     at = phase(run)
-    lines = [clean(one, 400) if one.strip() else "" for one in reports.lines(run, width=110)]
-    indented = [
-        " " * (len(one) - len(one.lstrip())) + text
-        for one, text in zip(reports.lines(run, width=110), lines, strict=True)
-    ]
+    lines = rows("\n".join(list(reports.lines(run, width=110))[1:]))
     head = line(emoji(at.emoji), word(f" {at.word}: ", bold=True), *said(subject(run), 250))
     return Message(
         escaped(sentences(run), 1500),
-        tuple(rich("shown", head, *pres(cut(indented[1:], most=_LINES, limit=_LISTED).split("\n")))),
+        tuple(rich("shown", head, *pres(cut(lines, most=_LINES, limit=_LISTED).split("\n")))),
     )
 
 

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from bot.report.slack.budget import SECTION, clean, clip
+from bot.report.slack.budget import SECTION, clean, clip, texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,7 +24,20 @@ _MENTION: Final = re.compile(r"<([@#])([UWCG][A-Z0-9]{2,20})(?:\|[^<>]*)?>")
 
 def rich(block_id: str, *parts: Element | None) -> Iterator[Block]:
     """A block of rich text with these parts; none where all of them are empty."""
-    kept = [part for part in parts if part is not None]
+    kept: list[Element] = []
+    for part in parts:
+        if part is None:
+            continue
+        last = kept[-1] if kept else None
+        if (
+            last is not None
+            and part["type"] == last["type"] == "rich_text_section"
+            and _size(last) + _size(part) < SECTION
+        ):
+            # Whether two sections are two lines is nowhere promised; a line feed is.
+            kept[-1] = {**last, "elements": [*last["elements"], word("\n"), *part["elements"]]}
+        else:
+            kept.append(part)
     if kept:
         yield {"type": "rich_text", "block_id": clip(block_id, 255), "elements": kept}
 
@@ -86,6 +99,10 @@ def addressed(text: str, limit: int = SECTION) -> list[Element]:
         out.append({"type": kind[0], kind[1]: found[2]})
         at = found.end()
     return [*out, word(shown[at:])] if shown[at:] else out
+
+
+def _size(part: Element) -> int:
+    return sum(map(len, texts(part)))
 
 
 # --- the small line below ----------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def card(run: Run, *, approvers: str = "", hint: str = "", now: float) -> Messag
     blocks: list[Block] = [*rich(f"head {run.id}", _head(run, at), *_lead(run, at))]
     if at.asks:
         blocks += _question(run, approvers, hint)
-    elif not run.ended or _found(run):
+    else:
         blocks += rich(f"hint {run.id}", line(*addressed(hint, 500)))
     blocks += buttons(f"buttons {run.id}", *_buttons(run, at))
     blocks += context(f"who {run.id}", *_who(run, at))
@@ -84,10 +84,16 @@ def _lead(run: Run, at: Phase) -> Iterator[Element | None]:
         elif found.advice:
             yield line(word("Advice: ", bold=True), *said(found.advice, 400))
         yield pieces.deciding(run, found)
+        if found is not None and found.verdict == "inconclusive":
+            yield from pieces.missing(found)
         yield pieces.others(run, found)
         return
     if not at.asks:
         yield line(*said(told, 900))
+        if run.state == "unknown":
+            yield line(
+                *said(f"Look at it, then `fletcher resume {run.id}` lets it go on, and Cancel takes it back.", 300)
+            )
         yield _assigned(run)
         return
     if found is not None:
@@ -113,7 +119,7 @@ def _question(run: Run, approvers: str, hint: str) -> Iterator[Block]:
         return
     yield from rich(
         f"plan {run.id}", line(word("Plan: ", bold=True), *said(_plan_title(plan), 250)), pieces.steps(plan), pieces.diff(plan, "in the thread"),
-        pieces.commands(plan), *pieces.consequences(plan),
+        pieces.commands(plan, run.looked.folder if run.looked is not None else ""), *pieces.consequences(plan),
     )  # fmt: skip
     needs = "another person has to approve" if asked.need == "peer" else "the requester's word is enough"
     lowered = [line(word("Lowered by "), *said(one, 120)) for one in asked.switches[:3]]
@@ -145,7 +151,7 @@ def _buttons(run: Run, at: Phase) -> Iterator[Element]:
         )
         yield button("deny", "Deny…", value(run))
     yield from show_plan(run)
-    if run.state in {"running", "unknown"} and run.cancelled_by is None:
+    if at.stops:
         what = f"Run {run.id} on {run.plan.target if run.plan else 'its target'} ends before its next step, and what it did is taken back."
         yield button(
             "cancel", "Cancel", value(run), confirm=sure("Cancel this run?", what, "Cancel the run", "Let it go on")

@@ -9,7 +9,7 @@ from bot.livekit.words import quote
 from bot.report.told import STATES
 
 if TYPE_CHECKING:
-    from bot.engine.values import Finding, Run, RunState
+    from bot.engine.values import Finding, Run, RunState, StepRow
 
 _EMOJI: Final[dict[RunState, str]] = {
     "queued": "hourglass_flowing_sand", "looking": "mag", "waiting": "raised_hand", "running": "gear", "fixed": "white_check_mark",
@@ -23,12 +23,16 @@ _BEGUN: Final = frozenset({"done", "failed", "skipped", "unknown", "undone"})
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """Where a run stands: `means` is a sentence; `asks` is whether it waits for an answer that may still be given."""
+    """Where a run stands: `means` is a sentence.
+
+    `asks` is whether it waits for an answer that may still be given, `stops` whether it can be cancelled.
+    """
 
     word: str
     emoji: str
     means: str
     asks: bool = False
+    stops: bool = False
 
 
 def phase(run: Run, now: float | None = None) -> Phase:
@@ -41,7 +45,7 @@ def phase(run: Run, now: float | None = None) -> Phase:
         return _running(run, emoji)
     if run.state == "done" and run.order.dry_run:
         return Phase("DRY RUN", "memo", "The plan is made, and nothing of it was done.")
-    if found_only(run):
+    if _found_only(run):
         if run.state == "done":
             return Phase("CAUSE FOUND", "red_circle", "No runbook treats it; nothing was changed.")
         if run.plan is not None and not run.plan.steps:
@@ -51,7 +55,7 @@ def phase(run: Run, now: float | None = None) -> Phase:
                 "Nothing that a runbook does would help as it is; nothing was changed.",
             )
         return Phase("CAUSE FOUND, REPAIR REFUSED", "red_circle", "The repair was refused; nothing was changed.")
-    return Phase(word, emoji, _sentence(means))
+    return Phase(word, emoji, _sentence(means), stops=run.state == "unknown" and run.cancelled_by is None)
 
 
 def state(of: RunState) -> tuple[str, str]:
@@ -59,27 +63,15 @@ def state(of: RunState) -> tuple[str, str]:
     return STATES[of][0], _EMOJI[of]
 
 
-def found_only(run: Run) -> bool:
-    """Whether a diagnosis was asked for and found a cause, and nobody was asked about a repair."""
-    found = run.looked is not None and run.looked.verdict == "cause"
-    return (
-        run.order.runbook == _DIAGNOSE
-        and found
-        and run.state in {"done", "refused"}
-        and not run.decision
-        and not _acted(run)
-    )
-
-
 def first(run: Run) -> Finding | None:
-    """The finding that the run is about: the one of the plan's room, else the most urgent."""
+    """The finding that the run is about: the newest of the plan's room, else the most urgent; None where it is not kept."""
     findings = run.looked.findings if run.looked is not None else ()
     plan = run.plan
-    wanted = (plan.room, plan.cause) if plan is not None else ("", "")
-    return next(
-        (one for one in findings if plan is not None and plan.room and (one.room, one.cause) == wanted),
-        next(iter(findings), None),
-    )
+    if plan is not None and plan.room:
+        own = next((one for one in findings if one.room == plan.room and plan.cause in {"", one.cause}), None)
+        if own is not None or plan.steps:
+            return own
+    return next(iter(findings), None)
 
 
 def subject(run: Run) -> str:
@@ -111,8 +103,16 @@ def sentences(run: Run, now: float | None = None) -> str:
 
 def outcome(run: Run, at: Phase) -> str:
     """What there is to say of where a run stands: of an end what it came to, else what the phase means."""
-    said = run.says[-1] if run.says and (run.ended or run.state == "unknown") else ""
-    return said or at.means
+    if not run.says or not (run.ended or run.state == "unknown"):
+        return at.means
+    told = (
+        " ".join(run.says) if run.looked is None else run.says[-1]
+    )  # why it could not be looked at has several sentences
+    names = (
+        run.order.person.name,
+        *(one.name for one in (run.cancelled_by, run.decision and run.decision.person) if one),
+    )
+    return _sentence(told, capital=not told.startswith(names))
 
 
 def progress(run: Run) -> tuple[int, int, str]:
@@ -123,6 +123,18 @@ def progress(run: Run) -> tuple[int, int, str]:
         if states.get(name) not in _BEGUN:
             return number, len(names), name
     return len(names), len(names), ""
+
+
+def _found_only(run: Run) -> bool:
+    """Whether a diagnosis was asked for and found a cause, and nobody was asked about a repair."""
+    found = run.looked is not None and run.looked.verdict == "cause"
+    return (
+        run.order.runbook == _DIAGNOSE
+        and found
+        and run.state in {"done", "refused"}
+        and not run.decision
+        and not _acted(run)
+    )
 
 
 def _waiting(run: Run, now: float | None, open_still: Phase) -> Phase:
@@ -137,16 +149,24 @@ def _waiting(run: Run, now: float | None, open_still: Phase) -> Phase:
 
 def _running(run: Run, emoji: str) -> Phase:
     number, count, name = progress(run)
-    back = any(row.undo is not None or row.state == "undone" for row in run.steps)
-    if back or (run.proof is not None and run.proof.result == "refuted"):
+    if any(row.undo is not None or row.state == "undone" or _stopped(run, row) for row in run.steps) or (
+        run.proof is not None and run.proof.result == "refuted"
+    ):
         return Phase("TAKING BACK", _EMOJI["rolled-back"], "What was done is being taken back.")
     if run.cancelled_by is not None:
         return Phase(
             "CANCELLING", _EMOJI["cancelled"], "The step that is being done is ended first, then all is taken back."
         )
     if name:
-        return Phase(f"RUNNING, step {number}/{count}", emoji, _does(run, name))
-    return Phase("PROVING", "test_tube", "All steps are done; whether it holds is being looked at.")
+        return Phase(f"RUNNING, step {number}/{count}", emoji, _does(run, name), stops=True)
+    return Phase("PROVING", "test_tube", "All steps are done; whether it holds is being looked at.", stops=True)
+
+
+def _stopped(run: Run, row: StepRow) -> bool:
+    """Whether this step failed and nothing comes after it; nothing hangs on a token, or on a step that says so itself."""
+    step = next((one for one in run.plan.steps if one.name == row.name), None) if run.plan is not None else None
+    optional = row.outcome is not None and "optional" in row.outcome.facts
+    return row.state == "failed" and not optional and (step is None or step.kind != "token")
 
 
 def _does(run: Run, name: str) -> str:
@@ -159,4 +179,5 @@ def _acted(run: Run) -> bool:
 
 
 def _sentence(words: str, *, capital: bool = True) -> str:
-    return f"{words[:1].upper() if capital else words[:1]}{words[1:].rstrip('.')}."
+    begun = words[:1].upper() + words[1:] if capital else words
+    return begun if begun.endswith((".", "!", "?", "…")) else f"{begun}."

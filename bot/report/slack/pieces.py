@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from bot.report.plan import checked, command, sessions, span
 from bot.report.slack.blocks import bullets, line, pre, said, word
 from bot.report.slack.budget import ROWS, clean, clip, cut, rows
@@ -40,16 +42,21 @@ def place(where: str, folder: str = "") -> str:
     return shown if len(shown) <= _PLACE else f"…{shown[-_PLACE + 1 :]}"
 
 
-def finding(found: Finding, folder: str, lines: int = 5) -> Iterator[Element]:
-    """All that is known of one room, within some 2500 characters."""
+def finding(found: Finding, folder: str, lines: int, width: int) -> Iterator[Element]:
+    """What is known of one room, with so many of its lines, each of which is cut at `width`."""
     yield from _some(line(word(clean(finding_title(found), 200), bold=True)), line(*said(found.summary, 500)))
     for one in found.quotes[:lines]:
-        yield from _some(line(*said(f"{place(one.where, folder)}: {one.says}", 200)), pre(clean(one.text, _QUOTED)))
-    missing = bullets(said(one, 200) for one in found.missing[:3])
-    if missing is not None:
-        yield from _some(line(word("What would settle it")), missing)
+        yield from _some(line(*said(f"{place(one.where, folder)}: {one.says}", 200)), pre(clean(one.text, width)))
+    yield from missing(found)
     if found.advice:
         yield from _some(line(word("Advice: "), *said(found.advice, 300)))
+
+
+def missing(found: Finding) -> Iterator[Element]:
+    """Which sources would settle what."""
+    listed = bullets(said(one, 200) for one in found.missing[:3])
+    if listed is not None:
+        yield from _some(line(word("What would settle it:", bold=True)), listed)
 
 
 def others(run: Run, found: Finding | None, most: int = 5) -> Element | None:
@@ -97,9 +104,9 @@ def diff(plan: Plan, where: str) -> Element | None:
     return line(word("Diff: "), *said(f"{len(lines)} lines in {clip(named, 400)}, {where}", 600))
 
 
-def commands(plan: Plan, most: int = 6, limit: int = 600) -> Element | None:
-    """What will be run."""
-    return pre(cut([row for one in plan.steps for row in _command(one)], most=most, limit=limit, width=200))
+def commands(plan: Plan, folder: str, most: int = 6, limit: int = 600) -> Element | None:
+    """What will be run, in `folder` where it does not say otherwise."""
+    return pre(cut([row for one in plan.steps for row in _command(one, folder)], most=most, limit=limit, width=200))
 
 
 def consequences(plan: Plan) -> Iterator[Element]:
@@ -148,19 +155,23 @@ def whole(plan: Plan) -> Iterator[Element]:
 
 def _step(step: Step, number: int) -> Iterator[Element]:
     told = (
-        f" ({step.effect}, at most {span(step.timeout)}): {step.does}{f'; {step.condition}' if step.condition else ''}"
+        f"({step.effect}, at most {span(step.timeout)}): {step.does}{f'; {step.condition}' if step.condition else ''}"
     )
-    yield from _some(line(word(f"{number}. "), word(clean(step.name, 80) or "step", bold=True), *said(told, 500)))
+    yield from _some(
+        line(word(f"{number}. "), word(clean(step.name, 80) or "step", bold=True), word(" "), *said(told, 500))
+    )
     yield from _some(pre(cut(_command(step), most=40, limit=2400, width=200)))
     for file in step.files:
         yield from _some(pre(cut(rows(file.diff), most=60, limit=2400, width=200)))
         yield from _some(bullets(said(note, 300) for note in file.notes[:3]))
 
 
-def _command(step: Step) -> list[str]:
-    if step.command is None:
+def _command(step: Step, folder: str = "") -> list[str]:
+    given = step.command
+    if given is None:
         return []
-    return [f"{'$ ' if at == 0 else '  '}{row}" for at, row in enumerate(rows(command(step.command)))]
+    shown = rows(command(replace(given, cwd="") if given.cwd == folder else given))
+    return [f"{'$ ' if at == 0 else '  '}{row}" for at, row in enumerate(shown)]
 
 
 def _some(*parts: Element | None) -> Iterable[Element]:

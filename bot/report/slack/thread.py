@@ -20,11 +20,16 @@ if TYPE_CHECKING:
     from bot.plan.values import Plan
     from bot.report.slack.blocks import Element
     from bot.report.slack.message import Block
-    from bot.report.told import Did, Shown
+    from bot.report.told import Shown
+    from bot.steps.contract import Outcome
 
 _VERDICT: Final = 7500  # characters of findings in one message
 _PLAN: Final = 6000  # characters of a plan in one message
 _MARK: Final = {"yes": ("white_check_mark", "yes"), "no": ("x", "NO"), "open": ("grey_question", "not known")}
+_DID: Final = {"done": "done", "failed": "FAILED", "unknown": "NOT KNOWN"}
+_BACK: Final = {"done": "taken back", "failed": "NOT taken back", "unknown": "NOT KNOWN"}
+_STEPS: Final = 12  # of a list
+_PIECES: Final = 40  # blocks of a plan in one message
 _ASSIGNED: Final = "assigned job to worker"
 
 
@@ -45,8 +50,8 @@ def _parts(run: Run) -> Iterator[Part]:
     one = told(run)
     if run.proof is not None and run.proof.result != "not-needed":
         yield Part("proof", _proof(run, "Proof", run.proof.result, one.proof, one.points))
-    if run.undone is not None:
-        yield Part("undone", _proof(run, "After it was taken back", run.undone.result, one.undone, one.undone_points))
+    if run.undone is not None or (run.ended and any(row.undo for row in run.steps)):
+        yield Part("undone", _undone(run, one.undone, one.undone_points))
     if run.ended:
         yield Part("report", _report(run))
 
@@ -55,7 +60,7 @@ def _verdict(run: Run, looked: Looked) -> Message:
     blocks: list[Block] = []
     left = len(looked.findings)
     for at, found in enumerate(looked.findings):
-        block = list(rich(f"finding {at}", *pieces.finding(found, looked.folder, 8 if at == 0 else 2)))
+        block = list(rich(f"finding {at}", *pieces.finding(found, looked.folder, *((8, 400) if at == 0 else (3, 300)))))
         if weight(blocks) + weight(block) > _VERDICT:
             break
         blocks += block
@@ -84,9 +89,6 @@ def _plan(run: Run, plan: Plan) -> Message | Upload:
     return Message(escaped(says, 500), (*head, *blocks))
 
 
-_PIECES: Final = 40  # blocks of a plan in one message
-
-
 def _decision(run: Run) -> Message:
     decision = run.decision
     if decision is None or decision.kind == "expired":
@@ -101,25 +103,32 @@ def _decision(run: Run) -> Message:
 
 
 def _steps(run: Run) -> Message:
-    done = [did for did, row in zip(told(run).did, run.steps, strict=True) if row.attempts]
-    items = [_did(did) for did in done[:12]]
-    if len(done) > 12:
-        items.append([word(f"… {len(done) - 12} more steps")])
-    says = f"{len(done)} {'step was' if len(done) == 1 else 'steps were'} carried out: " + "; ".join(
-        f"{did.name} {did.state}" for did in done
-    )
-    return Message(
-        escaped(says, 1000), tuple(rich("steps", line(word("What was done", bold=True)), bullets(items, "ordered")))
-    )
+    """What was done, as it was before anything of it was taken back: that is told afterwards."""
+    begun = [row for row in run.steps if row.attempts]
+    items = [_step(row.name, _DID[row.outcome.state] if row.outcome else "not known", row.outcome) for row in begun]
+    says = "; ".join(f"{row.name} {row.outcome.state if row.outcome else 'not known'}" for row in begun)
+    count = f"{len(begun)} {'step was' if len(begun) == 1 else 'steps were'} carried out"
+    return Message(escaped(f"{count}: {says}.", 1000), tuple(rich("steps", *_listed("What was done", items))))
 
 
-def _did(did: Did) -> list[Element]:
-    took = f", {did.seconds}" if did.seconds else ""
-    undone = f"; taken back: {did.undone}" if did.undone else ""
-    return [
-        word(clean(did.name, 80) or "step", bold=True),
-        *said(f": {did.state}{took}{f': {did.says}' if did.says else ''}{undone}", 150),
-    ]
+def _step(name: str, state: str, outcome: Outcome | None) -> list[Element]:
+    took = f", {(outcome.ended_ns - outcome.began_ns) / 1e9:.1f} s" if outcome is not None else ""
+    says = f": {outcome.says}" if outcome is not None and outcome.says else ""
+    return [word(clean(name, 80) or "step", bold=True), *said(f": {state}{took}{says}", 150)]
+
+
+def _listed(title: str, items: list[list[Element]]) -> Iterator[Element | None]:
+    more = [[word(f"… {len(items) - _STEPS} more steps")]] if len(items) > _STEPS else []
+    yield line(word(title, bold=True))
+    yield bullets([*items[:_STEPS], *more], "ordered")
+
+
+def _undone(run: Run, says: str, points: Iterable[Shown]) -> Message:
+    """What was taken back, and whether what ran before runs again."""
+    back = [_step(row.name, _BACK[row.undo.state], row.undo) for row in run.steps if row.undo is not None]
+    result = run.undone.result if run.undone is not None else "cannot-tell"
+    proof = _proof(run, "Whether what ran before runs again", result, says, points)
+    return Message(proof.text, (*(rich("back", *_listed("What was taken back", back)) if back else ()), *proof.blocks))
 
 
 def _proof(run: Run, title: str, result: str, says: str, points: Iterable[Shown]) -> Message:
@@ -140,7 +149,7 @@ def _proof(run: Run, title: str, result: str, says: str, points: Iterable[Shown]
             blocks += rich(f"point {at}", shown)
     if len(listed) > 15:
         blocks += rich("more", line(word(f"… {len(listed) - 15} more points")))
-    return Message(escaped(f"{title} of run {run.id}: {result.replace('-', ' ')}. {says}".strip(), 1000), tuple(blocks))
+    return Message(escaped(f"{title} (run {run.id}): {result.replace('-', ' ')}. {says}".strip(), 1000), tuple(blocks))
 
 
 def _report(run: Run) -> Upload:
