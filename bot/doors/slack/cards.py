@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PAUSE: Final = 0.05  # seconds between two looks at which runs have moved on
 _OVERLAP: Final = 5.0  # seconds: longer than a change of the store takes
-_AGAIN: Final = 300.0  # seconds between two tries to bring in order what could not be shown
+_AGAIN: Final = 60.0  # seconds between two tries to bring in order what could not be shown
 _TROUBLED: Final = 1.0  # seconds after which a store that could not be read is read again
 _STALE: Final = 86400.0  # seconds after which the end of a run is no news any more
 _KINDS: Final = ("card", "ask")
