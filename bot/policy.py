@@ -141,11 +141,11 @@ def name_of(persons: Iterable[Declared], kind: str, account: str) -> str:
 
 
 def why_not_look(policy: Policy | None, who: Who) -> str:
-    """Why this person may not even ask what is wrong, "" when he may: whoever may run something from here may."""
-    grants = policy.run if policy else ()
+    """Why this person may not even ask what is wrong, "" when he may: whoever may run or approve something from here may."""
+    grants = (*policy.run, *policy.approve) if policy and policy.run else ()
     if not grants or any(Grant(g.who, g.doors, g.channels).allows(who, "", None) for g in grants):
         return ""
-    return f"{who.name} may not ask anything from the {who.door} here: no line `run` of [policy] allows it"
+    return f"{who.name} may not ask anything from the {who.door} here: no line `run` or `approve` of [policy] allows it"
 
 
 def approvers(

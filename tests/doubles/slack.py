@@ -127,6 +127,12 @@ class Slack(Gateway):
         self.run(self.store.put(where.id, said))
         return said
 
+    def erase(self, message: Json) -> None:
+        """Delete a message, as an administrator may."""
+        assert isinstance(self.store, Memory)
+        kept, (channel, _) = self.store.messages, self._found(message["ts"])
+        self.see(lambda: kept[channel.id].pop(message["ts"]))
+
     # --- what people see ---------------------------------------------------------------------------
 
     def messages(self, channel: str = OPS) -> list[Json]:

@@ -17,6 +17,8 @@ from tests.doubles.slack_wire import Wire, envelope
 from tests.doubles.slack_workspace import BOT, BOT_ID, TEAM, fresh
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.doubles.slack_wire import Sent
     from tests.doubles.slack_workspace import Channel, Json, User
 
@@ -93,14 +95,14 @@ class Gateway(Wire):
 
     def fail(
         self, method: str, error: str = "", *, status: int = 200, after: float = 0.0, times: int | None = 1, channel: str = "",
-        lost: bool = False,
+        lost: bool = False, when: Callable[[Json], bool] | None = None,
     ) -> Fault:  # fmt: skip
-        """Let the next `times` calls of a method (all with None) fail, of a channel where one is named.
+        """Let the next `times` calls of a method (all with None) fail: in a channel where one is named, `when` that is so of their arguments.
 
         With `error` it answers that; `status` 429 comes with Retry-After of `after` seconds, others with a page of HTML.
         `lost` does what was asked, and the answer never comes.
         """
-        fault = Fault(method, error, status, after, times, channel, lost)
+        fault = Fault(method, error, status, after, times, channel, lost, when)
         self._faults.append(fault)
         return fault
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tests.doubles.slack_workspace import Channel, Json
 
@@ -59,6 +59,7 @@ class Fault:
     times: int | None = 1
     channel: str = ""
     lost: bool = False
+    when: Callable[[Json], bool] | None = None
 
     def meets(self, method: str, args: Json) -> bool:
         """Whether this call is one that goes wrong; it is counted."""
@@ -67,6 +68,8 @@ class Fault:
             or self.method not in {method, "*"}
             or (self.channel and args.get("channel") != self.channel)
         ):
+            return False
+        if self.when is not None and not self.when(args):
             return False
         if self.times is not None:
             self.times -= 1

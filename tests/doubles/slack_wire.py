@@ -54,7 +54,7 @@ class Wire:
         self.sent: list[Sent] = []
         self._links: list[tuple[web.WebSocketResponse, asyncio.Transport]] = []
         self._tickets: set[str] = set()
-        self._waiting: dict[str, Sent] = {}
+        self._waiting: dict[str, list[Sent]] = {}  # by envelope: one that is sent twice is acknowledged twice
         self._changed = threading.Condition()
         self._turn = 0
         self._port = 0
@@ -187,7 +187,7 @@ class Wire:
             self._turn += 1
             link, _ = self._links[self._turn % len(self._links)]
             sent = Sent(said, time.monotonic())
-            self._waiting[said["envelope_id"]] = sent
+            self._waiting.setdefault(said["envelope_id"], []).append(sent)
             try:
                 await link.send_json(said)
             except ConnectionError:  # gone, and its own task has not seen it yet
@@ -221,9 +221,10 @@ class Wire:
         return link
 
     def _heard(self, said: Json) -> None:
-        sent = self._waiting.get(said.get("envelope_id", ""))
-        if sent is None:
+        waiting = self._waiting.get(said.get("envelope_id", ""), [])
+        if not waiting:
             return
+        sent = next((one for one in waiting if not one.acks), waiting[-1])
         sent.acks += 1
         call = None
         if sent.acked_at is None:

@@ -8,6 +8,7 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from msgspec import structs
@@ -17,12 +18,10 @@ from bot.doors.slack.serving import slack
 from bot.doors.slack.tokens import Tokens
 from bot.engine.values import DIAGNOSE
 from bot.runbook import shelf
-from tests.doubles.slack import ADA, APP_TOKEN, BOT_TOKEN, GRACE, OPS, Slack, buttons
+from tests.doubles.slack import ADA, APP_TOKEN, BOT_TOKEN, GRACE, OPS, Slack, buttons, says
 from tests.engine.staged import MEND, Eyes, Place
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bot.engine.contract import Parts
     from bot.engine.front import Front
     from bot.engine.values import Looked, Order, Run
@@ -55,7 +54,7 @@ class Finding(Eyes):
     files: list[tuple[str, str]] = field(default_factory=list)
 
     def look(self, order: Order, runbook: Runbook, inputs: dict[str, str]) -> Looked:
-        self.files += [(kind, open(path, encoding="utf-8").read()) for kind, path in order.files]  # noqa: PTH123, SIM115
+        self.files += [(kind, Path(path).read_text(encoding="utf-8")) for kind, path in order.files]
         if runbook != DIAGNOSE:
             return super().look(order, runbook, inputs)
         found = shelf.read(self.folder / "mine" / "mend.md")
@@ -107,9 +106,11 @@ class Served:
     def later(self, run: str, *states: str, within: float = 20.0) -> Run:
         """That run once it is in one of these states, or has ended where none is named."""
         end = time.monotonic() + within
-        while (now := self.front.show(run)) and not (now.state in states if states else now.ended):
+        now = self.front.show(run)
+        while not (now.state in states if states else now.ended):
             assert time.monotonic() < end, (now.state, now.says, self.logged())
             time.sleep(0.005)
+            now = self.front.show(run)
         return now
 
     def waiting(self, text: str = "diagnose", user: str = ADA) -> tuple[Run, dict[str, Any]]:
@@ -117,16 +118,16 @@ class Served:
         run = self.later(self.ordered(text, user).id, "waiting")
         return run, self.card(run, "approve")
 
-    def card(self, run: Run, button: str = "", channel: str = OPS) -> dict[str, Any]:
-        """The message of a run, once it has that button."""
+    def card(self, run: Run, button: str = "", says_: str = "", channel: str = OPS) -> dict[str, Any]:
+        """The message of a run, once it has that button and says that."""
 
         def there() -> dict[str, Any] | None:
             for message in self.slack.roots(channel):
-                if run.id in str(message) and (not button or button in buttons(message)):
+                if run.id in str(message) and (not button or button in buttons(message)) and says_ in says(message):
                     return message
             return None
 
-        return self.slack.until(there, why=f"a message of run {run.id} with {button or 'anything'}")
+        return self.slack.until(there, why=lambda: f"{button} {says_} of {run.id} in {self.slack.roots(channel)}")
 
     def logged(self) -> list[str]:
         """What the log says."""

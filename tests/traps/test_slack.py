@@ -42,13 +42,11 @@ def test_T1_without_a_policy_nothing_is_done_but_in_the_terminal(here: Path, sla
     with Served(here, slack, settings or 'runbooks = ["mine"]\n') as served:
         for text in ("diagnose", "run mend"):
             run = served.later(served.ordered(text).id)
-            slack.until(lambda run=run: run.says[-1][:40] in says(served.card(run)))
-            card = served.card(run)
+            card = served.card(run, says_="run = [{who = [")
             assert run.state == "refused"
-            assert "run = [{who = [" in says(card)
             assert not {"approve", "deny"} & buttons(card).keys()
         for door in ("slack", "clock", "web"):
-            served.front.submit(served.place.order(door, person=Person("ada", door)))  # type: ignore[arg-type]  # a door
+            served.front.submit(served.place.order(door, person=Person("ada", door)))
             assert served.later(door).state == "refused"
         served.front.submit(served.place.order("terminal", person=ME))
         run = served.later("terminal", "waiting")
@@ -142,14 +140,7 @@ def test_T7_two_plans_that_wait_stay_two(here: Path, slack: Slack) -> None:
         assert served.place.done == MENDED
 
 
-EVIL = (
-    "; touch gone",
-    "$(touch gone)",
-    "`touch gone`",
-    "' ; touch gone ; '",
-    "&& touch gone #",
-    "<!channel> | touch gone",
-)
+EVIL = ("; touch gone", "$(touch gone) `touch gone`", "' && touch gone #<b> | touch gone")
 LABEL = """\
 ---
 runbook: 1

@@ -148,8 +148,8 @@ class Ears:
         if run and asked is not None:
             field, kind = asked
             said = str((view["state"]["values"].get(field, {}).get(field) or {}).get("value") or "")
-            spot, given = _spot(body), words.Decide(kind, run, words.unescaped(said))
-            self._take(body, spot, lambda: self._doing.sent(spot, view["id"], given, digest))
+            spot, given = self._doing.opened(_spot(body), view["id"]), words.Decide(kind, run, words.unescaped(said))
+            self._take(body, spot, lambda: self._doing.decided(spot, given, digest))
 
     # --- once ------------------------------------------------------------------------------------
 
@@ -165,7 +165,8 @@ class Ears:
         except words.Unknown as slip:
             await self._replies.tell(spot, answers.unknown(slip.typed, slip.nearest))
         except FletcherError as trouble:
-            await self._replies.tell(spot, answers.sentence(" ".join(trouble.lines)))
+            first, *more = trouble.lines
+            await self._replies.tell(spot, answers.listing(first, more) if more else answers.sentence(first))
         except TROUBLES as trouble:
             _log.warning("Slack did not take what was to be shown: %s", code(trouble))
         except Exception:  # noqa: BLE001  # a bug is told, and what others want goes on

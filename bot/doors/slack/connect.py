@@ -68,7 +68,7 @@ class State:
         """One less."""
         self.open -= 1
         if not self.open:
-            self._since, self._trouble = time.time(), "the connections were lost"
+            self._since, self._trouble = time.time(), self._trouble or "the connections were lost"
 
     def failed(self, trouble: BaseException, what: str) -> float:
         """Slack could not be reached; seconds until that may be different, at least."""
@@ -77,8 +77,7 @@ class State:
         if says != self._trouble:
             level = logging.ERROR if word in _FOR_GOOD else logging.WARNING
             _log.log(level, "no connection to Slack; %s; the terminal works as before, and it is tried again", says)
-            if not self.open:
-                self._trouble = says
+            self._trouble = says
         return _GONE if word in _FOR_GOOD else 0.0
 
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from bot.doors.slack import words
-from bot.doors.slack.reply import Spot
 from bot.errors import FletcherError, Unreachable, UsageError
 from bot.report.slack import answers, modals
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from bot.doors.slack.cards import Cards
     from bot.doors.slack.homes import Homes
-    from bot.doors.slack.reply import Replies
+    from bot.doors.slack.reply import Replies, Spot
     from bot.doors.slack.verbs import Verbs
     from bot.doors.slack.who import Who
     from bot.engine.values import Person
@@ -143,11 +142,10 @@ class Doing:
             shown = modals.note("Plan", str(trouble))
         await self._client.views_update(view_id=view, view=shown)
 
-    async def sent(self, spot: Spot, view: str, said: words.Decide, digest: str) -> None:
-        """Answer the plan from a view: it counts as said where the button was that opened it."""
+    def opened(self, spot: Spot, view: str) -> Spot:
+        """Where something counts as said that comes from a view: where the button was that opened it."""
         at = self._views.pop(view, spot)
-        place = (at.channel, at.thread, at.response_url, at.posted, at.message)
-        await self.decided(Spot(spot.user, spot.team, *place) if at.user == spot.user else spot, said, digest)
+        return at if at.user == spot.user else spot
 
     async def _open(self, spot: Spot, trigger: str, view: dict[str, Any]) -> str:
         """Open a view; its id."""

@@ -20,6 +20,9 @@ ALLOWED: tuple[tuple[str, str, object, str], ...] = (
     ("Says", "context_enterprise_id", None, "the same, in events"),
     ("submit", "user.username", ..., "Slack sends it with views as with clicks"),
     ("dm", "event.app_id", ..., "Slack sends it with what an app says"),
+    ("Answers", "view.previous_view_id", None, "Slack sends null for a view that came after none"),
+    ("Answers", "view.close", None, "and for a text that was not given"),
+    ("Answers", "view.submit", None, "the same"),
     ("Answers", "view.state.values", ..., "what is filled in, which the type of the event has"),
 )
 #: What judges an envelope's payload: the type of the envelope, of its event or of the payload itself.
