@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 UPDATES: Final = 1.2
 _POSTS: Final = (1.0, 5)  # one in a second and channel, and a few at once
 _HOMES: Final = 0.6
-_FILES: Final = 3  # tries of a file, after which its beginning is said instead
+_FILES: Final = 8  # tries of a file, after which its beginning is said instead
 
 _log = logging.getLogger("fletcher.slack")
 
@@ -73,8 +73,6 @@ class Outbox:
         self._paces: dict[str, Pace] = {}
         self._going: dict[str, asyncio.Task[Sent]] = {}
         self._updates, self._homes = Pace(UPDATES), Pace(_HOMES)
-        #: Why Slack takes nothing at present, as its own word such as `token_revoked`; "" while it does.
-        self.trouble = ""
 
     async def post(
         self, channel: str, thread_ts: str | None, content: Message | Upload, key: str, *, to: str = "", doubtful: bool = False
@@ -178,8 +176,7 @@ class Outbox:
             else:
                 sent = Sent(*await self._calls.post(channel, post.thread, post.content, post.key))
         except TROUBLES as error:
-            return self._failed(error)
-        self.trouble = ""
+            return failure(error)
         return sent
 
     async def _updated(self, job: Job[_Update, Sent]) -> Sent | Later:
@@ -202,24 +199,17 @@ class Outbox:
         try:
             await self._calls.update(update.channel, update.ts, message)
         except TROUBLES as error:
-            return self._failed(error)
-        self.trouble = ""
+            return failure(error)
         return None
 
     async def _published(self, account: str, job: Job[dict[str, Any], Sent]) -> Sent | Later:
         try:
             await self._calls.publish(account, job.what)
         except TROUBLES as error:
-            failed = self._failed(error)
+            failed = failure(error)
             _told(f"the App Home of {account}", failed)
             return Later(pause(failed, job.tries)) if failed.kind == "wait" else Sent(trouble="refused")
         return Sent()
-
-    def _failed(self, error: Exception) -> Failure:
-        failed = failure(error)
-        if failed.kind == "dead":
-            self.trouble = failed.error
-        return failed
 
     # --- what was posted -------------------------------------------------------------------------
 
