@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bot.engine.values import Decision, Holder, Order, Person, Row, Run
     from bot.policy import Policy
 
+_HEARD: Final = 30 * 86400.0  # seconds that a door remembers; no question is open for longer than a week
 RETENTION: Final = 90.0  # days that outputs of runs are kept where nobody says otherwise
 
 
@@ -232,10 +233,15 @@ class Front:
         from bot.engine.executor import Executor
 
         with self.home.executing("fletcher serve", person), logged(log):
-            self.home.forget(retention)
+            self._forget(retention)
             with Executor(self._store, parts):
                 while not stop.wait(3600.0):
-                    self.home.forget(retention)
+                    self._forget(retention)
+
+    def _forget(self, retention: float) -> None:
+        self.home.forget(retention)
+        with self._store.change() as change:
+            rows.drop_kept(change.c, change.now - _HEARD)
 
     def run_here(self, parts: Parts, order: Order, herald: Herald) -> Run:
         """Carry an order out in this process, and what a dead one has left; Ctrl-C cancels it, and all is taken back.

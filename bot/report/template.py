@@ -64,6 +64,7 @@ _POLICY: Final = {
     "effects": '{change = "peer"}',
     "single-operator": "true",
     "auto": '{agent-never-joins = "3/1h"}',
+    "ask-in": '"C0123ABCD"',
     "expires": '"15m"',
     "keep": '"30d"',
 }
