@@ -61,7 +61,7 @@ def bolt(client: AsyncWebClient, workspace: Body) -> AsyncApp:
 
 
 class Ears:
-    """Everything that is listened to. Each listener acknowledges, and what there is to do goes on by itself."""
+    """Everything that is listened to. It is acknowledged, and what there is to do goes on by itself."""
 
     def __init__(self, front: Front, doing: Doing, replies: Replies) -> None:
         self._front, self._doing, self._replies = front, doing, replies
@@ -69,15 +69,15 @@ class Ears:
 
     def listen(self, app: AsyncApp) -> None:
         """Listen to all that the manifest asks for; what nobody waits for is acknowledged, so that no person waits."""
-        app.command(_ANY)(self._command)
-        app.event("app_mention")(self._mentioned)
-        app.event("message")(self._written)
-        app.event("app_home_opened")(self._opened)
+        app.command(_ANY)(_heard(self._command))
+        app.event("app_mention")(_heard(self._mentioned))
+        app.event("message")(_heard(self._written))
+        app.event("app_home_opened")(_heard(self._opened))
         app.event(_ANY)(_nothing)
-        app.shortcut("diagnose_message")(self._shortcut)
+        app.shortcut("diagnose_message")(_heard(self._shortcut))
         app.shortcut(_ANY)(_nothing)
-        app.action(_ANY)(self._pressed)
-        app.view(_ANY)(self._sent)
+        app.action(_ANY)(_heard(self._pressed))
+        app.view(_ANY)(_heard(self._sent))
         app.view_closed(_ANY)(_nothing)
         app.options(_ANY)(_nothing)
 
@@ -90,13 +90,11 @@ class Ears:
 
     # --- listeners -------------------------------------------------------------------------------
 
-    async def _command(self, ack: AsyncAck, body: Body) -> None:
-        await ack()
+    def _command(self, body: Body) -> None:
         spot = Spot(body["user_id"], body.get("team_id", ""), body["channel_id"], response_url=body.get("response_url", ""))  # fmt: skip
         self._take(body, spot, lambda: self._doing.typed(body.get("text", ""), spot))
 
-    async def _mentioned(self, ack: AsyncAck, body: Body) -> None:
-        await ack()
+    def _mentioned(self, body: Body) -> None:
         event = body["event"]
         if event.get("user") and not event.get("bot_id") and "edited" not in event:
             spot = Spot(event["user"], event.get("user_team") or event.get("team", ""), event["channel"], event.get("thread_ts", ""), posted=True)  # fmt: skip
@@ -106,8 +104,7 @@ class Ears:
                 lambda: self._doing.typed(_MENTION.sub("", event.get("text", ""), count=1), spot, files_of(event)),
             )
 
-    async def _written(self, ack: AsyncAck, body: Body) -> None:
-        await ack()
+    def _written(self, body: Body) -> None:
         event = body["event"]
         said_by = event.get("user") and not event.get("bot_id") and event.get("subtype") in {None, "file_share"}
         if event.get("channel_type") == "im" and said_by:
@@ -118,20 +115,17 @@ class Ears:
                 lambda: self._doing.typed(_MENTION.sub("", event.get("text", ""), count=1), spot, files_of(event)),
             )
 
-    async def _opened(self, ack: AsyncAck, body: Body) -> None:
-        await ack()
+    def _opened(self, body: Body) -> None:
         event = body["event"]
         if event.get("tab") == "home":
             self._take(body, Spot(event["user"]), lambda: self._doing.home(event["user"]))
 
-    async def _shortcut(self, ack: AsyncAck, body: Body) -> None:
-        await ack()
+    def _shortcut(self, body: Body) -> None:
         message = body.get("message") or {}
         spot = _spot(body, message.get("thread_ts", ""))
         self._take(body, spot, lambda: self._doing.evidence(message, spot))
 
-    async def _pressed(self, ack: AsyncAck, body: Body) -> None:
-        await ack()
+    def _pressed(self, body: Body) -> None:
         doing = self._doing
         action = (body.get("actions") or [{}])[0]
         spot = _spot(body, (body.get("message") or {}).get("thread_ts", ""), posted=True)
@@ -140,8 +134,7 @@ class Ears:
         if do is not None and run:
             self._take(body, spot, lambda: do(spot, body.get("trigger_id", ""), run, digest))
 
-    async def _sent(self, ack: AsyncAck, body: Body) -> None:
-        await ack()
+    def _sent(self, body: Body) -> None:
         view = body["view"]
         run, digest = _named(view.get("private_metadata"))
         asked = _ASKED.get(view.get("callback_id"))
@@ -169,6 +162,10 @@ class Ears:
             await self._replies.tell(spot, answers.listing(first, more) if more else answers.sentence(first))
         except TROUBLES as trouble:
             _log.warning("Slack did not take what was to be shown: %s", code(trouble))
+            says = (
+                f"Slack did not take what was to be shown ({code(trouble)}), and nothing was decided; please try again."
+            )
+            await self._replies.tell(spot, answers.sentence(says))
         except Exception:  # noqa: BLE001  # a bug is told, and what others want goes on
             number = secrets.token_hex(4)
             _log.exception("a bug, told to %s as %s", spot.user, number)
@@ -180,6 +177,19 @@ class Ears:
         task = asyncio.get_running_loop().create_task(what)
         self._going.add(task)
         task.add_done_callback(self._going.discard)
+
+
+def _heard(listener: Callable[[Body], None]) -> Callable[[AsyncAck, Body], Coroutine[Any, Any, None]]:
+    """A listener that acknowledges first. What fails afterwards stays here: Bolt would take the acknowledgement back."""
+
+    async def heard(ack: AsyncAck, body: Body) -> None:
+        await ack()
+        try:
+            listener(body)
+        except Exception:  # noqa: BLE001  # the next one is heard
+            _log.exception("something of Slack's could not be read")
+
+    return heard
 
 
 async def _nothing(ack: AsyncAck) -> None:
