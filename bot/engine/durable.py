@@ -13,6 +13,7 @@ import json
 import logging
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from dbos import DBOS, Serializer, SetWorkflowID
@@ -30,6 +31,7 @@ _EXECUTOR: Final = "fletcher"
 _VERSION: Final = "1"  # of the order in which a run records; another one leaves runs that wait behind, so it stays
 _POLL: Final = 0.05  # seconds until a waiting run notices that it was woken
 _AGAIN: Final = 1.0  # seconds after which something is tried again that the store could not take
+_THREADS: Final = 64  # things that are done at a time; a long one keeps none waiting that somebody has just approved
 _LONGEST: Final = 10 * 365 * 86400.0  # seconds of a wait that has no end
 
 _log = logging.getLogger("fletcher.engine")
@@ -60,6 +62,7 @@ class Durable:
         self._draining = threading.Event()
         self._busy = 0
         self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(ThreadPoolExecutor(_THREADS, "run"))
         self._thread = threading.Thread(target=self._loop.run_forever, name="runs", daemon=True)
 
         @DBOS.workflow(name="remedy")

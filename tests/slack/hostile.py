@@ -30,8 +30,8 @@ _PIECES: Final = (
 texts: Final = st.lists(st.sampled_from(_PIECES) | st.text(max_size=20), max_size=6).map("".join)
 
 
-def filled(run: Run, text: Callable[[], str]) -> Run:
-    """The run with every text that others make replaced by one of `text`."""
+def filled(run: Run, text: Callable[[], str], times: int = 1) -> Run:
+    """The run with every text that others make replaced by one of `text`, and so many times as much of everything."""
 
     def put(value: Any, key: str = "") -> Any:  # noqa: ANN401  # whatever a run is made of
         if isinstance(value, msgspec.Struct):
@@ -40,7 +40,7 @@ def filled(run: Run, text: Callable[[], str]) -> Run:
         if key == "argv":
             return (*value[:-1], text())
         if isinstance(value, tuple):
-            return tuple(put(one, key) for one in value)
+            return tuple(put(one, key) for one in value) * times
         return text() if isinstance(value, str) and key not in _FIXED else value
 
     order = msgspec.structs.replace(run.order, person=put(run.order.person), rooms=(text(),))

@@ -130,6 +130,10 @@ def lives() -> dict[str, tuple[Run, ...]]:
     holds, refuted, unclear = proof("holds"), proof("refuted"), proof("cannot-tell")
     healed = replace(seen, verdict="healthy", findings=looked(RECORDINGS / "inc-071").findings[1:])
     bare = replace(seen, plan=replace(seen.plan, steps=(), refused="no step of the runbook applies"))
+    doubt = (
+        "it was being done when Fletcher was ended, and whether it is done cannot be told. Look, then `fletcher resume fl-7c1d` (it is done again) "
+        "or `fletcher cancel fl-7c1d` (all is taken back)."
+    )
     policy = f"{why_not_run(None, ADA, 'agent-never-joins', 'disrupt')}."
     return {
         "fixed": (*proving, run("running", seen, **said, steps=done, proof=holds), end("fixed", "A failing state became a working one. An agent came.", **said, steps=done, proof=holds)),
@@ -143,7 +147,7 @@ def lives() -> dict[str, tuple[Run, ...]]:
         ),
         "rollback-failed": (*proving, end("rollback-failed", "Taking it back FAILED: the build failed.", **said, steps=failed, proof=refuted, undone=refuted)),
         "failed": (*go, end("failed", "A step failed: exit code 1. Nothing was changed.", **said, steps=failed)),
-        "unknown": (*go, run("unknown", seen, **said, steps=rows(seen, "unknown"), says=(waits, "Whether it was done cannot be told."))),
+        "unknown": (*go, run("unknown", seen, **said, steps=rows(seen, "done", "unknown"), says=(waits, doubt))),
         "cancelled": (
             *go, run("running", seen, **said, steps=rows(seen, "done"), cancelled_by=GRACE),
             end("cancelled", "grace cancelled it. Everything was taken back.", **said, steps=back, cancelled_by=GRACE),

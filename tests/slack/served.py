@@ -22,6 +22,8 @@ from tests.doubles.slack import ADA, APP_TOKEN, BOT_TOKEN, GRACE, OPS, Slack, bu
 from tests.engine.staged import MEND, Eyes, Place
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bot.engine.contract import Parts
     from bot.engine.front import Front
     from bot.engine.values import Looked, Order, Run
@@ -95,6 +97,22 @@ class Served:
 
     def __exit__(self, *_: object) -> None:
         self._held.close()
+
+    def runs(self) -> list[Run]:
+        """Every run, the newest first."""
+        return [self.front.show(row.id) for row in self.front.runs()]
+
+    def until(self, what: Callable[[Run], Any], within: float = 20.0) -> Run:
+        """The newest run once that is so of it."""
+        end = time.monotonic() + within
+        while not (runs := self.runs()) or not what(runs[0]):
+            assert time.monotonic() < end, (runs and (runs[0].state, runs[0].says), self.logged())
+            time.sleep(0.005)
+        return runs[0]
+
+    def state_of(self, state: str) -> Run:
+        """The newest run once it is in this state."""
+        return self.until(lambda run: run.state == state)
 
     def ordered(self, text: str = "diagnose", user: str = ADA, channel: str = OPS) -> Run:
         """Order something in Slack; the run, as it was when it had been ordered."""

@@ -229,3 +229,16 @@ def test_a_token_that_was_not_made_stops_nothing() -> None:
     seen = looked()
     assert seen.plan.steps[-1].kind == "token"
     assert "PROVING" in shown(run("running", seen, steps=rows(seen, "done", "done", "failed")))
+
+
+def test_the_step_of_which_nobody_can_tell_is_named() -> None:
+    """With the ways on, as the engine says them."""
+    said = shown(LIVES["unknown"][-1])
+    assert "Step rebuild-agent: It was being done when Fletcher was ended" in said
+    assert "`fletcher resume fl-7c1d`" in said
+
+
+def test_what_the_proof_left_open_stands_at_the_end() -> None:
+    """Such as the room of the complaint, which waits for everybody to join anew."""
+    assert ' • not known, own room: room "fletcher-dev" is still open' in shown(LIVES["fixed"][-1])
+    assert " • NO, assignment: the server refuses it still" in shown(LIVES["rolled-back"][-1])

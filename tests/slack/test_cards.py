@@ -286,6 +286,7 @@ def test_where_the_channel_takes_nothing_the_requester_has_the_run(scene: Scene,
         run = scene.order(ada(channel))
         direct = scene.slack.card(f"D{ADA[1:]}", says_="approval")
         assert f"<#{channel}>" in says(direct)
+        scene.slack.card(DEV, says_="approval")  # where a peer sees it
         scene.approve(run, grace())
         scene.slack.card(f"D{ADA[1:]}", says_="FIXED")
         scene.report(f"D{ADA[1:]}")

@@ -125,7 +125,7 @@ def test_what_is_pressed_can_be_typed(served: Served, slack: Slack) -> None:
     slack.slash(f"show {one.id[:5]}", LIN).ack()
     slack.whisper(LIN, "may not ask anything from the slack here")
     slack.slash(f"show {one.id[:5]}").ack()
-    slack.whisper(ADA, "runbook mend at")
+    slack.whisper(ADA, "asked for by ada (slack")
     slack.slash(f"deny {one.id} it is night", GRACE).ack()
     slack.whisper(GRACE, f"Run {one.id} is declined.")
     two, _ = served.waiting("run mend")
@@ -279,12 +279,23 @@ def test_the_home_has_what_waits_for_whom(served: Served, slack: Slack) -> None:
     run, _ = served.waiting()
     for user in (ADA, GRACE):
         slack.home_opened(user).ack()
-        slack.until(lambda user=user: user in slack.homes)
+        slack.until(lambda: slack.calls("views.publish", user_id=user))  # noqa: B023  # it is called at once
     slack.until(lambda: run.id in json.dumps(slack.homes[GRACE]) and run.id in json.dumps(slack.homes[ADA]))
     assert "Nothing waits for you" in says(slack.homes[ADA])
     assert "Nothing waits for you" not in says(slack.homes[GRACE])
     slack.click(slack.homes[GRACE], "show_plan", GRACE).ack()
     slack.modal("does set-value")
+
+
+def test_a_guest_is_told_so_in_his_home(served: Served, slack: Slack) -> None:
+    """He is shown no run, and gets no message for having looked."""
+    run, _ = served.waiting()
+    slack.home_opened(GUEST).ack()
+    slack.until(lambda: slack.calls("views.publish", user_id=GUEST))
+    assert "guests of this workspace may not use Fletcher" in says(slack.homes[GUEST])
+    assert run.id not in json.dumps(slack.homes[GUEST])
+    slack.home_opened(GUEST, "messages").ack()
+    assert len(slack.calls("views.publish")) == 1
 
 
 def test_whatever_comes_is_acknowledged(served: Served, slack: Slack) -> None:

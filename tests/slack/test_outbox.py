@@ -307,6 +307,22 @@ def test_a_picture_that_slack_refuses_is_told_in_words(at_desk: Any, error: str)
     at_desk(work)
 
 
+@pytest.mark.parametrize("method", ["chat.postMessage", "chat.update"])
+def test_a_message_that_slack_trips_over_is_told_in_words(at_desk: Any, method: str) -> None:  # noqa: ANN401
+    """What is an error of Slack's own each time does not keep the others waiting for long."""
+
+    async def work(desk: Desk) -> None:
+        sent = await desk.posted(card("before"))
+        desk.slack.fail(method, "internal_error", times=4)
+        if method == "chat.update":
+            await desk.updated(sent.ts, card("the whole"))
+        else:
+            await desk.posted(card("the whole"), "card 2")
+        assert desk.slack.card()["text"].startswith("the whole (Slack did not")
+
+    at_desk(work)
+
+
 def test_what_breaks_the_limits_is_not_even_tried(at_desk: Any) -> None:  # noqa: ANN401
     """A text above 4000 characters and 60 blocks are cut to words before they are sent."""
 
@@ -364,15 +380,14 @@ def test_a_message_that_was_deleted_is_said_to_be_gone(at_desk: Any) -> None:  #
 
 
 @pytest.mark.parametrize("error", ["invalid_auth", "token_revoked", "account_inactive"])
-def test_without_access_it_says_so_and_goes_on_once_there_is_some(at_desk: Any, error: str) -> None:  # noqa: ANN401
-    """Nothing is tried again and again; what comes after the access is back is sent."""
+def test_without_access_nothing_is_tried_again_and_again(at_desk: Any, error: str) -> None:  # noqa: ANN401
+    """What comes once the access is back is sent."""
 
     async def work(desk: Desk) -> None:
         desk.slack.fail("chat.postMessage", error, times=1)
         assert (await desk.posted(card("x"), to=ADA)).trouble == "lost"
-        assert (desk.box.trouble, len(desk.slack.journal)) == (error, 1)
+        assert len(desk.slack.journal) == 1
         assert (await desk.posted(card("x"))).trouble == ""
-        assert desk.box.trouble == ""
 
     at_desk(work)
 
@@ -404,6 +419,21 @@ def test_nothing_is_unfurled(at_desk: Any) -> None:  # noqa: ANN401
         told = desk.calls("chat.postMessage")
         assert len(told) == 6
         assert {(one["unfurl_links"], one["unfurl_media"]) for one in told} == {(False, False)}
+
+    at_desk(work)
+
+
+def test_a_proxy_that_is_not_to_be_used_is_not(at_desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
+    """The client that is given decides, not the environment."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    async def work(desk: Desk) -> None:
+        client = AsyncWebClient(BOT_TOKEN, desk.slack.url)
+        client.proxy = None
+        box = Outbox(client, desk.front, desk.clock)
+        desk.boxes.append(box)
+        assert (await box.post(OPS, None, card("x"), "card 1")).trouble == ""
 
     at_desk(work)
 

@@ -89,6 +89,19 @@ def test_whatever_a_report_says(moment: tuple[str, int], pool: list[str], approv
             assert hostile.SECRET not in content.text
 
 
+@pytest.mark.parametrize("text", ["word " * 600, "<" * 2500, "\ud800" * 600])
+@pytest.mark.parametrize(("name", "at"), [("word", -1), ("refused", -1), ("rolled-back", -1), ("not-verified", -1)])
+def test_the_fullest_run_fits(name: str, at: int, text: str) -> None:
+    """Five times as much of everything, and all of it too long."""
+    one = hostile.filled(LIVES[name][at], lambda: text, 5)
+    for content in (
+        card(one, approvers=text, hint=text, now=AT),
+        *(part.content for part in thread(one)),
+        modals.plan(one),
+    ):
+        assert faults(content) == []
+
+
 @pytest.mark.parametrize("name", LIVES)
 def test_a_thread_only_grows(name: str) -> None:
     """What was said stays said, word by word, and nothing comes in between."""

@@ -65,8 +65,10 @@ def test_T2_everybody_is_himself_also_in_a_direct_message(here: Path, slack: Sla
         slack.dm("run mend", ADA).ack()
         dm = f"D{ADA[1:]}"
         slack.until(lambda: any("may not run mend from the slack" in says(m) for m in slack.messages(dm)))
-        slack.slash("diagnose", ADA, DEV).ack()
-        slack.whisper(ADA, "may not ask anything from the slack here")
+        slack.slash("run mend", ADA, DEV).ack()
+        slack.whisper(ADA, "may not run mend from the slack")
+        slack.slash("status", LIN, OPS).ack()
+        slack.whisper(LIN, "may not ask anything from the slack here")
         assert served.front.runs() == ()
         run, card = served.waiting("run mend")
         slack.click(card, "approve", GRACE).ack()

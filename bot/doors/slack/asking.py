@@ -28,14 +28,17 @@ class Place:
     to: str = ""
 
 
-def places(run: Run, policy: Policy | None) -> Iterator[Place]:
-    """The places of a run as it is now. One that waits for a peer where no peer sees it is asked about in `ask-in`, too."""
+def places(run: Run, policy: Policy | None, at: str = "") -> Iterator[Place]:
+    """The places of a run as it is now. One that waits for a peer where no peer sees it is asked about in `ask-in`, too.
+
+    `at` is the channel in which its card is, where that is known: it may have become a direct message.
+    """
     person = run.order.person
     if person.door == "slack" and person.channel:
         yield Place("card", person.channel, person.account)
     asked = policy.ask_in if policy else ""
     waits = run.state == "waiting" and run.asked is not None and run.asked.need == "peer"
-    if waits and asked and asked != person.channel and not (person.door == "slack" and _seen(run, policy)):
+    if waits and asked and asked != person.channel and not (person.door == "slack" and _seen(run, policy, at)):
         yield Place("ask", asked)
 
 
@@ -69,9 +72,9 @@ def waits_for(run: Run, policy: Policy | None, person: Person) -> bool:
     )
 
 
-def _seen(run: Run, policy: Policy | None) -> bool:
-    """Whether a peer may approve where it was ordered: in a direct message nobody else is."""
-    channel = run.order.person.channel
+def _seen(run: Run, policy: Policy | None, at: str) -> bool:
+    """Whether a peer may approve where its card is: in a direct message nobody else is."""
+    channel = at or run.order.person.channel
     found = approvers(policy, run.runbook.id, run.plan.effect, "slack") if run.plan else None
     return not channel.startswith("D") and (found is None or not found[1] or channel in found[1])
 

@@ -27,6 +27,7 @@ class Calls:
             token=client.token, base_url=client.base_url, timeout=_PATIENCE, ssl=client.ssl, proxy=client.proxy, headers=client.headers,
             retry_handlers=[], logger=client._logger,  # noqa: SLF001  # there is no other way to it
         )  # fmt: skip
+        self._client.proxy = client.proxy  # which it would look for anew where there is to be none
         self._closed = False
 
     async def close(self) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PAUSE: Final = 0.05  # seconds between two looks at which runs have moved on
 _OVERLAP: Final = 5.0  # seconds: longer than a change of the store takes
-_AGAIN: Final = 300.0  # seconds between two tries to bring in order what could not be shown
+_AGAIN: Final = 60.0  # seconds between two tries to bring in order what could not be shown
 _TROUBLED: Final = 1.0  # seconds after which a store that could not be read is read again
 _STALE: Final = 86400.0  # seconds after which the end of a run is no news any more
 _KINDS: Final = ("card", "ask")
@@ -82,7 +82,7 @@ class Cards:
         """Show a run in a message that somebody has clicked, which may be another one than its card."""
         with suppress(FletcherError):
             run = await asyncio.to_thread(self._front.show, run_id)
-            drawn = await asyncio.to_thread(self._draw, run)
+            drawn = await asyncio.to_thread(self._draw, run, self._cards.get(run_id, {}))
             await self._outbox.update(channel, ts, drawn.message, urgent=True)
 
     # --- which runs ------------------------------------------------------------------------------
@@ -159,13 +159,14 @@ class Cards:
             cards = await self._known(run)
             if run.ended and cards and all(card.final for card in cards.values()) and run_id not in self._urgent:
                 return
-        for place in places(run, self._policy):
+        at = cards["card"].channel if "card" in cards else ""
+        for place in places(run, self._policy, at):
             if place.kind not in cards:
                 cards[place.kind] = self._card(place, run_id)
         if not cards:
             return
         self._cards[run_id] = cards
-        drawn = await asyncio.to_thread(self._draw, run)
+        drawn = await asyncio.to_thread(self._draw, run, cards)
         for card in cards.values():
             card.show(
                 drawn.message, drawn.parts, urgent=run_id in self._urgent, ended=run.ended, doubtful=run.order.at < self._began
@@ -193,13 +194,13 @@ class Cards:
     def _card(self, place: Place, run_id: str, kept: str = "") -> Card:
         return Card(place, run_id, self._outbox, partial(self._touch, run_id), kept)
 
-    def _draw(self, run: Run) -> _Drawn:
+    def _draw(self, run: Run, cards: Mapping[str, Card]) -> _Drawn:
         """What is to be seen of a run; one that cannot be drawn is told in a sentence, since people wait for it."""
         from bot.report.slack.card import card
         from bot.report.slack.thread import thread
 
-        elsewhere = [place.channel for place in places(run, self._policy) if place.kind == "ask"]
-        hint = f"It is asked about in <#{elsewhere[0]}>." if elsewhere and run.order.person.door == "slack" else ""
+        asked_in = cards["ask"].place.channel if "ask" in cards and "card" in cards else ""
+        hint = f"It is asked about in <#{asked_in}>." if asked_in and run.state == "waiting" else ""
         try:
             who = may_approve(run, self._policy, self._members)
             return _Drawn(card(run, approvers=who, hint=hint, now=self._wall()), thread(run))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from bot import __version__
 from bot.doors.slack import words
 from bot.errors import FletcherError, Unreachable, UsageError
 from bot.report.slack import answers, modals
+from bot.report.slack.home import home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -158,8 +161,14 @@ class Doing:
     # --- the App Home ----------------------------------------------------------------------------
 
     async def home(self, user: str) -> None:
-        """Show somebody what waits for him, and his runs."""
-        await self._homes.opened(await self._who.person(user, "", ""))
+        """Show somebody what waits for him, and his runs; to who is not served, why."""
+        try:
+            person = await self._who.person(user, "", "")
+        except Unreachable as trouble:
+            view = home(waiting=(), mine=(), served=str(trouble), version=__version__, now=time.time())
+            await self._client.views_publish(user_id=user, view=view)
+        else:
+            await self._homes.opened(person)
 
     # --- who -------------------------------------------------------------------------------------
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 UPDATES: Final = 1.2
 _POSTS: Final = (1.0, 5)  # one in a second and channel, and a few at once
 _HOMES: Final = 0.6
-_FILES: Final = 3  # tries of a file, after which its beginning is said instead
+_FILES: Final = 8  # tries of a file, after which its beginning is said instead
+_ODD: Final = 3  # tries of a message that Slack may trip over, after which it is said plainly
 
 _log = logging.getLogger("fletcher.slack")
 
@@ -73,8 +74,6 @@ class Outbox:
         self._paces: dict[str, Pace] = {}
         self._going: dict[str, asyncio.Task[Sent]] = {}
         self._updates, self._homes = Pace(UPDATES), Pace(_HOMES)
-        #: Why Slack takes nothing at present, as its own word such as `token_revoked`; "" while it does.
-        self.trouble = ""
 
     async def post(
         self, channel: str, thread_ts: str | None, content: Message | Upload, key: str, *, to: str = "", doubtful: bool = False
@@ -153,7 +152,7 @@ class Outbox:
             if isinstance(failed, Sent):
                 return await self._noted(post, failed)
             _told(f"{post.key} in {post.channel or post.to}", failed)
-            if failed.kind == "wait" and not (isinstance(post.content, Upload) and job.tries >= _FILES):
+            if failed.kind == "wait" and (post.plain or _patient(failed, post.content, job.tries)):
                 job.what = replace(post, doubtful=post.doubtful or failed.doubtful)
                 return Later(pause(failed, job.tries))
             if failed.kind == "gone":
@@ -178,8 +177,7 @@ class Outbox:
             else:
                 sent = Sent(*await self._calls.post(channel, post.thread, post.content, post.key))
         except TROUBLES as error:
-            return self._failed(error)
-        self.trouble = ""
+            return failure(error)
         return sent
 
     async def _updated(self, job: Job[_Update, Sent]) -> Sent | Later:
@@ -190,7 +188,7 @@ class Outbox:
             if failed is None:
                 return Sent(update.channel, update.ts)
             _told(f"the update of {update.ts} in {update.channel}", failed)
-            if failed.kind == "wait":
+            if failed.kind == "wait" and (message is messages[-1] or _patient(failed, message, job.tries)):
                 return Later(pause(failed, job.tries))
             if failed.kind in {"gone", "place"}:
                 return Sent(trouble="gone")
@@ -202,24 +200,17 @@ class Outbox:
         try:
             await self._calls.update(update.channel, update.ts, message)
         except TROUBLES as error:
-            return self._failed(error)
-        self.trouble = ""
+            return failure(error)
         return None
 
     async def _published(self, account: str, job: Job[dict[str, Any], Sent]) -> Sent | Later:
         try:
             await self._calls.publish(account, job.what)
         except TROUBLES as error:
-            failed = self._failed(error)
+            failed = failure(error)
             _told(f"the App Home of {account}", failed)
             return Later(pause(failed, job.tries)) if failed.kind == "wait" else Sent(trouble="refused")
         return Sent()
-
-    def _failed(self, error: Exception) -> Failure:
-        failed = failure(error)
-        if failed.kind == "dead":
-            self.trouble = failed.error
-        return failed
 
     # --- what was posted -------------------------------------------------------------------------
 
@@ -243,6 +234,11 @@ def _fitting(post: _Post) -> _Post:
     if isinstance(post.content, Upload) or not breaks(post.content):
         return post
     return replace(post, content=plainer(post.content), plain=True)
+
+
+def _patient(failed: Failure, content: Message | Upload, tries: int) -> bool:
+    """Whether the same is tried once more, and not something plainer."""
+    return tries < _FILES if isinstance(content, Upload) else not failed.odd or tries < _ODD
 
 
 def _told(what: str, failed: Failure) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from bot.report.slack import pieces
 from bot.report.slack.blocks import (
     addressed,
+    bullets,
     button,
     buttons,
     context,
@@ -89,12 +90,9 @@ def _lead(run: Run, at: Phase) -> Iterator[Element | None]:
         yield pieces.others(run, found)
         return
     if not at.asks:
-        yield line(*said(told, 900))
-        if run.state == "unknown":
-            yield line(
-                *said(f"Look at it, then `fletcher resume {run.id}` lets it go on, and Cancel takes it back.", 300)
-            )
+        yield line(*said(f"{_doubtful(run)}{told}", 900))
         yield _assigned(run)
+        yield bullets(_open(run))
         return
     if found is not None:
         yield line(*said(found.summary, 500))
@@ -111,6 +109,22 @@ def _assigned(run: Run) -> Element | None:
     """The server's own line that the agent was asked for, from after the change."""
     points = run.proof.points if run.proof is not None and run.state in {"fixed", "done"} else ()
     return next((pre(clean(point.says, 500)) for point in points if _ASSIGNED in point.says), None)
+
+
+def _doubtful(run: Run) -> str:
+    """The step of which nobody can tell whether it was done."""
+    rows = run.steps if run.state == "unknown" else ()
+    names = [
+        row.name for row in rows if row.state == "unknown" or (row.undo is not None and row.undo.state == "unknown")
+    ]
+    return f"Step {', '.join(names)}: " if names else ""
+
+
+def _open(run: Run) -> Iterator[list[Element]]:
+    """What of the proof failed or could not be told, such as how it stands with the room of the complaint."""
+    points = run.proof.points if run.proof is not None and run.ended else ()
+    for point in [one for one in points if not one.ok][:2]:
+        yield said(f"{'not known' if point.ok is None else 'NO'}, {point.name}: {point.says}", 300)
 
 
 def _question(run: Run, approvers: str, hint: str) -> Iterator[Block]:

@@ -105,18 +105,18 @@ def _block(one: Block) -> Iterator[str]:
 def _ids(value: Any) -> Iterator[str]:  # noqa: ANN401  # JSON
     """What is wrong with the ids in a block: too long, or an action_id that is there twice."""
     actions: Counter[str] = Counter()
-    todo = [value]
-    while todo:
-        one = todo.pop()
+    left = [value]
+    while left:
+        one = left.pop()
         if isinstance(one, dict):
             for name in _IDS:
                 if name in one and not 1 <= len(one[name]) <= 255:
                     yield f"{name} has 1 to 255 characters, not {len(one[name])}"
             if "action_id" in one:
                 actions[one["action_id"]] += 1
-            todo += one.values()
+            left += one.values()
         elif isinstance(one, list | tuple):
-            todo += one
+            left += one
     yield from (f"action_id {name!r} is there {count} times" for name, count in actions.items() if count > 1)
 
 

@@ -28,6 +28,8 @@ _PLAN: Final = 6000  # characters of a plan in one message
 _MARK: Final = {"yes": ("white_check_mark", "yes"), "no": ("x", "NO"), "open": ("grey_question", "not known")}
 _DID: Final = {"done": "done", "failed": "FAILED", "unknown": "NOT KNOWN"}
 _BACK: Final = {"done": "taken back", "failed": "NOT taken back", "unknown": "NOT KNOWN"}
+_PROOF: Final = 5000  # characters of a proof in one message
+_POINTS: Final = 15  # of a proof
 _STEPS: Final = 12  # of a list
 _PIECES: Final = 40  # blocks of a plan in one message
 _ASSIGNED: Final = "assigned job to worker"
@@ -133,23 +135,25 @@ def _undone(run: Run, says: str, points: Iterable[Shown]) -> Message:
 
 def _proof(run: Run, title: str, result: str, says: str, points: Iterable[Shown]) -> Message:
     listed = list(points)
-    blocks = list(
-        rich(
-            "proof",
-            line(word(title, bold=True), *said(f": {result.replace('-', ' ')}{f'; {says}' if says else ''}", 600)),
-        )
+    came = result.replace("-", " ")
+    blocks = list(rich("proof", line(word(title, bold=True), *said(f": {came}{f'; {says}' if says else ''}", 600))))
+    for at, point in enumerate(listed):
+        block = list(rich(f"point {at}", *_point(point)))
+        if at == _POINTS or weight(blocks) + weight(block) > _PROOF:
+            blocks += rich("more", line(word(f"… {len(listed) - at} more points")))
+            break
+        blocks += block
+    return Message(escaped(f"{title} (run {run.id}): {came}. {says}".strip(), 1000), tuple(blocks))
+
+
+def _point(point: Shown) -> Iterator[Element | None]:
+    name, mark = _MARK[point.mark]
+    quoted = _ASSIGNED in point.says  # the server's own line stands as it is
+    yield line(
+        emoji(name), word(f" {mark}, "), *said(f"{point.name}:" if quoted else f"{point.name}: {point.says}", 500)
     )
-    for at, point in enumerate(listed[:15]):
-        name, mark = _MARK[point.mark]
-        shown = line(emoji(name), word(f" {mark}, "), *said(f"{point.name}: {point.says}", 500))
-        if _ASSIGNED in point.says:  # the server's own line is quoted as it is
-            shown = line(emoji(name), word(f" {mark}, "), *said(f"{point.name}:", 100))
-            blocks += rich(f"point {at}", shown, pre(clean(point.says, 700)))
-        else:
-            blocks += rich(f"point {at}", shown)
-    if len(listed) > 15:
-        blocks += rich("more", line(word(f"… {len(listed) - 15} more points")))
-    return Message(escaped(f"{title} (run {run.id}): {result.replace('-', ' ')}. {says}".strip(), 1000), tuple(blocks))
+    if quoted:
+        yield pre(clean(point.says, 700))
 
 
 def _report(run: Run) -> Upload:
