@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bot.doors.slack import lanes
 
@@ -38,7 +38,8 @@ class Clock(lanes.Clock):
         self._sleepers[over] = self.time + seconds
         happened = asyncio.ensure_future(event.wait())
         try:
-            await asyncio.wait({over, happened}, return_when=asyncio.FIRST_COMPLETED)
+            both: set[asyncio.Future[Any]] = {over, happened}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._sleepers.pop(over, None)
             happened.cancel()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 #: What the app's manifest asks for.
 SCOPES: Final = (
     "app_mentions:read", "channels:read", "chat:write", "commands", "files:write", "groups:read", "im:history", "im:write",
-    "usergroups:read", "users:read",
+    "users:read",
 )  # fmt: skip
 _JSON: Final = ("blocks", "attachments", "view", "metadata", "files", "message")
 _NEEDS: Final = {

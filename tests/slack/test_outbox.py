@@ -307,6 +307,22 @@ def test_a_picture_that_slack_refuses_is_told_in_words(at_desk: Any, error: str)
     at_desk(work)
 
 
+@pytest.mark.parametrize("method", ["chat.postMessage", "chat.update"])
+def test_a_message_that_slack_trips_over_is_told_in_words(at_desk: Any, method: str) -> None:  # noqa: ANN401
+    """What is an error of Slack's own each time does not keep the others waiting for long."""
+
+    async def work(desk: Desk) -> None:
+        sent = await desk.posted(card("before"))
+        desk.slack.fail(method, "internal_error", times=4)
+        if method == "chat.update":
+            await desk.updated(sent.ts, card("the whole"))
+        else:
+            await desk.posted(card("the whole"), "card 2")
+        assert desk.slack.card()["text"].startswith("the whole (Slack did not")
+
+    at_desk(work)
+
+
 def test_what_breaks_the_limits_is_not_even_tried(at_desk: Any) -> None:  # noqa: ANN401
     """A text above 4000 characters and 60 blocks are cut to words before they are sent."""
 

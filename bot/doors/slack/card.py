@@ -91,9 +91,8 @@ class Card:
             self._went_on()
 
     async def _root(self, message: Message, *, doubtful: bool) -> None:
-        sent = await self._outbox.post(
-            self.place.channel, None, message, self.key, to=self.place.to, doubtful=doubtful
-        )  # fmt: skip
+        place = self.place
+        sent = await self._outbox.post(place.channel, None, message, self.key, to=place.to, doubtful=doubtful)
         if sent.trouble:
             self.lost = True
             await self._outbox.forget(self.key)  # it is tried again with what is left of others
@@ -107,10 +106,7 @@ class Card:
             sent = await self._outbox.post(self.channel, at, part.content, key, doubtful=self._left)
         finally:
             self._saying = False
-        if self.ts == at and sent.trouble not in {
-            "gone",
-            "lost",
-        }:  # what is refused is in the log, and the rest is said
+        if self.ts == at and sent.trouble in {"", "refused"}:  # which is in the log; the rest is said
             self.said.add(part.key)
         await self._see(at, sent)
 

@@ -10,6 +10,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 _WAIT: Final = frozenset(
     {"ratelimited", "rate_limited", "message_limit_exceeded", "internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
 )  # fmt: skip
+_ODD: Final = frozenset({"internal_error", "fatal_error"})
 #: The message, or the thread that it belongs to, is no longer there.
 _GONE: Final = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"})
 #: The channel does not take it, whatever it says; each with what a person is told.
@@ -39,13 +40,14 @@ class Failure:
 
     `wait`: it may be tried again after `seconds`, where Slack said so. `gone`: there is no such message. `place`: the
     channel refuses, `says` is why, for a person. `dead`: nothing can be sent. `content`: this message is refused.
-    `doubtful` is whether it may have been done all the same.
+    `doubtful` is whether it may have been done all the same, `odd` that it may be this message that Slack trips over.
     """
 
     kind: Literal["wait", "gone", "place", "dead", "content"]
     error: str
     seconds: float | None = None
     doubtful: bool = False
+    odd: bool = False
     says: str = ""
 
 
@@ -56,7 +58,7 @@ def failure(error: Exception) -> Failure:
         return Failure("wait", type(error).__name__, doubtful=not isinstance(error, SlackClientError))
     code, status = _code(error), _status(error)
     if status == 429 or status >= 500 or code in _WAIT:
-        return Failure("wait", code or str(status), seconds=_after(error), doubtful=status != 429)
+        return Failure("wait", code or str(status), seconds=_after(error), doubtful=status != 429, odd=code in _ODD)
     if code in _GONE:
         return Failure("gone", code)
     if code in _PLACE:
@@ -66,7 +68,7 @@ def failure(error: Exception) -> Failure:
 
 def pause(failed: Failure, tries: int) -> float:
     """Seconds before the next try: as long as Slack says, else twice as long each time."""
-    return failed.seconds if failed.seconds is not None else min(2.0**tries, _LONGEST)
+    return max(failed.seconds, 1.0) if failed.seconds is not None else min(2.0**tries, _LONGEST)
 
 
 def _code(error: SlackApiError) -> str:

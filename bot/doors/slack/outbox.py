@@ -27,6 +27,7 @@ UPDATES: Final = 1.2
 _POSTS: Final = (1.0, 5)  # one in a second and channel, and a few at once
 _HOMES: Final = 0.6
 _FILES: Final = 8  # tries of a file, after which its beginning is said instead
+_ODD: Final = 3  # tries of a message that Slack may trip over, after which it is said plainly
 
 _log = logging.getLogger("fletcher.slack")
 
@@ -151,7 +152,7 @@ class Outbox:
             if isinstance(failed, Sent):
                 return await self._noted(post, failed)
             _told(f"{post.key} in {post.channel or post.to}", failed)
-            if failed.kind == "wait" and not (isinstance(post.content, Upload) and job.tries >= _FILES):
+            if failed.kind == "wait" and (post.plain or _patient(failed, post.content, job.tries)):
                 job.what = replace(post, doubtful=post.doubtful or failed.doubtful)
                 return Later(pause(failed, job.tries))
             if failed.kind == "gone":
@@ -187,7 +188,7 @@ class Outbox:
             if failed is None:
                 return Sent(update.channel, update.ts)
             _told(f"the update of {update.ts} in {update.channel}", failed)
-            if failed.kind == "wait":
+            if failed.kind == "wait" and (message is messages[-1] or _patient(failed, message, job.tries)):
                 return Later(pause(failed, job.tries))
             if failed.kind in {"gone", "place"}:
                 return Sent(trouble="gone")
@@ -233,6 +234,11 @@ def _fitting(post: _Post) -> _Post:
     if isinstance(post.content, Upload) or not breaks(post.content):
         return post
     return replace(post, content=plainer(post.content), plain=True)
+
+
+def _patient(failed: Failure, content: Message | Upload, tries: int) -> bool:
+    """Whether the same is tried once more, and not something plainer."""
+    return tries < _FILES if isinstance(content, Upload) else not failed.odd or tries < _ODD
 
 
 def _told(what: str, failed: Failure) -> None:

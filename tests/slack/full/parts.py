@@ -45,16 +45,8 @@ class Parts:
         """What the compiler says of a script beside the types, "" when nothing is wrong with it."""
         tsc = self.home / "node_modules" / "typescript" / "bin" / "tsc"
         flags = (
-            "--noEmit",
-            "--strict",
-            "--skipLibCheck",
-            "--module",
-            "nodenext",
-            "--target",
-            "es2022",
-            "--types",
-            "node",
-        )
+            "--ignoreConfig", "--noEmit", "--strict", "--skipLibCheck", "--module", "nodenext", "--target", "es2022", "--types", "node",
+        )  # fmt: skip
         done = subprocess.run(
             [self.node, tsc, *flags, script], cwd=self.home, capture_output=True, text=True, check=False
         )

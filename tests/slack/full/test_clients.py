@@ -23,6 +23,7 @@ CLIENTS: dict[str, Client] = {
 }
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", CLIENTS)
 def test_a_client_of_slack_gets_along_with_the_gateway(name: str, parts: Parts, slack: Slack) -> None:
     """Commands, clicks, dialogs, mentions, shortcuts and the home; and connections that end are made anew."""
