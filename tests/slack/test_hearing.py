@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.doors.slack import who
+from bot.doors.slack import verbs, who
 from tests.doubles.slack import (
     ADA,
     BOT,
@@ -72,7 +72,7 @@ def test_a_diagnosis_is_ordered_approved_and_mends(served: Served, slack: Slack)
         ("diagnos x", "Did you mean"),
         ("status", "Slack is connected: Fletcher as @fletcher, 2 of 2 connections"),
         ("status", "They are carried out by fletcher serve"),
-        ("runbooks", "mend "),
+        ("runbooks", "mend                  change   no"),
         ("workers", "found nothing that runs"),
         ("show none", "there is no run 'none'"),
         ("cancel none", "there is no run 'none'"),
@@ -296,6 +296,16 @@ def test_a_guest_is_told_so_in_his_home(served: Served, slack: Slack) -> None:
     assert run.id not in json.dumps(slack.homes[GUEST])
     slack.home_opened(GUEST, "messages").ack()
     assert len(slack.calls("views.publish")) == 1
+
+
+def test_nobody_orders_without_end(served: Served, slack: Slack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than so many in a minute are refused; others are not kept from theirs."""
+    monkeypatch.setattr(verbs, "_ORDERS", 2)
+    for _ in range(2):
+        served.ordered("diagnose")
+    slack.slash("diagnose").ack()
+    slack.whisper(ADA, "more than 2 orders in a minute")
+    served.ordered("diagnose", GRACE)
 
 
 def test_whatever_comes_is_acknowledged(served: Served, slack: Slack) -> None:

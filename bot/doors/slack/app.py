@@ -17,6 +17,7 @@ from slack_bolt.authorization import AuthorizeResult
 from bot.doors.slack import words
 from bot.doors.slack.doing import files_of
 from bot.doors.slack.reply import Spot
+from bot.doors.slack.text import unescaped
 from bot.doors.slack.who import TROUBLES, code
 from bot.errors import FletcherError
 from bot.report.slack import answers
@@ -141,7 +142,7 @@ class Ears:
         if run and asked is not None:
             field, kind = asked
             said = str((view["state"]["values"].get(field, {}).get(field) or {}).get("value") or "")
-            spot, given = self._doing.opened(_spot(body), view["id"]), words.Decide(kind, run, words.unescaped(said))
+            spot, given = self._doing.opened(_spot(body), view["id"]), words.Decide(kind, run, unescaped(said))
             self._take(body, spot, lambda: self._doing.decided(spot, given, digest))
 
     # --- once ------------------------------------------------------------------------------------

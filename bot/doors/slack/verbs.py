@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections import deque
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from bot.settings import Target
 
 PASTED: Final = "pasted.log"  # what was pasted, in the run's folder
+_ORDERS: Final = 60  # orders of one person in a minute
+_MINUTE: Final = 60.0  # seconds
 _WIDE: Final = 110  # columns of an answer
 
 
@@ -45,9 +48,11 @@ class Verbs:
         self, front: Front, policy: Policy | None, config: str | None, connected: Callable[[], str] = lambda: ""
     ) -> None:
         self._front, self._policy, self._config, self._connected = front, policy, config, connected
+        self._placed: dict[str, deque[float]] = {}  # when each person has ordered, lately
 
     def order(self, said: words.Diagnose | words.Run, person: Person) -> str:
         """Place an order; the run's id. Raises FletcherError where it is none, or where this person may not."""
+        self._not_too_fast(person)
         run = secrets.token_hex(4)
         made = self._diagnosis(run, said, person) if isinstance(said, words.Diagnose) else self._run(run, said, person)
         return self._front.submit(made)
@@ -88,6 +93,15 @@ class Verbs:
         if trouble := why_not_look(self._policy, person):
             raise Unreachable(f"{trouble}.")
         return self.found(asked)
+
+    def _not_too_fast(self, person: Person) -> None:
+        """A key that hangs, or a script in somebody's name, fills no queue."""
+        now = time.monotonic()
+        self._placed = {who: at for who, at in self._placed.items() if at and at[-1] > now - _MINUTE}
+        placed = self._placed.setdefault(person.account, deque(maxlen=_ORDERS))
+        if len(placed) == _ORDERS and placed[0] > now - _MINUTE:
+            raise Unreachable(f"that is more than {_ORDERS} orders in a minute; wait a little.")
+        placed.append(now)
 
     # --- orders ----------------------------------------------------------------------------------
 

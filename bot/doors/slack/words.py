@@ -1,7 +1,4 @@
-"""What somebody typed in Slack, as a value: one kind for each verb, or a refusal that says what was meant. Pure.
-
-Text from Slack is escaped (`&lt;`) and holds forms of its own (`<#C1|name>`); both are undone once, here, and nowhere else.
-"""
+"""What somebody typed in Slack, as a value: one kind for each verb, or a refusal that says what was meant. Pure."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Literal
 
+from bot.doors.slack.text import first, plain, split, unfenced
 from bot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,21 +17,8 @@ VERBS: Final = (
     "help", "diagnose", "run", "runbooks", "status", "workers", "approve", "deny", "cancel", "show",
 )  # fmt: skip
 _ROOM: Final = 256  # characters of a room's name
-_FORM: Final = re.compile(r"<([^<>\s][^<>]*)>")
-_FENCE: Final = re.compile(r"```[ \t]*\n?(.*?)(?:```|\Z)", re.DOTALL)
 _LOG: Final = re.compile(r"[{}\t=]|\d\d:\d\d|\b(?:TRACE|DEBUG|INFO|WARN(?:ING)?|ERROR|FATAL)\b", re.IGNORECASE)
 _NAMED: Final = re.compile(r"(room|target)=", re.IGNORECASE)
-_CLOSES: Final[Mapping[str, str]] = {
-    '"': '"',
-    "'": "'",
-    "“": "”",
-    "„": "“”",
-    "”": "”",
-    "‘": "’",
-    "’": "’",
-    "«": "»",
-    "`": "`",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +89,7 @@ class Unknown(UsageError):  # noqa: N818  # a word that is no verb is no error o
 def understood(text: str) -> Said:
     """What was typed behind `/fletcher`, or behind the mention. Raises UsageError, and Unknown for an unknown verb."""
     said = plain(text).strip()
-    verb, rest = _first(said)
+    verb, rest = first(said)
     verb = verb.lower().removeprefix("/")
     if not verb:
         return Help()
@@ -116,27 +101,7 @@ def understood(text: str) -> Said:
 
 def evidence(text: str) -> Diagnose:
     """A message of somebody else's as evidence: its code blocks where it has some, else all of it."""
-    return Diagnose(pasted=_unfenced(plain(text)).strip("\n"))
-
-
-def plain(text: str) -> str:
-    """The text as it was typed: Slack's forms read, its escapes undone once."""
-
-    def form(found: re.Match[str]) -> str:
-        link, bar, label = found[1].partition("|")
-        sign, name = link[0], link[1:]
-        if sign in "#@":
-            return f"{sign}{label or name}"
-        if sign == "!":
-            return label or f"@{name.partition('^')[0]}"
-        return label if bar else link.removeprefix("mailto:")
-
-    return unescaped(_FORM.sub(form, text.replace("\r\n", "\n").replace("\N{NO-BREAK SPACE}", " ")))
-
-
-def unescaped(text: str) -> str:
-    """The text without Slack's escapes, undone once."""
-    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    return Diagnose(pasted=unfenced(plain(text)).strip("\n"))
 
 
 # --- the verbs -----------------------------------------------------------------------------------
@@ -149,13 +114,13 @@ def _help(_rest: str) -> Help:
 def _diagnose(rest: str) -> Diagnose:
     named: dict[str, str] = {}
     while found := _NAMED.match(rest.lstrip(" ")):
-        value, rest = _first(rest.lstrip(" ")[found.end() :])
+        value, rest = first(rest.lstrip(" ")[found.end() :])
         _name(named, found[1], value)
     if rest.lstrip(" ").startswith("\n"):
         return _asked(named, "", rest)
     before, fence, _ = rest.partition("```")
     head, newline, more = (before, "", rest) if fence else rest.strip().partition("\n")
-    words = _words(head)
+    words = split(head)
     bare = [word for word in words if not _NAMED.match(word)]
     if len(bare) > 1 or (bare and bare[0].startswith("{")):  # no name of a room
         if fence or newline or _LOG.search(head):
@@ -180,11 +145,11 @@ def _asked(named: Mapping[str, str], room: str, pasted: str) -> Diagnose:
     room = named.get("room", room)
     if len(room) > _ROOM:
         raise UsageError(f"a room's name has at most {_ROOM} characters; log lines are pasted between ``` and ```")
-    return Diagnose(room, named.get("target", ""), _unfenced(pasted).strip())
+    return Diagnose(room, named.get("target", ""), unfenced(pasted).strip())
 
 
 def _run(rest: str) -> Run:
-    runbook, *given = _words(rest) or [""]
+    runbook, *given = split(rest) or [""]
     if not runbook or "=" in runbook:
         raise UsageError("which runbook? `run RUNBOOK name=value`; `runbooks` lists them")
     inputs: dict[str, str] = {}
@@ -199,7 +164,7 @@ def _run(rest: str) -> Run:
 
 def _list(what: str) -> Callable[[str], List]:
     def read(rest: str) -> List:
-        words = _words(rest)
+        words = split(rest)
         target = words.pop(0)[7:] if what == "workers" and words and words[0].startswith("target=") else ""
         if words:
             raise UsageError(f"`{what}` takes nothing more, and {words[0][:40]!r} is more")
@@ -210,7 +175,7 @@ def _list(what: str) -> Callable[[str], List]:
 
 def _decide(kind: Literal["yes", "no"]) -> Callable[[str], Decide]:
     def read(rest: str) -> Decide:
-        run, said = _first(rest)
+        run, said = first(rest)
         if not run:
             raise UsageError("which run? `status` names those that wait")
         return Decide(kind, run, " ".join(said.split()))
@@ -220,7 +185,7 @@ def _decide(kind: Literal["yes", "no"]) -> Callable[[str], Decide]:
 
 def _one(kind: type[Cancel | Show]) -> Callable[[str], Cancel | Show]:
     def read(rest: str) -> Cancel | Show:
-        words = _words(rest)
+        words = split(rest)
         if len(words) != 1:
             raise UsageError(f"one run at a time: `{kind.__name__.lower()} RUN`; `status` names those that are open")
         return kind(words[0])
@@ -232,43 +197,3 @@ _READ: Final[Mapping[str, Callable[[str], Said]]] = {
     "help": _help, "diagnose": _diagnose, "run": _run, "runbooks": _list("runbooks"), "status": _list("status"), "workers": _list("workers"),
     "approve": _decide("yes"), "deny": _decide("no"), "cancel": _one(Cancel), "show": _one(Show),
 }  # fmt: skip
-
-
-# --- words ---------------------------------------------------------------------------------------
-
-
-def _first(text: str) -> tuple[str, str]:
-    """The first word, without its quotes, and what follows it."""
-    text = text.lstrip()
-    word, at = _word(text)
-    return word, text[at:]
-
-
-def _words(text: str) -> list[str]:
-    """All words; quotes of any kind hold blanks together where a word or a value begins with one."""
-    words = []
-    while text := text.lstrip():
-        word, text = _first(text)
-        words.append(word)
-    return words
-
-
-def _word(text: str) -> tuple[str, int]:
-    """The word that a text begins with, and where it ends. A quote that is never closed is a sign like any other."""
-    out = ""
-    for at, sign in enumerate(text):
-        if sign.isspace():
-            return out, at
-        if not out or out.endswith("="):
-            ends = [end for close in _CLOSES.get(sign, "") if (end := text.find(close, at + 1)) > 0]
-            end = min(ends, default=0)
-            if end and not text[end + 1 : end + 2].strip():
-                return out + text[at + 1 : end], end + 1
-        out += sign
-    return out, len(text)
-
-
-def _unfenced(text: str) -> str:
-    """What stands in code fences where there are any, else the text."""
-    blocks = [found[1].strip("\n") for found in _FENCE.finditer(text)]
-    return "\n".join(blocks) if blocks else text

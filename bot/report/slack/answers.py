@@ -72,11 +72,11 @@ def sentence(text: str) -> Message:
 
 def listing(title: str, lines: Iterable[str]) -> Message:
     """Lines as they are under a title; what is too long is cut at the end of a line, and how many are left is said."""
-    listed = [clean(one, 400) for one in lines]
+    listed = rows("\n".join(lines))  # tables stay tables
     shown = pres(cut(listed, most=_LINES, limit=_LISTED).split("\n"))
     count = f"{len(listed)} {'line' if len(listed) == 1 else 'lines'}" if listed else "nothing"
     return Message(
-        escaped(f"{title}: {count}. {' · '.join(listed[:5])}".strip(), 1500),
+        escaped(f"{title}: {count}. {' · '.join(clean(one, 400) for one in listed[:5])}".strip(), 1500),
         tuple(rich("listing", line(word(clean(title, 200) or "Fletcher", bold=True)), *shown)),
     )
 
