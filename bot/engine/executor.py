@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from bot.engine.contract import Parts
     from bot.engine.store import Store
 
-_PAUSE: Final = 0.05  # seconds between two looks at what others want
+_PAUSE: Final = 0.05  # seconds between two looks at what others want; who is in this process is heard at once
+_ENDING: Final = 0.05  # seconds between two looks at whether what was being done has ended
 _AGAIN: Final = 1.0  # seconds after which a store that could not be read is read again
 
 _log = logging.getLogger("fletcher.engine")
@@ -49,7 +50,7 @@ class Executor:
         self._store.moved.set()
         self._watcher.join()
         while self._durable.busy:
-            time.sleep(_PAUSE)
+            time.sleep(_ENDING)
         self._durable.close()
 
     def _watch(self) -> None:

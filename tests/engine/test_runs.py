@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 import pytest
 
-from bot.engine import rows
+from bot.engine import executor, rows
 from bot.engine.values import Decision, Person, exit_code
 from bot.errors import FletcherError, Unreachable, UsageError
 from bot.policy import Auto, Grant, Policy
@@ -296,6 +296,20 @@ def test_a_peer_is_another_person_through_a_door_that_knows_him(tmp_path: Path) 
                 said(person)
         said(PEER)
         until(front, run.id, "fixed")
+
+
+def test_what_is_said_in_this_process_is_heard_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run goes on at the order and at the decision themselves, not at the next look at what was said."""
+    monkeypatch.setattr(executor, "_PAUSE", 30.0)  # longer than `until` waits
+    place, stop = Place(tmp_path), threading.Event()
+    with place.front() as front:
+        thread = threading.Thread(target=front.serve, args=(place.parts, stop, "root", io.StringIO()))
+        thread.start()
+        run = until(front, front.submit(place.order()), "waiting")
+        front.decide(run.id, Decision(kind="yes", person=ME, digest=run.digest, at=0))
+        until(front, run.id, "fixed")
+        stop.set()
+        thread.join()
 
 
 def test_who_may_say_yes_may_say_no(tmp_path: Path) -> None:

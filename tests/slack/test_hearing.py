@@ -106,6 +106,17 @@ def test_a_plan_is_denied_with_a_reason(served: Served, slack: Slack) -> None:
     assert served.place.done == []
 
 
+def test_a_view_that_comes_too_late_is_said_so(served: Served, slack: Slack) -> None:
+    """What opens one lives for three seconds: who pressed is told to press again, and nothing was decided."""
+    run, card = served.waiting()
+    slack.fail("views.open", "expired_trigger_id")
+    slack.click(card, "deny", GRACE).ack()
+    slack.whisper(GRACE, "(expired_trigger_id); try it again")
+    slack.click(card, "deny", GRACE).ack()
+    slack.submit(slack.modal("Deny"), {"reason": "no"}, GRACE).ack()
+    served.later(run.id, "declined")
+
+
 def test_a_guard_wants_its_word_typed(served: Served, slack: Slack) -> None:
     """Approve opens a view that says what the guard warns of; only its word lets the plan go."""
     served.place.put("look/warning", "two workers are there")

@@ -163,6 +163,9 @@ class Ears:
             await self._replies.tell(spot, answers.listing(first, more) if more else answers.sentence(first))
         except TROUBLES as trouble:
             _log.warning("Slack did not take what was to be shown: %s", code(trouble))
+            await self._replies.tell(
+                spot, answers.sentence(f"Slack did not take what was to be shown ({code(trouble)}); try it again.")
+            )
             says = (
                 f"Slack did not take what was to be shown ({code(trouble)}), and nothing was decided; please try again."
             )

@@ -53,7 +53,7 @@ class State:
     def told(self) -> str:
         """A line."""
         if self.open:
-            return f"Slack is connected: {self.workspace}, {self.open} of {CONNECTIONS} connections."
+            return f"Slack is connected: {self.workspace}, {min(self.open, CONNECTIONS)} of {CONNECTIONS} connections."
         at = time.strftime("%H:%M:%S", time.localtime(self._since))
         return f"Slack is not connected since {at}: {self._trouble}."
 

@@ -205,7 +205,7 @@ class Doing:
 
 def files_of(message: dict[str, Any]) -> tuple[str, ...]:
     """The names of a message's files, which the app may not read."""
-    return tuple(str(one.get("name") or one.get("id") or "a file") for one in message.get("files") or ())
+    return tuple(str(one.get("name") or one.get("id") or "a file")[:80] for one in (message.get("files") or ())[:5])
 
 
 def _texts(message: dict[str, Any]) -> Iterator[str]:
