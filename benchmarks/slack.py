@@ -28,7 +28,7 @@ from msgspec import structs  # noqa: E402  # the checkout's own packages, whatev
 
 from bot.plan.values import sealed  # noqa: E402
 from bot.runbook import document as doc  # noqa: E402
-from tests.doubles.slack import ADA, GRACE, Channel, Slack, buttons  # noqa: E402
+from tests.doubles.slack import ADA, GRACE, Channel, Slack, User, buttons, says  # noqa: E402
 from tests.engine import staged  # noqa: E402
 from tests.slack.served import PERSONS, Finding, Served  # noqa: E402
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from bot.engine.values import Looked, Order
     from bot.runbook.document import Runbook
     from bot.steps.contract import Doing, Kind, Memory, Outcome, Task
+    from tests.doubles.slack_wire import Sent
+    from tests.doubles.slack_workspace import Json
 
 RUNS, WARM = 200, 10
 WAITING = STREAMING = 10
@@ -57,6 +59,10 @@ title: Print lines
 
 ```sh { step name=stream effect=change rollback=unstream }
 yes
+```
+
+```sh { verify name=works after=stream }
+true
 ```
 
 ```sh { rollback name=unstream for=stream }
@@ -97,16 +103,17 @@ def main() -> None:
     print(f"{'ms, p50 / p99, of ' + str(args.runs):<44}")
     with Slack() as slack, started(slack, [sys.executable, "-c", ECHO], 1):
         told("Bolt's bare echo", [answered(slack, f"text {n}") for n in range(args.runs + WARM)])
-    with tempfile.TemporaryDirectory() as name, Slack() as slack:
-        with started(slack, [sys.executable, __file__, "--child", slack.url, name], 2):
-            told("fletcher, idle: help", [answered(slack, "help") for _ in range(args.runs + WARM)])
-            run = busy(slack)
-            for verb in ("help", "status", "runbooks", f"show {run}"):
-                told(
-                    f"while 20 runs go on: {verb.split()[0]}", [answered(slack, verb) for _ in range(args.runs + WARM)]
-                )
-            told("the message of a run that was ordered", [ordered(slack, n) for n in range(args.runs // 4 + WARM)])
-            told("buttons gone after Approve", [pressed(slack, n) for n in range(args.runs // 4 + WARM)])
+    with (
+        tempfile.TemporaryDirectory() as name,
+        Slack() as slack,
+        started(slack, [sys.executable, __file__, "--child", slack.url, name], 2),
+    ):
+        told("fletcher, idle: help", [answered(slack, "help") for _ in range(args.runs + WARM)])
+        run = busy(slack)
+        for verb in ("help", "status", "runbooks", f"show {run}"):
+            told(f"while 20 runs go on: {verb.split()[0]}", [answered(slack, verb) for _ in range(args.runs + WARM)])
+        told("the message of a run that was ordered", [ordered(slack, n) for n in range(args.runs // 4 + WARM)])
+        told("buttons gone after Approve", [pressed(slack, n) for n in range(args.runs // 4 + WARM)])
 
 
 def told(what: str, times: list[float]) -> None:
@@ -128,18 +135,30 @@ def answered(slack: Slack, text: str) -> float:
 
 
 def ordered(slack: Slack, number: int) -> float:
-    """Seconds from an order to its message; each in a channel of its own, since Slack takes one in a second in each."""
-    channel = f"C0BENCH{number:03d}"
-    slack.store.channels[channel] = Channel(channel, f"bench-{number}")
-    sent = slack.slash("run mend", ADA, channel)
-    return slack.until(lambda: slack.calls("chat.postMessage", channel=channel))[0].at - sent.at
+    """Seconds from an order to its message; each of a person and in a channel of his own, since both are held to a pace."""
+    sent = order(slack, f"B{number:03d}", "run mend")
+    return slack.until(lambda: slack.calls("chat.postMessage", channel=f"C0B{number:03d}"))[0].at - sent.at
+
+
+def order(slack: Slack, name: str, text: str) -> Sent:
+    """Order something in a channel that nobody else uses."""
+    slack.store.users[f"U0{name}"] = User(f"U0{name}", name.lower())
+    slack.store.channels[f"C0{name}"] = Channel(f"C0{name}", name.lower())
+    return slack.slash(text, f"U0{name}", f"C0{name}")
+
+
+def card(slack: Slack, name: str, button: str) -> Json:
+    """The message in that channel, once it has that button."""
+    return slack.until(
+        lambda: next((m for m in slack.roots(f"C0{name}") if button in buttons(m)), None), 30,
+        lambda: f"a message with {button}; there is {[says(m) for m in (*slack.roots(f'C0{name}'), *slack.whispers(f'U0{name}'))]}",
+    )  # fmt: skip
 
 
 def pressed(slack: Slack, number: int) -> float:
     """Seconds from a click on Approve to the message without the button."""
-    channel = f"C0BENCH{number:03d}"
-    card = slack.until(lambda: next((m for m in slack.roots(channel) if "approve" in buttons(m)), None))
-    sent = slack.click(card, "approve", GRACE)
+    channel = f"C0B{number:03d}"
+    sent = slack.click(card(slack, f"B{number:03d}", "approve"), "approve", GRACE)
     gone = slack.until(
         lambda: next(
             (
@@ -155,30 +174,14 @@ def pressed(slack: Slack, number: int) -> float:
 
 def busy(slack: Slack) -> str:
     """Order the runs that wait and those that print; the id of one that waits."""
-    made = []
-    for number in range(WAITING + STREAMING):
-        channel = f"C0BUSY{number:04d}"
-        slack.store.channels[channel] = Channel(channel, f"busy-{number}")
-        slack.slash("run mend" if number < WAITING else "run stream", ADA, channel).ack()
-        made.append(
-            slack.until(
-                lambda channel=channel: next((m for m in slack.roots(channel) if "approve" in buttons(m)), None)
-            )
-        )
-    for card in made[WAITING:]:
-        slack.click(card, "approve", GRACE).ack()
-    slack.until(
-        lambda: (
-            sum(
-                "cancel" in buttons(m)
-                for n in range(WAITING, WAITING + STREAMING)
-                for m in slack.roots(f"C0BUSY{n:04d}")
-            )
-            == STREAMING
-        ),
-        30,
-    )
-    return str(buttons(made[0])["approve"]["value"]).split()[0]
+    names = [f"BUSY{number:02d}" for number in range(WAITING + STREAMING)]
+    for number, name in enumerate(names):
+        order(slack, name, "run mend" if number < WAITING else "run stream").ack()
+    for name in names[WAITING:]:
+        slack.click(card(slack, name, "approve"), "approve", GRACE).ack()
+    for name in names[WAITING:]:
+        card(slack, name, "cancel")
+    return str(buttons(card(slack, names[0], "approve"))["approve"]["value"]).split()[0]
 
 
 @contextmanager
