@@ -99,6 +99,9 @@ async def arguments(request: web.Request) -> tuple[str, Json]:
     for name in _JSON:
         if isinstance(args.get(name), str):
             args[name] = _parsed(args[name])
+    for name in ("length", "limit"):
+        if str(args.get(name, "")).isdecimal():
+            args[name] = int(args[name])
     for name, value in args.items():
         args[name] = {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
     token = str(args.pop("token", "")) or request.headers.get("Authorization", "").removeprefix("Bearer ")

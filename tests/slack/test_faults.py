@@ -150,7 +150,7 @@ def test_a_card_that_was_deleted_comes_back(served: Served, slack: Slack) -> Non
     slack.slash(f"approve {run.id}", GRACE).ack()
     served.later(run.id, "fixed")
     assert ends(slack, "fixed")["ts"] != gone["ts"]
-    assert slack.thread(OPS, slack.roots(OPS)[0]["ts"])
+    slack.until(lambda: slack.thread(OPS, slack.roots(OPS)[0]["ts"]), 10, "a thread below the new one")
 
 
 @pytest.mark.parametrize("channel", [OUTSIDE, ARCHIVED])

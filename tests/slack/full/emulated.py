@@ -78,6 +78,8 @@ class Emulated:
     async def call(self, method: str, args: Json) -> Json:
         """What the method answers, in the name of the app."""
         answer = await self._asked(method, args, BOT_TOKEN)
+        for name in ("unfurl_links", "unfurl_media"):  # what was asked for is no part of a message
+            answer.get("message", {}).pop(name, None)
         if method == "users.info" and answer["ok"]:
             answer["user"] |= self.users[args["user"]].told()
         if method == "conversations.info" and answer["ok"]:

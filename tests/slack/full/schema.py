@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import best_match
+
+from tests.slack.full.parts import SCHEMAS
 
 if TYPE_CHECKING:
     from tests.slack.full.parts import Parts
@@ -19,6 +20,8 @@ ALLOWED: tuple[tuple[str, str, object, str], ...] = (
     ("Says", "enterprise", None, "Slack sends null where there is no enterprise"),
     ("Says", "context_enterprise_id", None, "the same, in events"),
     ("submit", "user.username", ..., "Slack sends it with views as with clicks"),
+    ("click", "actions.style", ..., "Slack sends the button as it was"),
+    ("click", "actions.confirm", ..., "the same"),
     ("dm", "event.app_id", ..., "Slack sends it with what an app says"),
     ("Answers", "view.previous_view_id", None, "Slack sends null for a view that came after none"),
     ("Answers", "view.close", None, "and for a text that was not given"),
@@ -36,11 +39,12 @@ class Types:
     """The judge; each method returns what is wrong, "" when nothing is."""
 
     def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+        self._schemas = {name: parts.schema(name) for name in SCHEMAS}
+        self._judges: dict[tuple[str, str], Draft7Validator] = {}
 
     def asked(self, method: str, args: Json) -> str:
         """What is wrong with the arguments of a method (or an `ack`, a `modal`, `home` or `blocks`)."""
-        return self._judged("Asks" if method in self._names["Asks"] else "Finds", method, args)
+        return self._judged("Asks" if method in self._listed("Asks") else "Finds", method, args)
 
     def said(self, envelope: Json) -> str:
         """What is wrong with something that Slack sends."""
@@ -53,26 +57,25 @@ class Types:
         """What is wrong with the answer of a method."""
         return self._judged("Answers", method, answer)
 
-    @cached_property
-    def _names(self) -> dict[str, Json]:
-        return {name: self._list(name)["properties"] for name in ("Asks", "Finds", "Says", "Answers")}
-
-    def _list(self, name: str) -> Json:
-        schema = self._parts.schema(name)
-        listed: Json = (
-            schema["definitions"][name] if "definitions" in schema and name in schema["definitions"] else schema
-        )
+    def _listed(self, name: str) -> Json:
+        schema = self._schemas[name]
+        listed: Json = schema.get("definitions", {}).get(name, schema)["properties"]
         return listed
 
     def _judged(self, name: str, what: str, value: Json) -> str:
-        if what not in self._names[name]:
+        if what not in self._listed(name):
             return f"{what} is not among the types that judge"
-        trouble = best_match(self._judge(name, what).iter_errors(without_allowed(name, what, value)))
-        return "" if trouble is None else f"{what}: {trouble.json_path}: {trouble.message[:300]}"
-
-    def _judge(self, name: str, what: str) -> Draft7Validator:
-        definitions = self._parts.schema(name).get("definitions", {})
-        return Draft7Validator({"allOf": [self._names[name][what]], "definitions": definitions})
+        judge = self._judges.get((name, what))
+        if judge is None:
+            definitions = self._schemas[name].get("definitions", {})
+            judge = Draft7Validator({"allOf": [self._listed(name)[what]], "definitions": definitions})
+            self._judges[name, what] = judge
+        given = without_allowed(name, what, value)
+        if judge.is_valid(given):
+            return ""
+        trouble = best_match(judge.iter_errors(given))
+        assert trouble is not None
+        return f"{what}: {trouble.json_path}: {trouble.message[:300]}"
 
 
 def without_allowed(name: str, what: str, value: Json) -> Json:

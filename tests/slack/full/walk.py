@@ -73,10 +73,14 @@ def _cancelled(served: Served, slack: Slack) -> str:
     served.place.put("hang-note")
     run, card = served.waiting("run mend")
     slack.click(card, "approve", GRACE).ack()
+    slack.until(
+        lambda: [row for row in served.front.show(run.id).steps if (row.name, row.state) == ("note", "running")]
+    )
     running = served.card(run, "cancel")
     slack.click(running, "cancel", ADA).ack()
+    served.later(run.id)
     (served.place.folder / "hang-note").unlink()
-    return served.later(run.id).id
+    return run.id
 
 
 def _taken_back(served: Served, slack: Slack) -> str:

@@ -7,7 +7,7 @@ import type {
   ViewsOpenArguments, ViewsPublishArguments, ViewsUpdateArguments,
 } from '@slack/web-api';
 import type {
-  BlockButtonAction, EnvelopedEvent, MessageShortcut, RespondArguments, SlashCommand, ViewResponseAction, ViewSubmitAction,
+  BlockButtonAction, EnvelopedEvent, MessageShortcut, SlashCommand, ViewResponseAction, ViewSubmitAction,
 } from '@slack/bolt';
 
 export interface Asks {
@@ -22,7 +22,6 @@ export interface Asks {
   'views.publish': ViewsPublishArguments;
   'views.update': ViewsUpdateArguments;
   ack: ViewResponseAction;
-  response_url: RespondArguments;
   blocks: KnownBlock[];
   modal: ModalView;
   home: HomeView;
