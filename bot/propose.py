@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from bot.evidence.project_files import read_bytes
 from bot.plan import tools
 from bot.plan.build import build
-from bot.plan.facts import Facts
+from bot.plan.facts import Facts, roles
 from bot.plan.subject import subject
 from bot.runbook import document as doc
 from bot.runbook.inputs import values
@@ -47,21 +47,22 @@ def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:
     named = folder_of(look)
     folder = os.path.abspath(named) if named else ""  # noqa: PTH100  # links keep their own name
     scripts = _scripts(runbook, look, named)
-    services = _services(attached) if attached is not None else {}
+    services = roles(attached) if attached is not None else {}
     return Facts(
         folder=folder, named=named, files=dict(_files(runbook, inputs, look, folder)), scripts=scripts, tools=_tools(runbook, scripts), project=attached.project if attached else "",
         compose_files=tuple(file for c in (*attached.agents, *attached.livekit)[:1] for file in c.config_files) if attached else (),
         services=services, checks=_checks(runbook, inputs, look, folder, services),
         can_dispatch="" if look.seen.api is not None else "needs the LiveKit API, which was not asked (LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET)",
-        target=attached.project if attached else folder,
+        images=_images(attached), target=attached.project if attached else folder,
     )  # fmt: skip
 
 
-def _services(attached: Attached) -> dict[str, str]:
-    """The services by their roles; which of several agents is meant, their containers do not tell."""
-    found = {"livekit": attached.livekit[0].service} if attached.livekit else {}
-    agents = {container.service for container in attached.agents}
-    return {**found, "agent": agents.pop()} if len(agents) == 1 else found
+def _images(attached: Attached | None) -> dict[str, str]:
+    """What the services of the server and of agents run, several replicas of one service together."""
+    found: dict[str, set[str]] = {}
+    for container in (*attached.agents, *attached.livekit) if attached is not None else ():
+        found.setdefault(container.service, set()).add(container.image_id)
+    return {service: " ".join(sorted(ids)) for service, ids in found.items()}
 
 
 def _checks(
@@ -72,9 +73,11 @@ def _checks(
         isinstance(b.evidence, doc.Causes | doc.Chosen | doc.Shell) for b in runbook.blocks if isinstance(b, doc.Check)
     ):
         return {}
-    from bot.asking.ask import ask  # what asks is loaded only where something is asked
+    from bot.asking.ask import LOOKED_AT, ask  # what asks is loaded only where something is asked
+    from bot.asking.outside import of_look
 
-    return ask(runbook, inputs, look, folder, services)
+    checks = [b for b in runbook.blocks if isinstance(b, doc.Check) and isinstance(b.evidence, LOOKED_AT)]
+    return ask(checks, inputs, of_look(look, folder, services))
 
 
 def folder_of(look: Look) -> str:
@@ -93,8 +96,11 @@ def _files(runbook: Runbook, inputs: Mapping[str, str], look: Look, folder: str)
     """The files that steps are about, as they are now."""
     seen_at = {server.place.source for server in look.seen.setup.server}
     for block in runbook.blocks:
-        if isinstance(block, doc.Patch) and not isinstance(block.change.body, doc.Worker | doc.Token):
-            path = tools.patched_file(runbook, block, inputs, look.seen)
+        change = (
+            block.change if isinstance(block, doc.Patch) else block.action if isinstance(block, doc.Rollback) else None
+        )
+        if isinstance(change, doc.FileChange) and not isinstance(change.body, doc.Worker | doc.Token):
+            path = tools.patched_file(runbook, change, inputs, look.seen)
             where = Path(path) if path in seen_at else Path(folder) / path
             yield path, read_bytes(where, _LARGEST) if where.exists() else f"is not in {folder or 'this folder'}"
 

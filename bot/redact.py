@@ -30,6 +30,11 @@ _MASKS = re.compile(_M)
 _ROUNDS = 8  # two are enough for all that was ever seen
 
 
+def masked(text: str) -> bool:
+    """Whether a mask stands in a text."""
+    return _MASKS.search(text) is not None
+
+
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 

@@ -13,7 +13,6 @@ from bot.errors import FletcherError, Unreachable
 from bot.evidence.attach import by_service
 from bot.evidence.look import shown
 from bot.evidence.moments import moment
-from bot.evidence.sources import ABSENT
 from bot.evidence.together import begun
 from bot.plan.facts import service_here
 from bot.plan.values import Checked
@@ -23,39 +22,34 @@ from bot.runbook.inputs import asked_in, fill, wanted
 from bot.runbook.weigh import Weighed, weigh_lines, weigh_presence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
+    from bot.asking.outside import Outside
     from bot.asking.text import Line, Text
     from bot.evidence.containers import Container
-    from bot.evidence.docker import Engine
-    from bot.evidence.look import Look
 
-_LOOKED_AT: Final = (doc.Logs, doc.File, doc.Http, doc.Tcp, doc.Containers)
+LOOKED_AT: Final = (doc.Logs, doc.File, doc.Http, doc.Tcp, doc.Containers)
 _TOLD: Final = 3  # deciding lines that are told
 _LONGEST: Final = 200  # characters of such a line
 _Key = tuple[str, ...]  # a source: its kind and its name
+_Check = doc.Check | doc.Verify
 
 
-def ask(
-    runbook: doc.Runbook, inputs: Mapping[str, str], look: Look, folder: str, services: Mapping[str, str]
-) -> dict[str, Checked]:
-    """What each check came to that looks at logs, files, addresses or containers; by the check's name.
+def ask(checks: Sequence[_Check], inputs: Mapping[str, str], outside: Outside) -> dict[str, Checked]:
+    """What each check came to that looks at logs, files, addresses or containers (`LOOKED_AT`); by the check's name.
 
     Only local files are looked at where nothing runs. What does not answer within the check's timeout is inconclusive,
     as everything is that cannot be read, and says why.
     """
-    checks = [b for b in runbook.blocks if isinstance(b, doc.Check) and isinstance(b.evidence, _LOOKED_AT)]
-    return _Asking(checks, inputs, look, folder, services).all()
+    return _Asking(checks, inputs, outside).all()
 
 
 class _Asking:
     """All checks of one runbook while they are made."""
 
-    def __init__(
-        self, checks: list[doc.Check], inputs: Mapping[str, str], look: Look, folder: str, services: Mapping[str, str]
-    ) -> None:
-        self.checks, self.inputs, self.look, self.folder, self.services = checks, inputs, look, folder, services
+    def __init__(self, checks: Sequence[_Check], inputs: Mapping[str, str], outside: Outside) -> None:
+        self.checks, self.inputs, self.outside = checks, inputs, outside
         self.sources: dict[_Key, Future[object]] = {}
         self.began = time.monotonic()
 
@@ -73,7 +67,7 @@ class _Asking:
             for check in self.checks
         }
 
-    def _told(self, check: doc.Check, made: Future[Checked]) -> Checked:
+    def _told(self, check: _Check, made: Future[Checked]) -> Checked:
         try:
             return made.result(max(0.0, self.began + check.timeout - time.monotonic()))
         except TimeoutError:
@@ -81,8 +75,8 @@ class _Asking:
         except FletcherError as problem:
             return self._inconclusive(check, str(problem))
 
-    def _inconclusive(self, check: doc.Check, why: str) -> Checked:
-        return Checked(check.name, "inconclusive", self.look.plain(why))
+    def _inconclusive(self, check: _Check, why: str) -> Checked:
+        return Checked(check.name, "inconclusive", self.outside.redactor.text(why))
 
     # --- what cannot be asked ------------------------------------------------------------------
 
@@ -91,17 +85,13 @@ class _Asking:
         for name in (name for asked in asked_in(evidence) for name in wanted(asked)):
             if not self.inputs.get(name):
                 return f"the input {name} has no value"
-        if isinstance(evidence, doc.Logs) and evidence.since.startswith("step:"):
+        if isinstance(evidence, doc.Logs) and evidence.since.startswith("step:") and self.outside.since_ns is None:
             return f"it is looked at after {evidence.since.removeprefix('step:')}"
         if isinstance(evidence, doc.File) or (isinstance(evidence, doc.Logs) and evidence.file):
             return ""
-        live = self.look.live
-        if live is None:
-            return "it is asked of what runs, and nothing that runs was looked at"
-        if isinstance(evidence, doc.Logs | doc.Containers) and (live.docker is None or live.attached is None):
-            note = next((s.note for s in live.sources if s.kind == ABSENT and s.name == "Docker"), "")
-            return f"the containers cannot be looked at{f': {note}' if note else ''}"
-        return ""
+        return (
+            "" if self.outside.now_ns is not None else "it is asked of what runs, and nothing that runs was looked at"
+        )
 
     # --- the sources ---------------------------------------------------------------------------
 
@@ -119,9 +109,9 @@ class _Asking:
                 return ("tcp", self._fill(host), self._fill(port))
         return ("containers",)
 
-    def _calls(self, checks: list[doc.Check]) -> dict[_Key, Callable[[], object]]:
+    def _calls(self, checks: Sequence[_Check]) -> dict[_Key, Callable[[], object]]:
         """How each source is read, once, for all checks that ask for it."""
-        asking: dict[_Key, list[doc.Check]] = {}
+        asking: dict[_Key, list[_Check]] = {}
         for check in checks:
             asking.setdefault(self._key(check.evidence), []).append(check)
         calls = {key: self._call(key, several) for key, several in asking.items()}
@@ -129,13 +119,13 @@ class _Asking:
             calls.setdefault(("containers",), self._containers)
         return dict(sorted(calls.items()))  # the containers come before the services that are among them
 
-    def _call(self, key: _Key, checks: list[doc.Check]) -> Callable[[], object]:
+    def _call(self, key: _Key, checks: Sequence[_Check]) -> Callable[[], object]:
         seconds = max(check.timeout for check in checks)
         logs = [check.evidence for check in checks if isinstance(check.evidence, doc.Logs)]
         match key:
             case ("file", path):
-                dated = any(log.since for log in logs)
-                return partial(text.of_file, Path(self.folder) / path, path, dated=dated)
+                dated = any(log.since for log in logs) or (bool(logs) and self.outside.since_ns is not None)
+                return partial(text.of_file, Path(self.outside.folder) / path, path, dated=dated)
             case ("http", url, follow):
                 return partial(reach.get, url, seconds, follow=bool(follow))
             case ("tcp", host, port):
@@ -145,12 +135,12 @@ class _Asking:
         return partial(self._log, key, logs)
 
     def _containers(self) -> dict[str, tuple[Container, ...]]:
-        engine, project = self._engine()
+        engine, project = self.outside.docker()
         return by_service(c for c in engine.containers(project) if not c.oneoff)
 
     def _log(self, key: _Key, logs: list[doc.Logs]) -> Text:
         kind, name = key
-        engine, project = self._engine()
+        engine, project = self.outside.docker()
         if kind == "container":
             one = engine.container(name)
             if one is None:
@@ -165,18 +155,12 @@ class _Asking:
         earliest = None if None in begins else min(at for at in begins if at is not None)
         return text.of_containers(engine, containers, earliest, max(log.max_lines for log in logs))
 
-    def _engine(self) -> tuple[Engine, str]:
-        live = self.look.live
-        if live is None or live.docker is None or live.attached is None:
-            raise Unreachable("the containers cannot be looked at")
-        return live.docker, live.attached.project
-
     # --- the checks ----------------------------------------------------------------------------
 
-    def _check(self, check: doc.Check) -> Checked:
+    def _check(self, check: _Check) -> Checked:
         found = self.sources[self._key(check.evidence)].result(check.timeout)
         weighed, lines, more = self._weighed(check.evidence, found)
-        redactor = self.look.redactor.with_secrets(more)
+        redactor = self.outside.redactor.with_secrets(more)
         told = [f"{_place(line)} {shown(line.text.encode(), redactor)[:_LONGEST]}" for line in lines[:_TOLD]]
         says = [redactor.text(weighed.why), *told]
         return Checked(check.name, weighed.word, "; ".join(part for part in says if part))
@@ -206,7 +190,7 @@ class _Asking:
         return Weighed("inconclusive", f"{' '.join(self._key(evidence)[1:2])} is not there"), [], frozenset()
 
     def _lines(
-        self, asked: doc.Lines, found: Text, since: float | None, most: int
+        self, asked: doc.Lines, found: Text, since: int | None, most: int
     ) -> tuple[Weighed, list[Line], frozenset[str]]:
         lines, cut = found.within(since, most)
         weighed = weigh_lines(asked, (line.text for line in lines), self.inputs, truncated=cut)
@@ -222,24 +206,26 @@ class _Asking:
         body = text.of_body(found.body, self._fill(asked.url), cut=found.cut)
         return self._lines(asked.lines, body, None, MOST_LINES)
 
-    def _since(self, log: doc.Logs, now: float | None) -> float | None:
-        """From when on lines count, in epoch seconds; a duration is counted back from `now`. Raises UsageError."""
-        said = self._fill(log.since)
-        if not said:
-            return None
+    def _since(self, log: doc.Logs, now: int | None) -> int | None:
+        """From when on lines count, in epoch nanoseconds; a duration is counted back from `now`. Raises UsageError."""
+        said, least = self._fill(log.since), self.outside.since_ns
+        if not said or said.startswith("step:"):
+            return least
         back = spans.duration(said)
         if isinstance(back, float) and now is not None:
-            return now - back
-        return moment(said, (), "since", now)
+            since = now - int(back * 10**9)
+        else:
+            since = int(moment(said, (), "since", None if now is None else now / 10**9) * 10**9)
+        return since if least is None else max(since, least)
 
-    def _now(self, found: Text | None = None) -> float | None:
+    def _now(self, found: Text | None = None) -> int | None:
         """By the clock of the engine; where nothing runs, the last time in the text."""
-        if self.look.live is not None:
-            return self.look.live.at
+        if self.outside.now_ns is not None:
+            return self.outside.now_ns
         return next((line.at for line in reversed(found.lines) if line.at is not None), None) if found else None
 
     def _service(self, service: str) -> str:
-        return service_here(self.services, self._fill(service))
+        return service_here(self.outside.services, self._fill(service))
 
     def _fill(self, asked: str) -> str:
         return fill(asked, self.inputs)
@@ -248,4 +234,8 @@ class _Asking:
 def _place(line: Line) -> str:
     if line.number:
         return f"{line.of}:{line.number}:"
-    return f"{line.of} {time.strftime('%H:%M:%SZ', time.gmtime(line.at))}:" if line.at is not None else f"{line.of}:"
+    return (
+        f"{line.of} {time.strftime('%H:%M:%SZ', time.gmtime(line.at // 10**9))}:"
+        if line.at is not None
+        else f"{line.of}:"
+    )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from bot.errors import Unreachable, UsageError
 from bot.evidence.docker_lines import PIECE
 from bot.evidence.files import as_utf8
+from bot.evidence.rotation import lost_until
 from bot.evidence.spool import nanoseconds
 from bot.evidence.together import together
 from bot.livekit.forms import clean, epoch, seconds
@@ -21,18 +22,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bot.evidence.containers import Container
-    from bot.evidence.docker import Engine
+    from bot.evidence.docker import Containers
 
 MOST: Final = 64 << 20  # bytes of one log that are read; what is older is left out
 _DATE: Final = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?")
 _NUMBER: Final = re.compile(rb'"(?:time|ts|timestamp)":\s*(?:(\d{13})|(\d{10}(?:\.\d{1,9})?))\b')
+_EVER: Final = 1 << 63  # later than any time of a line
 _HEAD: Final = 200  # bytes of a line in which its time stands
 
 
 class Line(NamedTuple):
-    """One line; `at` is its time in epoch seconds, None where it has none, `number` 0 where it is not known."""
+    """One line; `at` is its time in epoch nanoseconds, None where it has none, `number` 0 where it is not known."""
 
-    at: float | None
+    at: int | None
     text: str
     of: str
     number: int = 0
@@ -40,41 +42,40 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Lines in their order; nothing is missing of them, or nothing after `whole_since` (epoch seconds).
+    """Lines in their order; nothing is missing of them, or nothing after `whole_since` (epoch nanoseconds).
 
     `secrets` are to be masked wherever they turn up.
     """
 
     lines: tuple[Line, ...]
-    whole_since: float | None = None
+    whole_since: int | None = None
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
 
-    def within(self, since: float | None, most: int) -> tuple[tuple[Line, ...], bool]:
+    def within(self, since: int | None, most: int) -> tuple[tuple[Line, ...], bool]:
         """The last `most` lines since a time, and whether there are others before them which are left out."""
         found = tuple(line for line in self.lines if since is None or (line.at is not None and line.at >= since))
         cut = self.whole_since is not None and (since is None or self.whole_since >= since)
         return found[-most:], cut or len(found) > most
 
 
-def of_containers(engine: Engine, containers: Sequence[Container], since: float | None, most: int) -> Text:
+def of_containers(engine: Containers, containers: Sequence[Container], since: int | None, most: int) -> Text:
     """The logs of one service's containers as one, in the order of their times.
 
-    At most the last `most` lines of each, since a time of the engine's clock. Raises Unreachable as `Engine.log`.
+    At most the last `most` lines of each, since a time of the engine's clock (epoch nanoseconds). Raises Unreachable as `Engine.log`.
     """
     parts: list[Text] = []
     together([partial(_of_container, engine, container, since, most, parts) for container in containers])
     cuts = [part.whole_since for part in parts if part.whole_since is not None]
-    lines = sorted((line for part in parts for line in part.lines), key=lambda line: line.at or 0.0)
+    lines = sorted((line for part in parts for line in part.lines), key=lambda line: line.at or 0)
     return Text(tuple(lines), max(cuts, default=None), frozenset[str]().union(*(part.secrets for part in parts)))
 
 
-def _of_container(engine: Engine, container: Container, since: float | None, most: int, parts: list[Text]) -> None:
+def _of_container(engine: Containers, container: Container, since: int | None, most: int, parts: list[Text]) -> None:
     name, size, pieces, cut = f"docker logs {container.name}", 0, 0, False
     kept: deque[tuple[int, Line]] = deque()
-    since_ns = None if since is None else int(since * 10**9)
-    for raw in engine.log(container, since_ns=since_ns, tail=most + 1):
+    for raw in engine.log(container, since_ns=since, tail=most + 1):
         pieces += 1 + len(raw) // (PIECE - 64)
-        line = Line(nanoseconds(raw) / 10**9, clean(raw.partition(b" ")[2]).decode("utf-8", "replace"), name)
+        line = Line(nanoseconds(raw), clean(raw.partition(b" ")[2]).decode("utf-8", "replace"), name)
         kept.append((len(raw), line))
         size += len(raw)
         while size > MOST:
@@ -82,7 +83,10 @@ def _of_container(engine: Engine, container: Container, since: float | None, mos
     lines = tuple(line for _, line in kept)
     # The engine counts the pieces that it stored: only when there are fewer than were asked for, nothing was before them.
     cut = cut or pieces > most
-    parts.append(Text(lines, lines[0].at if cut and lines else None, container.secrets()))
+    whole_since = lines[0].at if cut and lines else None
+    if whole_since is None and since is not None and (lost := lost_until(engine, container, since)):
+        whole_since = lost
+    parts.append(Text(lines, whole_since, container.secrets()))
 
 
 def of_file(path: Path, name: str, *, dated: bool) -> Text | None:
@@ -114,7 +118,7 @@ def of_file(path: Path, name: str, *, dated: bool) -> Text | None:
     lines = tuple(
         _dated(numbered, name) if dated else (Line(None, _text(line), name, number) for number, line in numbered)
     )
-    first = next((line.at for line in lines if line.at is not None), float("inf"))
+    first = next((line.at for line in lines if line.at is not None), _EVER)
     return Text(lines, first if start else None)
 
 
@@ -137,19 +141,21 @@ def _text(line: bytes) -> str:
 
 
 def _dated(numbered: Iterable[tuple[int, bytes]], name: str) -> Iterable[Line]:
-    at: float | None = None
+    at: int | None = None
     for number, line in numbered:
         at = _moment(line[:_HEAD]) or at
         yield Line(at, _text(line), name, number)
 
 
-def _moment(head: bytes) -> float | None:
+def _moment(head: bytes) -> int | None:
     """The time that a line begins with or has in its JSON; one without a zone is read as UTC."""
     if iso := _DATE.search(head):
         found = epoch(iso[0].replace(b",", b"."))
-        return found[0] if found else None
-    number = _NUMBER.search(head)
-    return (seconds(number[1], 1000) if number[1] else seconds(number[2])) if number else None
+        at = found[0] if found else None
+    else:
+        number = _NUMBER.search(head)
+        at = (seconds(number[1], 1000) if number[1] else seconds(number[2])) if number else None
+    return None if at is None else round(at * 10**9)
 
 
 def of_body(body: bytes, name: str, *, cut: bool) -> Text:
@@ -158,4 +164,4 @@ def of_body(body: bytes, name: str, *, cut: bool) -> Text:
     lines = tuple(
         Line(None, _text(line), name, number) for number, line in enumerate(found, 1) if line or number < len(found)
     )
-    return Text(lines, float("inf") if cut else None)
+    return Text(lines, _EVER if cut else None)

@@ -43,8 +43,10 @@ def carried_out(*, fix_fails: bool) -> int:
         shutil.copytree(folder().absolute(), stage)
         order = _order(stage, engine.me(None))
         with Front(Path(made) / "home") as front, run.watching(quiet=False) as shown, run.ending():
-            last = front.run_here(_parts(stage, fix_fails=fix_fails), order, _Attendant(order.person, shown))
+            attendant = _Attendant(order.person, shown)
+            last = front.run_here(_parts(stage, fix_fails=fix_fails), order, attendant)
         run.tell(last, as_json=False)
+        run.show_tokens(attendant.tokens)
     return 0 if last.state == ("rolled-back" if fix_fails else "fixed") else run.code(last)
 
 
@@ -83,6 +85,7 @@ class _Attendant:
 
     def __init__(self, who: Person, shown: Lines | Live) -> None:
         self._who, self._shown = who, shown
+        self.tokens: list[str] = []
 
     def ask(self, run: Run) -> Decision:
         """The answer to the plan."""
@@ -94,6 +97,16 @@ class _Attendant:
         word = run.asked.word if run.asked is not None else ""
         print("Carry this out? [y/N] y   (there is no terminal to ask in, so the demo says yes)")
         return question.decision(run, self._who, "yes", word=word)
+
+    def hand(self, folder: Path, token: str) -> str:
+        """The staged token, which nobody signed: to be shown where somebody sees it, else in the demo's own folder."""
+        from bot.doors import question
+        from bot.steps.token import into_file
+
+        if not question.can_show():
+            return into_file(folder / "token")(token)
+        self.tokens.append(token)
+        return ""
 
     def tell(self, event: Event) -> None:
         """Show it."""

@@ -17,6 +17,11 @@ def can_ask() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
+def can_show() -> bool:
+    """Whether what is printed is seen by somebody, and kept in no file."""
+    return sys.stdout.isatty()
+
+
 def show(run: Run) -> None:
     """The plan as it is asked about, and what lowers what is asked."""
     from bot.doors import terminal

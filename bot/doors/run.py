@@ -104,8 +104,11 @@ class Left(Exception):  # noqa: N818  # it is no error to leave a run to others
 class AtTerminal:
     """Whoever is at this terminal. Where nobody can be asked, a run of this process is declined, another one left."""
 
-    def __init__(self, who: Person, shown: Lines | Live, *, asks: bool, leaves: bool) -> None:
+    def __init__(
+        self, who: Person, shown: Lines | Live, *, asks: bool, leaves: bool, tokens: list[str] | None = None
+    ) -> None:
         self._who, self._shown, self._asks, self._leaves = who, shown, asks, leaves
+        self._tokens = tokens  # that are to be shown once it has ended; None where nobody would see them
         self._told: set[Event] = set()
         self._latest = 0.0  # of a line, of which there are too many to remember each
 
@@ -119,6 +122,15 @@ class AtTerminal:
         if not self._asks:
             return question.decision(run, self._who, "no", reason=_nobody(run))
         return question.ask(run, self._who)
+
+    def hand(self, folder: Path, token: str) -> str:
+        """A new token: kept to be shown, where somebody sees it; else in a file that nobody else may read."""
+        from bot.steps.token import into_file
+
+        if self._tokens is None:
+            return into_file(folder / "token")(token)
+        self._tokens.append(token)
+        return ""
 
     def tell(self, event: Event) -> None:
         """Show it once: who interrupts is told everything from the beginning again."""
@@ -156,10 +168,21 @@ def here(who: Person, carry_out: Callable[[Herald], Run], *, as_json: bool) -> i
     """Carry a run out in this process; Ctrl-C and SIGTERM take back what was done."""
     from bot.doors import question
 
-    with watching(quiet=as_json) as shown, ending():
-        last = carry_out(AtTerminal(who, shown, asks=question.can_ask() and not as_json, leaves=False))
-    tell(last, as_json=as_json)
+    tokens: list[str] = []
+    try:
+        with watching(quiet=as_json) as shown, ending():
+            asks, sees = question.can_ask() and not as_json, question.can_show() and not as_json
+            last = carry_out(AtTerminal(who, shown, asks=asks, leaves=False, tokens=tokens if sees else None))
+        tell(last, as_json=as_json)
+    finally:  # they are nowhere else
+        show_tokens(tokens)
     return code(last)
+
+
+def show_tokens(tokens: list[str]) -> None:
+    """Show what was handed over, which is kept nowhere."""
+    for token in tokens:
+        print(f"\nThe new token, shown once and kept nowhere (it is good only as long as the change stays):\n{token}\n")
 
 
 def _nobody(run: Run) -> str:

@@ -9,7 +9,7 @@ import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from bot.doors import engine
 from bot.doors.run import SERVE, heeding
@@ -17,8 +17,6 @@ from bot.errors import Unreachable
 
 if TYPE_CHECKING:
     import argparse
-
-_DAY: Final = 86400.0  # seconds
 
 _log = logging.getLogger("fletcher.serve")
 
@@ -53,14 +51,11 @@ def serve(args: argparse.Namespace) -> int:
 def _serve(config: str | None) -> int:
     from bot.doors.slack.tokens import tokens
     from bot.engine.log import logged
-    from bot.policy import KEEP
     from bot.settings import around
 
     given = tokens(around(os.environ, Path()))
     doors = ("slack",) if given else ()
     stop = threading.Event()
-    rules = engine.policy(config, doors)
-    days = (rules.keep if rules else KEEP) / _DAY
     with (
         heeding(lambda *_: stop.set()), logged(sys.stderr), engine.opened(config, doors) as front, engine.acting(config, doors) as parts,
         ExitStack() as held,
@@ -70,8 +65,8 @@ def _serve(config: str | None) -> int:
         else:
             from bot.doors.slack.serving import slack
 
-            held.enter_context(slack(given, front, rules, engine.persons(config), config))
-        front.serve(parts, stop, engine.account(), sys.stderr, retention=days)
+            held.enter_context(slack(given, front, engine.policy(config, doors), engine.persons(config), config))
+        front.serve(parts, stop, engine.account(), sys.stderr)
     return 0
 
 

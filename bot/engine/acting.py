@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from threading import Event as Flag
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bot.engine import rows, tasks
 from bot.engine.attempts import Act, Attempts, failed
 from bot.engine.events import write as write_event
-from bot.engine.private import secret_inputs
+from bot.engine.private import not_kept, secret_inputs
 from bot.engine.values import Event
 from bot.errors import FletcherError
 from bot.runbook import document as doc
@@ -17,9 +17,13 @@ from bot.steps.contract import Doing, Memory, Outcome
 
 if TYPE_CHECKING:
     from bot.engine.contract import Parts
+    from bot.engine.rows import Attempt, Part
     from bot.engine.store import Store
     from bot.engine.values import Run
     from bot.steps.contract import Kind, Task
+
+
+UNTIL_TOLD: Final = 86400.0  # seconds after which a run that waits for a person's word looks by itself
 
 
 class Acting:
@@ -41,28 +45,42 @@ class Acting:
         world = self.parts.make_world(run.order)
         if run.looked is None:
             raise AssertionError(f"run {run.id} has no plan")
-        redactor = self.parts.eyes.redactor(run.order, run.looked)
+        secrets = frozenset(secret_inputs(folder).values())
+        redactor = self.parts.eyes.redactor(run.order, run.looked).with_secrets(secrets)
         flag = Flag() if undoing else self.flags.setdefault(run.id, Flag())
-        return Doing(world=world, scratch=folder, redactor=redactor, tell=tell, stop=flag)
+        hand = None if undoing else self.parts.hand(run.order)
+        return Doing(world=world, scratch=folder, redactor=redactor, tell=tell, stop=flag, hand=hand)
 
     # --- doing -----------------------------------------------------------------------------------
 
     def take(self, run_id: str, name: str) -> str:
         """Do one step: "on", "stop" when it failed, "cancel" when the run is cancelled, "unknown" when nobody can tell."""
-        if self._cancelled(run_id):
-            return "cancel"
-        return self._taken(self._planned(run_id), name, told=False)
+        with self.store.read() as c:
+            if rows.cancelled(c, run_id):
+                return "cancel"
+            last = rows.attempt(c, run_id, name, "do")
+        return self._taken(self._planned(run_id), name, last, told=False)
 
-    def take_told(self, run_id: str, name: str) -> str:
-        """Go on with a step of which nothing was known, as a person said; still "unknown" when nobody has said anything."""
+    def take_told(self, run_id: str, name: str) -> str | float:
+        """Go on with a step of which nothing was known, as a person said; seconds while nobody has said anything."""
+        word = self._word(run_id)
+        if word == "resume":
+            word = self._taken(self._planned(run_id), name, self._last(run_id, name, "do"), told=True)
+        return word if word not in {"", "unknown"} else UNTIL_TOLD
+
+    def _word(self, run_id: str) -> str:
+        """What a person has said to a run that waits for him, with which it goes on; "" when nobody has."""
         with self.store.change() as change:
             word = rows.told(change.c, run_id)
-            if word == "":
-                return "unknown"
-            change.go(run_id, "running")
-        return "cancel" if word == "cancel" else self._taken(self._planned(run_id), name, told=True)
+            if word:
+                change.go(run_id, "running")
+        return word
 
-    def _taken(self, run: Run, name: str, *, told: bool) -> str:
+    def _last(self, run_id: str, name: str, part: Part) -> Attempt | None:
+        with self.store.read() as c:
+            return rows.attempt(c, run_id, name, part)
+
+    def _taken(self, run: Run, name: str, last: Attempt | None, *, told: bool) -> str:
         try:
             act = self._do(run, name)
         except FletcherError as problem:
@@ -70,7 +88,7 @@ class Acting:
                 change.step(run.id, name, "failed", str(problem))
             outcome: Outcome | None = failed(problem, None)
         else:
-            outcome = self._attempts.made(act, told=told)
+            outcome = self._attempts.made(act, last, told=told)
         if outcome is None or outcome.state == "done":
             return "on"
         if outcome.state == "unknown":
@@ -97,7 +115,10 @@ class Acting:
         self.flags.pop(run_id, None)
 
     def _do(self, run: Run, name: str) -> Act:
-        task = tasks.task(run, name, secret_inputs(self.store.home.folder(run.id)))
+        secrets = secret_inputs(self.store.home.folder(run.id))
+        if gone := tasks.lost(run, secrets):
+            raise not_kept(gone)
+        task = tasks.task(run, name, secrets)
         kind, doing = self.parts.kind(task.block), self.doing(run)
         return Act(run, name, "do", task, kind, doing, lambda memory: kind.perform(task, memory, doing))
 
@@ -111,15 +132,13 @@ class Acting:
         """Take one step back: "on", or "unknown" when nobody can tell; what failed is in its row."""
         return self._taken_back(self.store.run(run_id), name, told=False)
 
-    def undo_told(self, run_id: str, name: str) -> str:
+    def undo_told(self, run_id: str, name: str) -> str | float:
         """Go on with taking back a step, as a person said; a cancellation means that it is left as it is."""
         run = self.store.run(run_id)
-        with self.store.change() as change:
-            word = rows.told(change.c, run_id)
-            if word == "":
-                return "unknown"
-            change.go(run_id, "running")
-        return "on" if word == "cancel" else self._taken_back(run, name, told=True)
+        word = self._word(run_id)
+        if word == "resume":
+            word = self._taken_back(run, name, told=True)
+        return "on" if word in {"on", "cancel"} else UNTIL_TOLD
 
     def _taken_back(self, run: Run, name: str, *, told: bool) -> str:
         try:
@@ -131,7 +150,7 @@ class Acting:
                     run.id, Event(kind="says", at=change.now, step=name, text=f"{name} is not taken back: {problem}")
                 )
         else:
-            outcome = self._attempts.made(act, told=told)
+            outcome = self._attempts.made(act, self._last(run.id, name, "undo"), told=told)
         return "unknown" if outcome is not None and outcome.state == "unknown" else "on"
 
     def _undo(self, run: Run, name: str) -> Act:

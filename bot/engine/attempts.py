@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     from bot.engine.values import Run
     from bot.steps.contract import Doing, Kind, Task
 
+_LONGEST: Final = 30.0  # seconds before a next attempt; they grow from one
 _log = logging.getLogger("fletcher.engine")
+
+
+class _Held(NamedTuple):
+    """Why a step is not done; `known` is whether a check said so, or could not tell."""
+
+    why: str
+    known: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +59,11 @@ class Attempts:
     def __init__(self, store: Store, parts: Parts) -> None:
         self._store, self._parts = store, parts
 
-    def made(self, act: Act, *, told: bool) -> Outcome | None:
-        """Make them until one is good or none is left; None when the step's conditions keep it from being done.
+    def made(self, act: Act, last: Attempt | None, *, told: bool) -> Outcome | None:
+        """Make them, after the last one, until one is good or none is left; None when the step's conditions forbid it.
 
         `told` is whether a person said that an attempt of which nothing is known is to be made again.
         """
-        with self._store.read() as c:
-            last = rows.attempt(c, act.run.id, act.name, act.part)
         if last is not None and last.outcome is not None and not (told and last.outcome.state == "unknown"):
             return last.outcome
         if last is None:
@@ -67,13 +73,16 @@ class Attempts:
             return self._unknown(
                 act, "it was being done when Fletcher was ended, and whether it is done cannot be told"
             )
-        if settled is not True and (why := self._not_due(act)):
-            return self._found_done(act, last, why)
+        held = self._held(act) if settled is not True else None
+        if held is not None and held.known:
+            return self._found_done(act, last, held.why)
+        if held is not None and not told:
+            return self._unknown(act, f"it was being done when Fletcher was ended, and {held.why}")
         return self._make(act, last.number, last.memory)
 
     def _first(self, act: Act) -> Outcome | None:
-        if why := self._not_due(act):
-            self._skipped(act, why)
+        if held := self._held(act):
+            self._skipped(act, held.why)
             return None
         return self._begun(act, 1)
 
@@ -113,14 +122,20 @@ class Attempts:
             and act.part == "do"
             and guarded
             and number <= step.retries
-            and not act.doing.stop.is_set()
+            and self._waited(act, min(2.0 ** (number - 1), _LONGEST))
+            and self._held(act) is None  # its guard may say that it is done by now
         ):
-            return self._not_due_or_begun(act, number + 1, outcome)
+            return self._begun(act, number + 1)
         return outcome
 
-    def _not_due_or_begun(self, act: Act, number: int, failed: Outcome) -> Outcome:
-        """The next attempt, unless its guard says that it is done by now."""
-        return failed if self._not_due(act) else self._begun(act, number)
+    @staticmethod
+    def _waited(act: Act, seconds: float) -> bool:
+        """Wait before the next attempt; False where the run is stopped meanwhile."""
+        act.doing.tell(f"{act.name} failed; it is tried again in {seconds:g} s")
+        until = now_ns(act.doing) + int(seconds * 1e9)
+        while not act.doing.stop.is_set() and now_ns(act.doing) < until:
+            act.doing.world.wait(min(seconds, 0.5))
+        return not act.doing.stop.is_set()
 
     def _settled(self, act: Act, last: Attempt) -> bool | None:
         if act.again:
@@ -131,23 +146,22 @@ class Attempts:
             _log.warning("step %s: %s", act.name, problem, extra={"run": act.run.id})
             return None
 
-    def _not_due(self, act: Act) -> str:
-        """Why a step's own conditions keep it from being done, "" when they do not; its checks are scripts, run now."""
+    def _held(self, act: Act) -> _Held | None:
+        """What keeps a step from being done: a condition of its own, whose checks are scripts that are run now."""
         if act.part == "undo":
-            return ""
+            return None
         for check, wanted in tasks.pending(act.run, act.name):
             folder = act.run.looked.folder if act.run.looked else ""
             try:
                 told = self._parts.ask(check, act.task.inputs, act.run.runbook.inputs, folder, act.doing)
             except FletcherError as problem:
-                return f"the check {check.name} is inconclusive: {problem}"
+                return _Held(f"the check {check.name} is inconclusive: {problem}", known=False)
             if told.result not in {"matched", "not-matched"}:
-                return f"the check {check.name} is inconclusive: {told.says}"
+                return _Held(f"the check {check.name} is inconclusive: {told.says}", known=False)
             if (told.result == "matched") != wanted:
-                return (
-                    f"the check {check.name} {'matches' if told.result == 'matched' else 'does not match'}: {told.says}"
-                )
-        return ""
+                how = "matches" if told.result == "matched" else "does not match"
+                return _Held(f"the check {check.name} {how}: {told.says}", known=True)
+        return None
 
     # --- what became of it -----------------------------------------------------------------------
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
+from bot.engine.written import encoded
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
@@ -62,7 +64,7 @@ def hashed(seq: int, entry: Entry, before: str) -> str:
     said = msgspec.to_builtins(entry)
     if not entry.account:  # rows of before there were accounts keep their hashes
         del said["account"]
-    told = msgspec.json.encode([seq, before, said], order="sorted")
+    told = encoded([seq, before, said], order="sorted")
     return hashlib.sha256(told).hexdigest()
 
 

@@ -38,6 +38,7 @@ def _changes(before: Plan, after: Plan) -> Iterator[str]:
     if [g.level for g in before.guards] != [g.level for g in after.guards]:
         yield "; ".join(["a guard says something else", *(g.says for g in after.guards if g not in before.guards)])
     yield from _steps(before.steps, after.steps)
+    yield from _steps(before.undo, after.undo)
 
 
 def _steps(before: tuple[Step, ...], after: tuple[Step, ...]) -> Iterator[str]:
@@ -51,5 +52,7 @@ def _steps(before: tuple[Step, ...], after: tuple[Step, ...]) -> Iterator[str]:
         for one in now[name].files:
             if files.get(one.file, one.before) != one.before:
                 yield f"the file {one.file}"
+        images = known[name].images
+        yield from (f"the image of {s}" for s, image in now[name].images.items() if images.get(s, image) != image)
         if known[name].command != now[name].command:
             yield f"the command of {name}"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from bot.engine.values import Decision, Event, Looked, Order, Proof, Run
     from bot.plan.values import Checked
@@ -17,11 +18,21 @@ if TYPE_CHECKING:
     from bot.world.contract import World
 
 
+class Sight(NamedTuple):
+    """What a look came to, as it may be written down; and the values of inputs that its plan masks, which may not."""
+
+    looked: Looked
+    masked: dict[str, str]
+
+
 class Eyes(Protocol):
     """How a run looks, before it asks and again before it acts. Each method raises FletcherError."""
 
-    def look(self, order: Order, runbook: Runbook, inputs: dict[str, str]) -> Looked:
-        """Look, judge and plan; `inputs` are those that were given, with their secret values."""
+    def look(self, order: Order, runbook: Runbook, inputs: dict[str, str]) -> Sight:
+        """Look, judge and plan; `inputs` are those that were given, with their secret values.
+
+        What of the inputs the plan masks is in `Sight.masked`, and nowhere in what is looked at.
+        """
 
     def redactor(self, order: Order, looked: Looked) -> Redactor:
         """Who masks the secrets of what was looked at; made anew after a restart, since secrets are not written down."""
@@ -49,12 +60,23 @@ class Herald(Protocol):
     def tell(self, event: Event) -> None:
         """Show it."""
 
+    def hand(self, folder: Path, token: str) -> str:
+        """Give a new token to this person, who asked for it; the file that it is in, "" where it is only shown.
+
+        `folder` is the run's own (0700). The token is written down nowhere else. Raises FletcherError.
+        """
+
+
+def nobody(_order: Order) -> None:
+    """Nobody is here who could take a token."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Everything outside the engine, so that a demo and tests bring their own.
 
-    `kind` finds what carries out a block; `ask` runs the script of a check and says what it came to.
+    `kind` finds what carries out a block; `ask` runs the script of a check and says what it came to. `hand` is how a new
+    token gets to who ordered the run, None where he is not here.
     """
 
     eyes: Eyes
@@ -63,3 +85,4 @@ class Parts:
     ask: Callable[[Check | Verify, Mapping[str, str], Iterable[Input], str, Doing], Checked]
     prover: Prover
     policy: Policy | None = None
+    hand: Callable[[Order], Callable[[str], str] | None] = nobody

@@ -38,6 +38,7 @@ class Database:
         self.engine = sa.create_engine(f"sqlite:///{path}", pool_size=4, max_overflow=16)
         event.listen(self.engine, "connect", _prepare)
         event.listen(self.engine, "begin", _begin)
+        self._writing = self.engine.execution_options(fletcher_writes=True)
         self._check()
 
     def close(self) -> None:
@@ -53,11 +54,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Change it, all or nothing, nobody else writing meanwhile."""
-        with (
-            self._told(),
-            self.engine.connect().execution_options(fletcher_writes=True) as connection,
-            connection.begin(),
-        ):
+        with self._told(), self._writing.begin() as connection:
             yield connection
 
     def _check(self) -> None:

@@ -2,7 +2,8 @@
 
 Its traps, and how each is avoided: one executor at a time with a fixed name (`Home.executing`), so that nothing is
 done by two; a fixed version, so that an upgrade leaves no run behind; JSON instead of pickles; waiting in coroutines,
-so that a process with open questions can end; its log goes where ours goes (`log.logged`, within which this is used).
+in memory, since whatever is waited for is in our store, so that a process with open questions can end, and goes on at
+once when it is woken; its log goes where ours goes (`log.logged`, within which this is used).
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from dbos import DBOS, Serializer, SetWorkflowID
 
 from bot.engine.database import StoreTrouble
+from bot.engine.heap import give_back
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,12 +31,12 @@ if TYPE_CHECKING:
 
 _EXECUTOR: Final = "fletcher"
 _VERSION: Final = "1"  # of the order in which a run records; another one leaves runs that wait behind, so it stays
-_POLL: Final = 0.05  # seconds until a waiting run notices that it was woken
+_LISTENER: Final = 0.05  # seconds for which its listener, that nobody needs here, holds up the end
+_THREADS: Final = 64  # things that are done at a time: a long one keeps none waiting that somebody has just approved
 _AGAIN: Final = 1.0  # seconds after which something is tried again that the store could not take
-_THREADS: Final = 64  # things that are done at a time; a long one keeps none waiting that somebody has just approved
-_LONGEST: Final = 10 * 365 * 86400.0  # seconds of a wait that has no end
 
 _log = logging.getLogger("fletcher.engine")
+_T = TypeVar("_T")
 
 
 class _Json(Serializer):
@@ -56,18 +58,23 @@ class Durable:
     def __init__(self, home: Home, body: Callable[[str], Awaitable[str]]) -> None:
         config: DBOSConfig = {
             "name": "fletcher", "system_database_url": f"sqlite:///{home.database}", "executor_id": _EXECUTOR, "application_version": _VERSION,
-            "serializer": _Json(), "log_level": "ERROR", "notification_listener_polling_interval_sec": _POLL,
+            "serializer": _Json(), "log_level": "ERROR", "notification_listener_polling_interval_sec": _LISTENER,
+            "db_engine_kwargs": {"pool_pre_ping": False},  # a file does not hang up
         }  # fmt: skip
-        self._dbos = DBOS(config=config)
+        DBOS(config=config)
         self._draining = threading.Event()
         self._busy = 0
+        self._bells: dict[str, asyncio.Event] = {}
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(_THREADS, "run"))
         self._thread = threading.Thread(target=self._loop.run_forever, name="runs", daemon=True)
 
         @DBOS.workflow(name="remedy")
         async def remedy(run: str) -> str:
-            return await body(run)
+            try:
+                return await body(run)
+            finally:
+                give_back()
 
         self._remedy = remedy
 
@@ -89,14 +96,13 @@ class Durable:
 
         asyncio.run_coroutine_threadsafe(within(), self._loop).result()
 
-    def wake(self, run: str, topic: str, key: str) -> None:
-        """Wake a run that waits for a topic; the same key wakes once."""
-        DBOS.send(run, "", topic=topic, idempotency_key=f"{run}:{key}")
-        # Without this it is noticed all the same, at the next poll. Where a later dbos keeps it elsewhere, it is only slower.
-        with contextlib.suppress(AttributeError, TypeError, ValueError):
-            for _, waiting, event in self._dbos._sys_db.notifications_map.snapshot():  # noqa: SLF001  # there is no other way
-                if waiting[0] == run:
-                    event.set()
+    def wake(self, run: str) -> None:
+        """Let a run that waits look again at what it waits for."""
+        self._loop.call_soon_threadsafe(self._ring, run)
+
+    def _ring(self, run: str) -> None:
+        if bell := self._bells.get(run):
+            bell.set()
 
     def drain(self) -> None:
         """Let what is being done end, and begin nothing more."""
@@ -125,24 +131,50 @@ class Durable:
         self._loop.close()
 
     async def recorded(self, name: str, do: Callable[[], str]) -> str:
-        """Do something in a thread and record what it came to; after that it is never done again."""
-        if self._draining.is_set():
-            await asyncio.Event().wait()  # until the process ends; the next one begins here
+        """Do something in a thread and record what it came to; after that it is never done again.
+
+        What is no coroutine is looked up, done and recorded in one thread, without a way back to the loop in between.
+        """
+        await self._going_on()
         self._busy += 1
         try:
-            return await DBOS.run_step_async({"name": name}, self._done, do)
+            return await DBOS.run_step_async({"name": name}, _with_patience, do)
         finally:
             self._busy -= 1
 
-    async def heard(self, topic: str, seconds: float = _LONGEST) -> bool:
-        """Wait until somebody wakes the run, counted from the first time that it began to wait; False: nobody did."""
-        return await DBOS.recv_async(topic, timeout_seconds=seconds) is not None
+    async def answered(self, run: str, name: str, ask: Callable[[], str | float]) -> str:
+        """Ask in a thread until there is a word, and record it; after that it is never asked again.
 
-    async def _done(self, do: Callable[[], str]) -> str:
-        return await asyncio.to_thread(_with_patience, do)
+        What is no word yet is for how many seconds not to ask again, unless the run is woken.
+        """
+        await self._going_on()
+        return await DBOS.run_step_async({"name": name}, self._until_answered, run, ask)
+
+    async def _until_answered(self, run: str, ask: Callable[[], str | float]) -> str:
+        bell = self._bells[run] = asyncio.Event()
+        try:
+            while True:
+                await self._going_on()
+                bell.clear()
+                self._busy += 1
+                try:
+                    told = await asyncio.to_thread(_with_patience, ask)
+                finally:
+                    self._busy -= 1
+                if isinstance(told, str):
+                    return told
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(bell.wait(), told)
+        finally:
+            del self._bells[run]
+
+    async def _going_on(self) -> None:
+        """Where the process is about to end, until it has; the next one begins here."""
+        if self._draining.is_set():
+            await asyncio.Event().wait()
 
 
-def _with_patience(do: Callable[[], str]) -> str:
+def _with_patience(do: Callable[[], _T]) -> _T:
     """Do it, and again while the store is locked or the disk is full: to begin anew is safe, as after a crash."""
     while True:
         try:

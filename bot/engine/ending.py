@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from bot.engine import rows, tasks
+from bot.engine.events import write
 from bot.engine.stages import leave
-from bot.engine.values import Proof
+from bot.engine.values import Event, Proof
 from bot.errors import FletcherError
+from bot.runbook import document as doc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,9 +21,16 @@ if TYPE_CHECKING:
     from bot.engine.acting import Acting
     from bot.engine.contract import Parts
     from bot.engine.store import Store
-    from bot.engine.values import Run, RunState
+    from bot.engine.values import Run, RunState, StepState
     from bot.steps.contract import Doing
 
+#: What a proof came to, as the state of a step.
+_STATE: Final[dict[str, StepState]] = {
+    "holds": "done",
+    "refuted": "failed",
+    "cannot-tell": "unknown",
+    "not-needed": "skipped",
+}
 _log = logging.getLogger("fletcher.engine")
 
 
@@ -36,11 +46,11 @@ class Ending:
         if run.proof is None:
             if run.cancelled_by is not None:
                 return "cancel"
-            proof = (
-                self._proof(run, self._parts.prover.prove, undoing=False)
-                if _changed(run)
-                else Proof(result="not-needed")
-            )
+            if _changed(run):
+                names = ", ".join(step.name for step in run.plan.verification) if run.plan else ""
+                proof = self._proof(run, names, self._parts.prover.prove, undoing=False)
+            else:
+                proof = Proof(result="not-needed")
             self._keep(run, "proof", proof)
             run = self._store.run(run_id)
         result = run.proof.result if run.proof is not None else "cannot-tell"
@@ -50,7 +60,8 @@ class Ending:
         """Whether what ran before runs again; as `prove`."""
         run = self._store.run(run_id)
         if run.undone is None:
-            self._keep(run, "undone", self._proof(run, self._parts.prover.prove_undone, undoing=True))
+            proof = self._proof(run, "what was taken back", self._parts.prover.prove_undone, undoing=True)
+            self._keep(run, "undone", proof)
         return "on"
 
     def conclude(self, run_id: str, word: str) -> str:
@@ -73,7 +84,17 @@ class Ending:
                 leave(change, run, "failed", says)
         return "ended"
 
-    def _proof(self, run: Run, prove: Callable[[Run, Doing], Proof], *, undoing: bool) -> Proof:
+    def _proof(self, run: Run, name: str, prove: Callable[[Run, Doing], Proof], *, undoing: bool) -> Proof:
+        """Prove it, and tell that this begins and what it came to, as of a step: it takes its time."""
+        self._tell(run, name, "running", "verifying")
+        proof = self._proven(run, prove, undoing=undoing)
+        self._tell(run, name, _STATE[proof.result], proof.says)
+        return proof
+
+    def _tell(self, run: Run, name: str, state: StepState, says: str) -> None:
+        write(self._store.home.folder(run.id), Event(kind="step", at=time.time(), step=name, state=state, text=says))
+
+    def _proven(self, run: Run, prove: Callable[[Run, Doing], Proof], *, undoing: bool) -> Proof:
         try:
             doing = self._acting.doing(run, undoing=undoing)
             proof = prove(run, doing)
@@ -125,14 +146,27 @@ def _end(run: Run, word: str) -> tuple[RunState, str]:
         return "not-verified", f"What was done stays; whether it holds could not be told. {says}".strip()
     if word == "holds" and _was_failing(run):
         return "fixed", f"A failing state became a working one. {says}{late}".strip()
+    if not any(row.state == "done" for row in run.steps):
+        return (
+            "done",
+            f"No step was done: {'; '.join(f'{row.name}: {row.says}' for row in run.steps if row.says)}.{late}",
+        )
     why = "" if word == "holds" else " Nothing of it was to be verified."
     asked = " The diagnosis did not indicate it: it was asked for all the same (--anyway)." if run.order.anyway else ""
     return "done", f"Done as asked.{why}{asked} {says}{late}".strip()
 
 
 def _was_failing(run: Run) -> bool:
+    """Whether a failing state was seen before, which what was done treats; with --anyway nobody says that it was."""
     looked = run.looked
-    return looked is not None and looked.verdict == "cause" and looked.plan.cause in run.runbook.causes
+    if looked is None or looked.verdict != "cause" or run.order.anyway:
+        return False
+    if run.runbook.causes:
+        return looked.plan.cause in run.runbook.causes
+    matched = {check.name for check in looked.plan.checks if check.result == "matched"}
+    done = {row.name for row in run.steps if row.state == "done"}
+    checks = (block for block in run.runbook.blocks if isinstance(block, doc.Check) and block.name in matched)
+    return any(not isinstance(check.evidence, doc.Chosen) and done & set(check.fix) for check in checks)
 
 
 def _taken_back(run: Run, word: str) -> tuple[RunState, str]:
@@ -147,9 +181,19 @@ def _taken_back(run: Run, word: str) -> tuple[RunState, str]:
         return "rollback-failed", f"{what} Taking it back FAILED: {'; '.join(part for part in (told, again) if part)}."
     if not names:
         return ("cancelled" if word == "cancel" else "failed"), f"{what} Nothing was changed."
-    proven = run.undone is not None and run.undone.result == "holds"
-    how = "and what ran before was proven to run again" if proven else "but that it runs as before could not be proven"
-    return ("cancelled" if word == "cancel" else "rolled-back"), f"{what} Everything was taken back, {how}."
+    kept = tasks.stays(run)
+    left_so = f", but not {', '.join(kept)}: the runbook has no rollback for it" if kept else ""
+    says = f"{what} {'Everything' if not kept else 'What can be'} was taken back{left_so}. {_seen_again(run.undone)}"
+    return ("cancelled" if word == "cancel" else "rolled-back"), says.strip()
+
+
+def _seen_again(proof: Proof | None) -> str:
+    """What was seen of what ran before, and no more."""
+    if proof is None:
+        return ""
+    if proof.result == "holds":
+        return f"{proof.says[:1].upper()}{proof.says[1:]}."
+    return f"Whether what ran before runs again could not be told: {proof.says.rstrip('.')}."
 
 
 def _why(run: Run, word: str) -> str:

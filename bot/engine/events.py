@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from bot.engine.values import Event
+from bot.engine.written import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ def _append(path: Path, event: Event) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         if event.kind != "line" or os.fstat(descriptor).st_size < _MOST:
-            os.write(descriptor, msgspec.json.encode(event) + b"\n")
+            os.write(descriptor, encoded(event) + b"\n")
     finally:
         os.close(descriptor)
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from bot.engine.contract import Parts
     from bot.engine.store import Store
 
-_PAUSE: Final = 0.05  # seconds between two looks at what others want; who is in this process is heard at once
-_ENDING: Final = 0.05  # seconds between two looks at whether what was being done has ended
+_PAUSE: Final = 0.05  # seconds between two looks at what other processes want
+_ENDING: Final = 0.01  # seconds between two looks whether what is being done has ended
 _AGAIN: Final = 1.0  # seconds after which a store that could not be read is read again
 
 _log = logging.getLogger("fletcher.engine")
@@ -47,7 +47,7 @@ class Executor:
         """End between two recorded points; what has not ended goes on at the next start."""
         self._durable.drain()
         self._over.set()
-        self._store.moved.set()
+        self._store.signalled.set()
         self._watcher.join()
         while self._durable.busy:
             time.sleep(_ENDING)
@@ -55,17 +55,20 @@ class Executor:
 
     def _watch(self) -> None:
         while not self._over.is_set():
-            pause = _PAUSE
-            self._store.moved.clear()  # what is said from here on is seen in the next turn at once
+            self._store.signalled.clear()
+            again = False
             try:
                 self._see()
             except StoreTrouble as trouble:
                 _log.warning("%s; trying again", trouble)
-                pause = _AGAIN
+                again = True
             except Exception:  # noqa: BLE001  # the others' runs go on
                 _log.exception("what others want could not be seen to")
-                pause = _AGAIN
-            self._store.moved.wait(pause)
+                again = True
+            if again:
+                self._over.wait(_AGAIN)
+            else:
+                self._store.signalled.wait(_PAUSE)
 
     def _see(self) -> None:
         """See to what was signalled since, the first time to all that runs which have not ended were told."""
@@ -77,5 +80,5 @@ class Executor:
             else:
                 if kind == "cancel" and run in self._acting.flags:
                     self._acting.flags[run].set()
-                self._durable.wake(run, "word", str(number))
+                self._durable.wake(run)
             self._seen = number

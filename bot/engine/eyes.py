@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from bot.diagnose import diagnose
+from bot.engine.contract import Sight
 from bot.engine.findings import findings
 from bot.engine.values import DIAGNOSE, Looked
 from bot.errors import FletcherError
 from bot.evidence.look import Question
 from bot.evidence.secrets import secrets_of
 from bot.livekit.answer import runbook_of
-from bot.plan.subject import chosen
+from bot.livekit.roster import workers_now
+from bot.plan.subject import chosen, subject
 from bot.propose import folder_of, propose
 from bot.redact import Redactor
 from bot.runbook import shelf
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from bot.diagnose import Diagnosis
     from bot.engine.values import Order
+    from bot.evidence.files import Kind
     from bot.plan.values import Plan
     from bot.runbook.document import Runbook
     from bot.settings import Target
@@ -39,7 +42,7 @@ class Looking:
         self._environment = environment
         self._redactors: dict[str, Redactor] = {}
 
-    def look(self, order: Order, runbook: Runbook, inputs: dict[str, str]) -> Looked:
+    def look(self, order: Order, runbook: Runbook, inputs: dict[str, str]) -> Sight:
         """Look, judge and plan; where the order leaves the runbook open, with the one that treats what is found."""
         rooms = tuple(dict.fromkeys((*order.rooms, *filter(None, (inputs.get("room"),)))))
         with diagnose(self._question(order, rooms)) as answer:
@@ -49,12 +52,15 @@ class Looking:
             plan = propose(runbook, inputs, answer.look, answer.verdicts, anyway=order.anyway)
             row = chosen(runbook, inputs, answer.verdicts)
             self._keep(order, answer.look.redactor)
-            return Looked(
-                plan=plan, verdict=_verdict(answer, runbook, inputs, plan), folder=folder_of(answer.look), roots=tuple(_roots(answer)),
+            known = subject(runbook, inputs, answer.look, answer.verdicts).inputs
+            masked = {name: value for name, value in known.items() if value != plan.inputs.get(name)}
+            looked = Looked(
+                plan=plan, verdict=_verdict(answer, runbook, inputs, plan), folder=_absolute(order, folder_of(answer.look)), roots=tuple(_absolute(order, root) for root in _roots(answer)), job_type=_job_type(answer, plan),
                 quotes=tuple(": ".join((f"{source}:{line}", text)) for source, line, text in map(answer.look.quote, row.evidence[:_QUOTED] if row else ())),
                 findings=findings(answer), rooms=sum(row.room is not None for row in answer.verdicts.rows),
                 notes=tuple(map(answer.look.plain, answer.verdicts.notes)), runbook=runbook if treats is not None else None,
             )  # fmt: skip
+            return Sight(looked, masked)
 
     def redactor(self, order: Order, looked: Looked) -> Redactor:
         """Who masks the secrets of what was looked at, looked for anew after a restart."""
@@ -70,7 +76,7 @@ class Looking:
         return redactor
 
     def _again(self, order: Order, looked: Looked) -> Redactor:
-        paths = {*looked.roots, *(path for _, path in order.files if Path(path).exists())}
+        paths = {*looked.roots, *(path for _, path in _files(order) if Path(path).exists())}
         found = frozenset[str]().union(*map(secrets_of, paths))
         try:
             with diagnose(self._question(order, order.rooms)) as answer:
@@ -81,8 +87,21 @@ class Looking:
     def _question(self, order: Order, rooms: tuple[str, ...]) -> Question:
         running = target_of(order, self._environment) if order.live or not order.files else None
         return Question(
-            order.files, rooms, order.since or None, order.until or None, running, counted=True, here=order.here
+            _files(order), rooms, order.since or None, order.until or None, running, counted=True, here=order.here
         )
+
+
+def _files(order: Order) -> tuple[tuple[Kind, str], ...]:
+    """What was given, from the folder in which it was asked for; whoever carries it out may be in another one."""
+    if Path(order.here).absolute() == Path.cwd():
+        return order.files
+    there = ((kind, name, Path(order.here, name)) for kind, name in order.files)
+    return tuple((kind, str(path) if os.path.lexists(path) else name) for kind, name, path in there)
+
+
+def _absolute(order: Order, path: str) -> str:
+    """The path from the root on, since programs are run elsewhere; links keep their own name."""
+    return os.path.abspath(Path(order.here, path)) if path else ""  # noqa: PTH100
 
 
 def target_of(order: Order, environment: Mapping[str, str]) -> Target:
@@ -103,6 +122,14 @@ def _verdict(
     if plan.steps:
         return "cause"
     return "inconclusive" if any(check.result == "inconclusive" for check in plan.checks) else "healthy"
+
+
+def _job_type(answer: Diagnosis, plan: Plan) -> str:
+    """Of the worker that the plan is about; of the only type there is, where names do not tell."""
+    there = [worker for worker in workers_now(answer.look.seen) if worker.there and worker.type]
+    own = {worker.type for worker in there if answer.look.name(worker.name or "") == plan.agent}
+    types = own or {worker.type for worker in there}
+    return types.pop() if len(types) == 1 else ""
 
 
 def _roots(answer: Diagnosis) -> Iterator[str]:

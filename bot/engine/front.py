@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self, TextIO
 
 import msgspec
@@ -13,20 +16,20 @@ from bot.engine.log import logged
 from bot.engine.store import Store
 from bot.engine.values import DIAGNOSE, ENDED, Event
 from bot.errors import FletcherError, Unreachable
-from bot.policy import why_not_approve, why_not_run
+from bot.policy import KEEP, why_not_approve, why_not_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from threading import Event as Flag
 
     from bot.engine import audit
     from bot.engine.contract import Herald, Parts
+    from bot.engine.executor import Executor
     from bot.engine.values import Decision, Holder, Order, Person, Row, Run
     from bot.policy import Policy
 
 _HEARD: Final = 30 * 86400.0  # seconds that a door remembers; no question is open for longer than a week
-RETENTION: Final = 90.0  # days that outputs of runs are kept where nobody says otherwise
 
 
 class Front:
@@ -65,11 +68,12 @@ class Front:
             runbook = shelf.read(path.absolute())
         values(runbook, order.inputs)
         checked(order.id)
-        kept = msgspec.structs.replace(order, inputs=private.hidden(runbook, order.inputs))
+        secret = private.secret(runbook, order.inputs)
+        kept = msgspec.structs.replace(order, inputs=private.hidden(order.inputs, secret))
         with self._store.change() as change:
             rows.insert(change.c, kept, runbook)
-            private.keep(self.home.folder(order.id), runbook, order.inputs)
-            rows.signal(change.c, order.id, "order")
+            private.keep(self.home.folder(order.id), secret)
+            change.signal(order.id, "order")
             change.audit(order.id, order.person, f"ordered {runbook.title} ({runbook.id}){_flags(order)}")
             change.tell(order.id, Event(kind="run", at=change.now, state="queued"))
         return order.id
@@ -97,7 +101,7 @@ class Front:
             change.audit(run_id, person, f"said {decision.kind}{why}", digest=decision.digest, decision=decision.kind)
             if decision.kind == "no":
                 change.go(run_id, "declined", f"{person.name} said no{why}; nothing was done.")
-            rows.signal(change.c, run_id, "decision")
+            change.signal(run_id, "decision")
         return self.show(run_id)
 
     def cancel(self, run_id: str, person: Person) -> Run:
@@ -117,7 +121,7 @@ class Front:
             change.tell(run_id, Event(kind="says", at=change.now, text=f"{person.name} cancels."))
             if state in {"queued", "waiting"}:
                 change.go(run_id, "cancelled", f"{person.name} cancelled it before anything was done.")
-            rows.signal(change.c, run_id, "cancel")
+            change.signal(run_id, "cancel")
         return self.show(run_id)
 
     def resume(self, run_id: str, person: Person) -> Run:
@@ -134,7 +138,7 @@ class Front:
                 raise Unreachable(f"run {run_id} does not wait to be resumed: it is {state}")
             rows.put(change.c, run_id, word="resume")
             change.audit(run_id, person, "resumed the run", digest=run.digest)
-            rows.signal(change.c, run_id, "resume")
+            change.signal(run_id, "resume")
         return self.show(run_id)
 
     def _why_not_stop(self, run: Run, person: Person) -> str:
@@ -224,25 +228,24 @@ class Front:
 
     # --- acting ----------------------------------------------------------------------------------
 
-    def serve(self, parts: Parts, stop: Flag, person: str, log: TextIO, *, retention: float = RETENTION) -> None:
+    def serve(self, parts: Parts, stop: Flag, person: str, log: TextIO) -> None:
         """Be the executor until `stop` is set; then the step that is being done is ended first, and the rest waits.
 
-        `log` gets its log, `retention` is how many days outputs of runs are kept.
-
-        Raises Unreachable, naming who is the executor already.
+        `log` gets its log. Raises Unreachable, naming who is the executor already.
         """
-        from bot.engine.executor import Executor
-
+        executor = _executor()
         with self.home.executing("fletcher serve", person), logged(log):
-            self._forget(retention)
-            with Executor(self._store, parts):
+            self._forget()
+            with executor(self._store, parts):
                 while not stop.wait(3600.0):
-                    self._forget(retention)
+                    self._forget()
 
-    def _forget(self, retention: float) -> None:
-        self.home.forget(retention)
+    def _forget(self) -> None:
+        """Remove what has been kept for long enough: outputs of runs that have ended, as the policy says."""
         with self._store.change() as change:
             rows.drop_kept(change.c, change.now - _HEARD)
+            still_open = rows.open_runs(change.c)
+        self.home.forget(self._policy.keep if self._policy else KEEP, still_open)
 
     def run_here(self, parts: Parts, order: Order, herald: Herald) -> Run:
         """Carry an order out in this process, and what a dead one has left; Ctrl-C cancels it, and all is taken back.
@@ -259,9 +262,13 @@ class Front:
             return self._here(parts, run_id, person, herald)
 
     def _here(self, parts: Parts, run_id: str, person: Person, herald: Herald) -> Run:
-        from bot.engine.executor import Executor
+        def hand(order: Order) -> Callable[[str], str] | None:
+            own = order.id == run_id and order.person.name == person.name  # nobody else's token, whoever carries it out
+            return partial(herald.hand, self.home.folder(run_id)) if own else None
 
-        with self.home.log() as log, logged(log), Executor(self._store, parts):
+        parts = replace(parts, hand=hand)
+        self._forget()
+        with self.home.log() as log, logged(log), _executor()(self._store, parts):
             try:
                 run = self.attend(run_id, herald)
             except KeyboardInterrupt:
@@ -271,6 +278,17 @@ class Front:
             while any(row.state == "running" for row in self.runs()):  # left by a dead one, and in the middle of it
                 time.sleep(0.05)
         return run
+
+
+def _executor() -> type[Executor]:
+    """What carries runs out, with dbos; what its modules are made of is no garbage, so it is not looked for meanwhile."""
+    gc.disable()
+    try:
+        from bot.engine.executor import Executor
+    finally:
+        gc.enable()
+    gc.freeze()
+    return Executor
 
 
 def _flags(order: Order) -> str:

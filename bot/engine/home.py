@@ -19,7 +19,7 @@ from bot.engine.values import Holder
 from bot.errors import Unreachable, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 NAME: Final = ".fletcher"
 _COMPOSE: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
@@ -63,11 +63,13 @@ class Home:
         descriptor = os.open(self.path / "engine.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         return os.fdopen(descriptor, "a", encoding="utf-8")
 
-    def forget(self, days: float) -> int:
-        """Remove the outputs of runs that nothing was written to for so many days; how many that were."""
-        oldest, gone = time.time() - days * 86400, 0
+    def forget(self, seconds: float, but: Collection[str]) -> int:
+        """Remove the outputs of runs that nothing was written to for so long, but of these; how many that were."""
+        oldest, gone = time.time() - seconds, 0
         for folder in (self.path / "runs").iterdir():
-            if max((path.stat().st_mtime for path in (folder, *folder.rglob("*"))), default=0.0) < oldest:
+            if folder.name in but:
+                continue
+            if _written(folder) < oldest:
                 shutil.rmtree(folder, ignore_errors=True)
                 gone += 1
         return gone
@@ -117,6 +119,14 @@ def home_of(environment: Mapping[str, str], here: Path, compose_folder: Path | N
         if any((folder / name).is_file() for name in _COMPOSE):
             return folder / NAME
     return here / NAME
+
+
+def _written(folder: Path) -> float:
+    """When anything in a folder was written last; what vanishes meanwhile is being written."""
+    try:
+        return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+    except FileNotFoundError:
+        return time.time()
 
 
 def checked(run: str) -> str:

@@ -1,4 +1,8 @@
-"""Secret inputs of a run: in a file of its folder that nobody else may read, never in the store, gone when it has ended."""
+"""Inputs of a run that must not be shown: in a file of its folder that nobody else may read, gone when it has ended.
+
+These are the inputs that the runbook calls secret, and those whose value a plan would mask. The store, the plan and the
+report have a mask in their place.
+"""
 
 from __future__ import annotations
 
@@ -8,46 +12,64 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from bot.errors import Unreachable
+from bot.redact import MASK, masked, redact
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from bot.runbook.document import Runbook
 
 _NAME: Final = "inputs.secret"
-HIDDEN: Final = "[redacted]"
 
 
-def hidden(runbook: Runbook, inputs: dict[str, str]) -> dict[str, str]:
-    """The inputs as they may be stored, without the values of secret ones."""
-    secret = _secret(runbook, inputs)
-    return {name: HIDDEN if name in secret else value for name, value in inputs.items()}
+def secret(runbook: Runbook, inputs: Mapping[str, str]) -> dict[str, str]:
+    """Those of the inputs that were given whose value must not be shown."""
+    declared = {one.name for one in runbook.inputs if one.secret}
+    return {name: value for name, value in inputs.items() if value and (name in declared or redact(value) != value)}
 
 
-def keep(folder: Path, runbook: Runbook, inputs: dict[str, str]) -> None:
-    """Put the values of secret inputs into the run's folder."""
-    secret = _secret(runbook, inputs)
-    if not secret:
+def hidden(inputs: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """The inputs as they may be stored, without the values of these."""
+    return {**inputs, **{name: MASK for name in names if name in inputs}}
+
+
+def keep(folder: Path, values: Mapping[str, str]) -> None:
+    """Put such values into the run's folder, beside those that are there."""
+    if not values:
         return
-    descriptor = os.open(folder / _NAME, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    known = {**secret_inputs(folder), **values}
+    beside = folder / f"{_NAME}.new"
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(secret))
+        file.write(msgspec.json.encode(known))
         file.flush()
         os.fsync(file.fileno())
-
-
-def _secret(runbook: Runbook, inputs: dict[str, str]) -> dict[str, str]:
-    return {one.name: inputs[one.name] for one in runbook.inputs if one.secret and inputs.get(one.name)}
+    beside.replace(folder / _NAME)
 
 
 def secret_inputs(folder: Path) -> dict[str, str]:
-    """The secret inputs by name; {} where there are none, or where the run has ended."""
+    """Their values by name; {} where there are none, or where the run has ended."""
     try:
         return msgspec.json.decode((folder / _NAME).read_bytes(), type=dict[str, str])
-    except FileNotFoundError:
+    except (FileNotFoundError, msgspec.DecodeError):
         return {}
+
+
+def lost(shown: Mapping[str, str], known: Mapping[str, str]) -> tuple[str, ...]:
+    """The inputs of which only a mask is left."""
+    return tuple(name for name, value in shown.items() if masked(value) and name not in known)
+
+
+def not_kept(names: Iterable[str]) -> Unreachable:
+    """What to say of values that are not there any more."""
+    told = ", ".join(names)
+    return Unreachable(f"the value of {told} is a secret that is not kept any more; order the run again with it")
 
 
 def forget(folder: Path) -> None:
     """Remove them."""
-    with contextlib.suppress(OSError):
-        (folder / _NAME).unlink()
+    for name in (_NAME, f"{_NAME}.new"):
+        with contextlib.suppress(OSError):
+            (folder / name).unlink()

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar
 import msgspec
 import sqlalchemy as sa
 
+from bot.engine import prepared
 from bot.engine import tables as t
 from bot.engine.states import follows
 from bot.engine.values import ENDED, Asked, Decision, Event, Looked, Order, Person, Proof, Row, Run, StepRow
+from bot.engine.written import encoded
 from bot.errors import Unreachable, UsageError
 from bot.runbook.document import Runbook
 from bot.steps.contract import Memory, Outcome
@@ -36,7 +38,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 def text(value: object) -> str:
     """A value as it is written down."""
-    return msgspec.json.encode(value).decode()
+    return encoded(value).decode()
 
 
 # msgspec prepares a type when it is read for the first time, and two threads that do so at once end the process with a
@@ -82,7 +84,7 @@ def run(c: Connection, run_id: str) -> Run:
 
 def state(c: Connection, run_id: str) -> RunState:
     """The state of a run alone. Raises UsageError where there is no such run."""
-    found: RunState | None = c.execute(sa.select(t.runs.c.state).where(t.runs.c.id == run_id)).scalar()
+    found: RunState | None = c.execute(prepared.STATE, {"of_run": run_id}).scalar()
     if found is None:
         raise UsageError(f"there is no run {run_id[:40]!r}; `fletcher runs` lists them")
     return found
@@ -104,7 +106,7 @@ def go(c: Connection, run_id: str, after: RunState, now: float, *says: str) -> b
 
 def put(c: Connection, run_id: str, **values: str | float | None) -> None:
     """Set columns of a run."""
-    c.execute(sa.update(t.runs).where(t.runs.c.id == run_id).values(**values))
+    c.execute(prepared.PUT, {"of_run": run_id, **values})
 
 
 def listed(c: Connection, limit: int = _LISTED) -> tuple[Row, ...]:
@@ -188,28 +190,24 @@ def plan_steps(c: Connection, run_id: str, planned: tuple[tuple[str, StepState, 
 def step(c: Connection, run_id: str, name: str, now: StepState, says: str | None = None) -> None:
     """Bring a step into a state; `says` None leaves what was said."""
     values = {"state": now} if says is None else {"state": now, "says": says}
-    c.execute(sa.update(t.steps).where(t.steps.c.run == run_id, t.steps.c.name == name).values(**values))
+    c.execute(prepared.STEP, {"of_run": run_id, "of_step": name, **values})
 
 
 def begin(c: Connection, run_id: str, name: str, part: Part, number: int, memory: Memory, now: float) -> None:
     """Write down that a step is begun, before it is."""
-    c.execute(
-        sa.insert(t.attempts).values(run=run_id, step=name, part=part, number=number, began_at=now, memory=text(memory))
-    )
+    values = {"run": run_id, "step": name, "part": part, "number": number, "began_at": now, "memory": text(memory)}
+    c.execute(prepared.BEGIN, values)
 
 
 def end(c: Connection, run_id: str, name: str, part: Part, number: int, outcome: Outcome, now: float) -> None:
     """Write down what came of an attempt."""
-    a = t.attempts.c
-    this = (a.run == run_id, a.step == name, a.part == part, a.number == number)
-    c.execute(sa.update(t.attempts).where(*this).values(outcome=text(outcome), ended_at=now))
+    this = {"of_run": run_id, "of_step": name, "of_part": part, "of_number": number}
+    c.execute(prepared.END, {**this, "outcome": text(outcome), "ended_at": now})
 
 
 def attempt(c: Connection, run_id: str, name: str, part: Part) -> Attempt | None:
     """The last attempt of a step; None when it was never begun."""
-    a = t.attempts.c
-    asked = sa.select(a.number, a.memory, a.outcome).where(a.run == run_id, a.step == name, a.part == part)
-    row = c.execute(asked.order_by(a.number.desc()).limit(1)).one_or_none()
+    row = c.execute(prepared.LAST, {"of_run": run_id, "of_step": name, "of_part": part}).one_or_none()
     return None if row is None else _attempt(row[0], row[1], row[2])
 
 
@@ -316,8 +314,7 @@ def signal(c: Connection, run_id: str, kind: str) -> None:
 
 def signals(c: Connection, after: int) -> tuple[tuple[int, str, str], ...]:
     """What was signalled after that id: (id, run, kind)."""
-    s = t.signals.c
-    found = c.execute(sa.select(s.id, s.run, s.kind).where(s.id > after).order_by(s.id))
+    found = c.execute(prepared.SIGNALS, {"of_after": after})
     return tuple((number, run_id, kind) for number, run_id, kind in found)
 
 
@@ -328,7 +325,7 @@ def unsignal(c: Connection, run_id: str) -> None:
 
 def cancelled(c: Connection, run_id: str) -> bool:
     """Whether somebody has cancelled a run."""
-    return c.execute(sa.select(t.runs.c.cancelled_by).where(t.runs.c.id == run_id)).scalar_one() is not None
+    return c.execute(prepared.CANCELLED, {"of_run": run_id}).scalar_one() is not None
 
 
 def told(c: Connection, run_id: str) -> Literal["", "resume", "cancel"]:

@@ -11,7 +11,7 @@ import msgspec
 from bot.engine.stages import Ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
     from bot.engine.acting import Acting
     from bot.engine.durable import Durable
@@ -58,11 +58,7 @@ class Remedy:
 
     async def _approved(self, run: str) -> bool:
         """Wait for the decision; whatever wakes the run, what counts is what the store says."""
-        word = "open"
-        while word == "open":
-            await self.durable.heard("word", self._stages.left(run))
-            word = await self._at("decision", self._stages.decided, run)
-        return word == "yes"
+        return await self.durable.answered(run, "decision", partial(self._stages.decided, run)) == "yes"
 
     async def _act(self, run: str, steps: tuple[str, ...]) -> str:
         """Do the steps until one says that it goes no further; how the last one ended."""
@@ -70,8 +66,9 @@ class Remedy:
         for name in steps:
             if word == "on":
                 word = await self._at(f"do {name}", self._acting.take, run, name)
-                word = await self._known(
-                    word, partial(self._at, f"go on with {name}", self._acting.take_told, run, name)
+            if word == "unknown":
+                word = await self.durable.answered(
+                    run, f"go on with {name}", partial(self._acting.take_told, run, name)
                 )
         return word
 
@@ -79,16 +76,11 @@ class Remedy:
         names = msgspec.json.decode(await self._at("what to take back", self._names, run), type=tuple[str, ...])
         for name in names:
             word = await self._at(f"take back {name}", self._acting.undo, run, name)
-            await self._known(word, partial(self._at, f"go on taking back {name}", self._acting.undo_told, run, name))
+            if word == "unknown":
+                back = partial(self._acting.undo_told, run, name)
+                await self.durable.answered(run, f"go on taking back {name}", back)
         if names:
             await self._at("prove what was taken back", self._ending.prove_undone, run)
-
-    async def _known(self, word: str, go_on: Callable[[], Coroutine[object, object, str]]) -> str:
-        """Wait for a person's word as long as nobody can tell what was done."""
-        while word == "unknown":
-            await self.durable.heard("word")
-            word = await go_on()
-        return word
 
     async def _at(self, name: str, do: Callable[..., str], *args: str) -> str:
         """One recorded point."""

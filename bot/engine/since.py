@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bot.livekit.forms import Record
-    from bot.world.contract import Role, World
+    from bot.world.contract import Line, Role, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,19 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """All that a service's log says since a moment; `why` says why it cannot be read, "" when it can.
+    """All that a service's log says since a moment; `why` says why it cannot be read as a whole, "" when it can.
 
-    `quiet`: there are lines, and none of level info, so that what decides is not written.
+    `quiet` says why what decides is not written: there are lines and none of level info, or no line at all.
     """
 
     said: tuple[Said, ...] = ()
     why: str = ""
-    quiet: bool = False
+    quiet: str = ""
+
+    @property
+    def blind(self) -> str:
+        """Why that something is not among them proves nothing; "" when it does."""
+        return self.why or self.quiet
 
     def of(self, kind: str, since_ns: int = 0) -> Iterator[Said]:
         """The lines of a kind from a moment on."""
@@ -52,10 +57,15 @@ class Heard:
 
 def hear(world: World, role: Role, since_ns: int) -> Heard:
     """Read a service's log from a moment on."""
+    lines: list[Line] = []
+    why = ""
     try:
-        lines = sorted(line for line in world.log(role, since_ns) if line.at_ns >= since_ns)
+        for line in world.log(role, since_ns):
+            if line.at_ns >= since_ns:
+                lines.append(line)  # noqa: PERF401  # what came before an error is kept
     except FletcherError as problem:
-        return Heard(why=str(problem))
+        why = str(problem)
+    lines.sort()
     tally = Tally()
     text = b"\n".join(line.text.replace(b"\n", b" ") for line in lines)
     said = tuple(
@@ -63,7 +73,10 @@ def hear(world: World, role: Role, since_ns: int) -> Heard:
         for record, number, _ in records([chunk_of(text)], tally)
     )
     levels = {level.lower() for level in tally.levels}
-    return Heard(said, quiet=bool(levels) and not levels & {"info", "debug"})
+    quiet = "" if lines else "there is no line since the step began"
+    if levels and not levels & {"info", "debug"}:
+        quiet = "its level is too high"
+    return Heard(said, why, quiet)
 
 
 def _said(record: Record, at_ns: int, line: bytes) -> Said:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Struct
 
-from bot.engine import breaker, rows
+from bot import spans
+from bot.engine import breaker, private, rows
 from bot.engine.changed import changes
-from bot.engine.private import secret_inputs
 from bot.engine.values import DIAGNOSE, Asked, Decision
 from bot.errors import FletcherError, UsageError
 from bot.policy import EXPIRES, needed, why_not_look, why_not_run
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bot.plan.values import Plan
     from bot.policy import Needed, Policy
 
+_LATER: Final = 0.01  # seconds after which a question that expires has expired
 WORD: Final = "understood"  # what is typed where a guard warns
 
 
@@ -56,12 +57,15 @@ class Stages:
         with self.store.change() as change:
             change.go(run_id, "looking")
         try:
-            looked = self.parts.eyes.look(order, run.runbook, self._given(run))
+            sight = self.parts.eyes.look(order, run.runbook, self._given(run))
         except UsageError as problem:
             return self._out(run, "refused", str(problem))
         except FletcherError as problem:
             return self._out(run, "inconclusive", *problem.lines)
-        return self._planned(run, looked)
+        # Before the plan is written down: a crash in between leaves a value that nobody asks for, and no plan without it.
+        private.keep(self.store.home.folder(run_id), sight.masked)
+        kept = msgspec.structs.replace(order, inputs=private.hidden(order.inputs, sight.masked))
+        return self._planned(msgspec.structs.replace(run, order=kept), sight.looked)
 
     def _planned(self, run: Run, looked: Looked) -> Ahead:
         plan = looked.plan
@@ -71,10 +75,12 @@ class Stages:
         with self.store.change() as change:
             rows.put(
                 change.c, run.id, looked=rows.text(looked), target=plan.target, room=plan.room or next(iter(run.order.rooms), ""),
-                fix=breaker.fix_of(plan), pinned=rows.text(run.runbook), runbook=run.runbook.id,
+                fix=breaker.fix_of(plan), pinned=rows.text(run.runbook), runbook=run.runbook.id, order=rows.text(run.order),
             )  # fmt: skip
             rows.plan_steps(change.c, run.id, (*((step.name, "planned", "") for step in plan.steps), *skipped))  # type: ignore[arg-type]  # states by their names
             change.audit(run.id, run.order.person, f"planned {plan.title}: {_told(plan)}", digest=plan.digest)
+            if (by := rows.run(change.c, run.id).cancelled_by) is not None:  # while it was looked at
+                return _leave(change, run, "cancelled", f"{by.name} cancelled it before anything was done.")
             if stop := self._stop(change, run, looked):
                 return _leave(change, run, *stop)
             if trouble := why_not_run(self.parts.policy, run.order.person, run.runbook.id, plan.effect):
@@ -146,21 +152,17 @@ class Stages:
 
     # --- the decision ----------------------------------------------------------------------------
 
-    def left(self, run_id: str) -> float:
-        """Seconds until the question expires."""
-        asked = self.store.run(run_id).asked
-        return max(asked.until - time.time(), 0.0) if asked is not None else 0.0
-
-    def decided(self, run_id: str) -> str:
-        """What became of the question: "yes", "out" when the run has ended, "open" when nobody has answered yet."""
+    def decided(self, run_id: str) -> str | float:
+        """What became of the question: "yes", "out" when the run has ended, seconds until it expires while it is open."""
         run = self.store.run(run_id)
         if run.state != "waiting" or run.asked is None:
             return "out" if run.ended else "yes"
         if run.cancelled_by is not None:
             self._out(run, "cancelled", f"{run.cancelled_by.name} cancelled it before anything was done.")
             return "out"
-        if run.decision is None and time.time() <= run.asked.until:
-            return "open"
+        left = run.asked.until - time.time()
+        if run.decision is None and left >= 0:
+            return left + _LATER
         with self.store.change() as change:
             given = rows.decision(change.c, run_id)
             if given is None:
@@ -186,6 +188,9 @@ class Stages:
         if run.cancelled_by is not None:
             self._out(run, "cancelled", f"{run.cancelled_by.name} cancelled it before anything was done.")
             return "out"
+        if late := self._late(run):
+            self._out(run, "expired", late)
+            return "out"
         plan = run.looked.plan
         with self.store.change() as change:
             holder = rows.lock(change.c, plan.target, run_id, run.order.person.name, change.now)
@@ -210,17 +215,30 @@ class Stages:
             change.audit(run_id, run.order.person, f"began to act on {plan.target}", digest=plan.digest)
         return "in"
 
+    def _late(self, run: Run) -> str:
+        """Why an approval counts no more, "" when it does: nobody expects what was approved long ago to begin now."""
+        seconds = self.parts.policy.expires if self.parts.policy else EXPIRES
+        given = run.decision
+        if given is None or given.kind != "yes" or time.time() <= given.at + seconds:
+            return ""
+        return (
+            f"It was approved, and nothing carried it out within {spans.spoken(seconds)}, so the approval has expired and "
+            "nothing was done. Order it again."
+        )
+
     def _unchanged(self, run: Run, plan: Plan) -> tuple[str, ...] | None:
         """What is counted now, a sentence each; None when what was approved is not what would be done, and the run ended."""
         try:
             text = self._runbook_now(run)
-            now = self.parts.eyes.look(run.order, run.runbook, self._given(run)).plan
+            looked, masked = self.parts.eyes.look(run.order, run.runbook, self._given(run))
         except FletcherError as problem:
             self._out(
                 run, "refused", f"Before acting it was looked at again, which failed, so nothing was done. {problem}"
             )
             return None
-        changed = (*text, *changes(plan, now))
+        now, known = looked.plan, private.secret_inputs(self.store.home.folder(run.id))
+        others = (f"the input {name}" for name, value in masked.items() if known.get(name) != value)
+        changed = tuple(dict.fromkeys((*text, *changes(plan, now), *others)))
         if changed:
             approved = (
                 "What was approved is no longer so" if run.decision is not None else "What was planned is no longer so"
@@ -238,7 +256,10 @@ class Stages:
         )
 
     def _given(self, run: Run) -> dict[str, str]:
-        return {**run.order.inputs, **secret_inputs(self.store.home.folder(run.id))}
+        known = private.secret_inputs(self.store.home.folder(run.id))
+        if gone := private.lost(run.order.inputs, known):
+            raise private.not_kept(gone)
+        return {**run.order.inputs, **{name: known[name] for name in run.order.inputs if name in known}}
 
     @staticmethod
     def _runbook_now(run: Run) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ _PROVEN: Final[frozenset[RunState]] = frozenset({"fixed", "done", "rolled-back",
 #: What may follow a state; what has ended stays so. `unknown` waits for a person and goes on.
 NEXT: Final[Mapping[RunState, frozenset[RunState]]] = {
     "queued": _STOPPED | {"looking"},
-    "looking": _STOPPED | {"waiting", "running", "healthy", "inconclusive", "done"},
+    "looking": _STOPPED | {"waiting", "running", "healthy", "inconclusive", "done", "expired"},
     "waiting": _STOPPED | {"running", "declined", "expired"},
     "running": _STOPPED | _PROVEN | {"unknown"},
     "unknown": frozenset({"running"}),

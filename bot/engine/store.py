@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from contextlib import contextmanager
+from threading import Event as Flag
 from typing import TYPE_CHECKING
 
 import msgspec
 import sqlalchemy as sa
 
-from bot.engine import audit, events, private, rows
+from bot.engine import audit, events, prepared, private, rows
 from bot.engine import tables as t
 from bot.engine.audit import Entry, Head
 from bot.engine.database import Database
@@ -39,6 +39,7 @@ class Change:
         self.told: list[tuple[str, Event]] = []
         self.head: Head | None = None
         self.ended: list[str] = []
+        self.signalled = False
 
     def audit(
         self,
@@ -57,14 +58,11 @@ class Change:
             outcome=redact(outcome), reference=reference, account=who.account,
         )  # fmt: skip
         if self.head is None:
-            last = self.c.execute(
-                sa.select(t.audit.c.seq, t.audit.c.hash).order_by(t.audit.c.seq.desc()).limit(1)
-            ).one_or_none()
+            last = self.c.execute(prepared.HEAD).one_or_none()
             self.head = Head(*last) if last is not None else None
         row = audit.chained(entry, self.head)
-        self.c.execute(
-            sa.insert(t.audit).values(seq=row.seq, run=run, entry=rows.text(entry), before=row.before, hash=row.hash)
-        )
+        values = {"seq": row.seq, "run": run, "entry": rows.text(entry), "before": row.before, "hash": row.hash}
+        self.c.execute(prepared.AUDIT, values)
         self.head = Head(row.seq, row.hash)
 
     def go(self, run: str, state: RunState, *says: str) -> bool:
@@ -84,6 +82,11 @@ class Change:
         rows.step(self.c, run, name, state, says)
         self.tell(run, Event(kind="step", at=self.now, step=name, state=state, text=says or ""))
 
+    def signal(self, run: str, kind: str) -> None:
+        """Let the executor see to something once this change is written down: at once where it is this process."""
+        rows.signal(self.c, run, kind)
+        self.signalled = True
+
     def tell(self, run: str, event: Event) -> None:
         """Tell something once this change is written down."""
         self.told.append((run, event))
@@ -94,7 +97,7 @@ class Store:
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        self.moved = threading.Event()  # set when somebody of this process has ordered or said something
+        self.signalled = Flag()  # set when this process has signalled something
         self._database = Database(home.database)
 
     def close(self) -> None:
@@ -107,9 +110,10 @@ class Store:
         with self._database.write() as connection:
             change = Change(connection)
             yield change
+        if change.signalled:
+            self.signalled.set()
         if change.head is not None:
             audit.write_head(self.home.head, change.head)
-            self.moved.set()
         for run, event in change.told:
             events.write(self.home.folder(run), event)
         for run in change.ended:

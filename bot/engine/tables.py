@@ -42,7 +42,6 @@ approvals = Table(
     Column("until", Float, nullable=False),
     Column("kind", String),  # none while the question is open
     Column("decision", Text),
-    Column("used_at", Float),
 )  # fmt: skip
 
 steps = Table(
@@ -78,7 +77,7 @@ locks = Table(
 audit = Table(
     "audit", META,
     Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("run", String, nullable=False, index=True),
+    Column("run", String, nullable=False),
     Column("entry", Text, nullable=False),
     Column("before", String, nullable=False),
     Column("hash", String, nullable=False),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bot.plan.tools import SHELLS
-from bot.plan.values import Command, Step
+from bot.engine import private
 from bot.runbook import document as doc
 from bot.steps.contract import Task
 
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from bot.engine.values import Run, StepRow
-
-_ACTIONS: Final = {"build": ("up", "-d", "--build"), "restart": ("restart",)}
+    from bot.plan.values import Step
 
 
 def task(run: Run, name: str, secrets: Mapping[str, str]) -> Task:
@@ -28,14 +26,9 @@ def task(run: Run, name: str, secrets: Mapping[str, str]) -> Task:
 def undo_task(run: Run, name: str, secrets: Mapping[str, str]) -> Task | None:
     """The block that the author wrote to undo a step; None where he wrote none."""
     block = next((b for b in run.runbook.blocks if isinstance(b, doc.Rollback) and b.undoes == name), None)
-    if block is None:
+    if block is None or run.plan is None:
         return None
-    command = _command(run, block, _step(run, name))
-    step = Step(
-        name=block.name, kind="rollback", line=block.line, heading=block.heading, does=f"undoes {name}", effect=block.effect, timeout=block.timeout,
-        command=command,
-    )  # fmt: skip
-    return _task(run, step, block, secrets)
+    return _task(run, next(step for step in run.plan.undo if step.name == block.name), block, secrets)
 
 
 def undo_order(run: Run) -> tuple[str, ...]:
@@ -56,8 +49,43 @@ def _untouched(row: StepRow) -> bool:
 
 
 def inputs(run: Run, secrets: Mapping[str, str]) -> dict[str, str]:
-    """Every input's value: as given, with the secret ones; those that the plan found out as it has them."""
-    return {**(run.plan.inputs if run.plan else {}), **run.order.inputs, **secrets}
+    """Every input's value: as given, found out or the default, with those that are masked; without those that are lost."""
+    shown = _shown_inputs(run)
+    gone = private.lost(shown, secrets)
+    return {**{name: value for name, value in shown.items() if name not in gone}, **secrets}
+
+
+def lost(run: Run, secrets: Mapping[str, str]) -> tuple[str, ...]:
+    """The inputs of which only a mask is left."""
+    return private.lost(_shown_inputs(run), secrets)
+
+
+def _shown_inputs(run: Run) -> dict[str, str]:
+    return {**(run.plan.inputs if run.plan else {}), **run.order.inputs}
+
+
+def builds(run: Run, name: str) -> bool:
+    """Whether a step builds services and replaces their containers."""
+    block = run.runbook.block(name)
+    return isinstance(block, doc.Compose) and block.command.action == "build"
+
+
+def services(run: Run, name: str) -> tuple[str, ...]:
+    """The services that a step starts anew, as they are called here; none for any other step."""
+    block, step = run.runbook.block(name), _step(run, name)
+    if not isinstance(block, doc.Compose) or step.command is None:
+        return ()
+    return step.command.argv[-len(block.command.services) :]
+
+
+def stays(run: Run) -> tuple[str, ...]:
+    """What was begun and cannot be taken back: scripts whose author wrote no rollback, an agent that was sent for."""
+    undone = {block.undoes for block in run.runbook.blocks if isinstance(block, doc.Rollback)}
+    blocks = {name: run.runbook.block(name) for name in undo_order(run)}
+    return tuple(
+        name for name, block in blocks.items()
+        if name not in undone and (isinstance(block, doc.Dispatch) or (isinstance(block, doc.ShellStep) and block.effect != "read"))
+    )  # fmt: skip
 
 
 def pending(run: Run, name: str) -> Iterator[tuple[doc.Check, bool]]:
@@ -82,25 +110,3 @@ def _task(run: Run, step: Step, block: doc.AnyBlock, secrets: Mapping[str, str])
         run=run.id, step=step, block=block, inputs=inputs(run, secrets), folder=looked.folder if looked else "",
         roots=looked.roots if looked else (),
     )  # fmt: skip
-
-
-def _command(run: Run, block: doc.Rollback, undone: Step) -> Command | None:
-    folder = run.looked.folder if run.looked else ""
-    match block.action:
-        case doc.Shell(language=language):
-            shown = run.plan.inputs if run.plan else {}
-            environment = {
-                one.variable: shown.get(one.name, "") for one in run.runbook.inputs if one.variable in block.text
-            }
-            return Command(argv=(*SHELLS[language], block.text), cwd=folder, environment=environment)
-        case doc.Composed(action=action, services=services):
-            planned, own = undone.command, run.runbook.block(undone.name)
-            alike = planned is not None and isinstance(own, doc.Compose) and own.command.services == services
-            # The plan knows what the services are called here; the runbook only what they usually are.
-            named = planned.argv[-len(services) :] if planned is not None and alike else services
-            return Command(
-                argv=("docker", "compose", *_ACTIONS[action], *named), cwd=planned.cwd if planned else folder,
-                environment=planned.environment if planned else {},
-            )  # fmt: skip
-        case _:
-            return None

@@ -161,7 +161,7 @@ class Looked(Struct, frozen=True, kw_only=True):
 
     `roots` are the folders and files that were read as source, `quotes` the lines (redacted) that decided. `findings` are
     the rooms, the most urgent first, of which `rooms` were seen in all. `runbook` is the one that treats what was found,
-    where the order left that open.
+    where the order left that open. `job_type` is that of the worker in question, "" where nothing shows it.
     """
 
     plan: Plan
@@ -173,6 +173,7 @@ class Looked(Struct, frozen=True, kw_only=True):
     rooms: int = 0
     notes: tuple[str, ...] = ()
     runbook: Runbook | None = None
+    job_type: str = ""
 
 
 class Run(Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 _START: Final = "start it with docker compose up -d, or look at another engine with DOCKER_HOST or DOCKER_CONTEXT"
+_ROTATING: Final = ("local", "journald")  # they do unless they are told not to
 LABEL: Final = "com.docker.compose."
 _PAIR: Final = re.compile(r"""["']?([\w.-]+)["']?[ \t]*:[ \t]+["']?([^\s"',{}]+)""")
 _PROBE: Final = "Zq8rT1xW4bN6mK2pV7cL"  # what no name but a secret's has masked
@@ -38,7 +39,7 @@ class Container:
     """One container; times are in epoch seconds on the engine's clock, None where there is none.
 
     `state` and `health` are Docker's words, `health` "" without a health check. `ports` are TCP ports as (in the
-    container, host's address, host's port). `image` is the name that was asked for, `image_id` what it led to; `config_hash` is compose's, of how the service is set up. `env` is redacted, `command` too.
+    container, host's address, host's port). `log_rotates` says that its oldest lines are given up as new ones come. `image` is the name that was asked for, `image_id` what it led to; `config_hash` is compose's, of how the service is set up. `env` is redacted, `command` too.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Container:
     started: float | None
     finished: float | None
     log_driver: str
+    log_rotates: bool
     tty: bool
     config_hash: str
     working_dir: str
@@ -141,7 +143,8 @@ def read_container(told: dict[str, Any]) -> Container:
         created=_time(told.get("Created")),
         started=_time(state.get("StartedAt")),
         finished=_time(state.get("FinishedAt")),
-        log_driver=str(_dict(host.get("LogConfig")).get("Type", "")),
+        log_driver=(driver := str(_dict(host.get("LogConfig")).get("Type", ""))),
+        log_rotates=driver in _ROTATING or "max-size" in _dict(_dict(host.get("LogConfig")).get("Config")),
         tty=bool(config.get("Tty")),
         config_hash=str(labels.get(LABEL + "config-hash", "")),
         working_dir=str(labels.get(LABEL + "project.working_dir", "")),

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar, cast
 from urllib.parse import quote
 
 from bot.errors import Unreachable
@@ -79,6 +79,19 @@ def _event(told: dict[str, Any]) -> Event:
         told.get("timeNano", 0) / 1e9, str(attributes.get("name", "")), str(attributes.get(f"{LABEL}service", "")),
         str(told.get("Action", "")), ", ".join(details),
     )  # fmt: skip
+
+
+class Containers(Protocol):
+    """What an engine tells of its containers; see `Engine`, which is one."""
+
+    def containers(self, project: str = "") -> tuple[Container, ...]:
+        """Every container of a compose project, or of any."""
+
+    def container(self, name: str) -> Container | None:
+        """The container of this name."""
+
+    def log(self, container: Container, *, since_ns: int | None = None, tail: int | None = None) -> Iterator[bytes]:
+        """The lines of its log."""
 
 
 class Engine:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bot import policy
 from bot.livekit import counts
 from bot.livekit.answer import runbook_for
+from bot.livekit.rest import level_too_high
 from bot.livekit.words import listed, quote
 from bot.plan import left, steps
 from bot.plan.guards import job_type_guards, load_guards, name_guards
@@ -52,7 +53,7 @@ class _Builder:
         agent = self._agent()
         maker = steps.Maker(runbook, self.inputs, look, self.facts, self.names, self.row, proposal)
         made = maker.make(self.checks)
-        guards = self._guards(agent)
+        guards = (*self._guards(agent), *self._log_level(made))
         refused, instead = self._refused(made, guards)
         effect: Effect = max((s.effect for s in made.steps), key=doc.EFFECTS.index, default="read")
         need, why = policy.approval(effect, runbook.policy.approval, made.approvals)
@@ -62,13 +63,14 @@ class _Builder:
             room=look.name(self.row.room or "") if self.row else "", cause=(self.row.cause or "") if self.row else "", agent=look.name(agent),
             remedy=proposal.remedy, anyway=self.anyway, why=proposal.why, refused=refused, inputs=self._shown_inputs(), checks=tuple(self.checks.values()),
             steps=() if refused else made.steps, skipped=made.skipped, verification=() if refused else made.verification,
-            rollback=() if refused else made.rollback, effect="read" if refused else effect,
+            rollback=() if refused else made.rollback, undo=() if refused else made.undo, effect="read" if refused else effect,
             approval=Asked("none", "nothing will be done") if refused else Asked(need, why),
             disrupts=() if refused else self._disrupts(made), guards=guards, tools=() if refused else made.tools,
             side_effects=remedy.effects if remedy is not None and not refused else (),
             left_over=() if refused else tuple(left.over(look.seen, proposal, made, maker.near)), instead=instead,
         )  # fmt: skip
-        return sealed(shown(plan, look.plain))
+        secret = frozenset(self.inputs[one.name] for one in runbook.inputs if one.secret) - {""}
+        return sealed(shown(plan, look.redactor.with_secrets(secret).text if secret else look.plain))
 
     # --- what it is about ----------------------------------------------------------------------
 
@@ -117,6 +119,16 @@ class _Builder:
         if self.proposal.remedy in {"auto-dispatch", "explicit-dispatch"}:
             return name_guards(self.names, self.proposal.agent)
         return job_type_guards(self.look.seen) if self.proposal.remedy == "job-type-participant" else ()
+
+    def _log_level(self, made: steps.Made) -> Iterator[Guard]:
+        """What to know beforehand of a server whose log does not tell what would prove it."""
+        blocks = (self.runbook.block(step.name) for step in made.verification)
+        reads = any(isinstance(b, doc.Verify) and isinstance(b.evidence, doc.Joined) and b.evidence.log for b in blocks)
+        if reads and level_too_high(self.look.seen) is not None:
+            yield Guard(
+                "note",
+                "the server's log has no line of level info, so that it will not show what proves it: the API alone decides then",
+            )
 
     def _refused(self, made: steps.Made, guards: tuple[Guard, ...]) -> tuple[str, tuple[str, ...]]:
         """Why nothing will be done, "" when something will; and what can be done instead."""

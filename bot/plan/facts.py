@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bot.evidence.attach import Attached
     from bot.plan.values import Checked
 
 
@@ -19,7 +20,7 @@ class Facts:
     folder from which it is run, "" where it is not found. `tools` maps a program to its path, "" where it
     is missing. `project` and `compose_files` are compose's, `services` maps the roles "livekit" and "agent" to the names
     of their services. `checks` are the declarative checks about files of the project. `can_dispatch` is "" when the API
-    was reached, else why not.
+    was reached, else why not. `images` are the ids of the images that services run, by the service.
     """
 
     folder: str = ""
@@ -32,7 +33,15 @@ class Facts:
     services: Mapping[str, str] = field(default_factory=dict)
     checks: Mapping[str, Checked] = field(default_factory=dict)
     can_dispatch: str = ""
+    images: Mapping[str, str] = field(default_factory=dict)
     target: str = ""
+
+
+def roles(attached: Attached) -> dict[str, str]:
+    """The services by their roles; which of several agents is meant, their containers do not tell."""
+    found = {"livekit": attached.livekit[0].service} if attached.livekit else {}
+    agents = {container.service for container in attached.agents}
+    return {**found, "agent": agents.pop()} if len(agents) == 1 else found
 
 
 def service_here(services: Mapping[str, str], service: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from bot.livekit.words import quote
 from bot.plan import tools
 from bot.plan.free import free_edit
 from bot.plan.sides import SideResult, token_side, told, want, worker_side
+from bot.plan.undo import undoing
 from bot.plan.values import Command, Skipped, Step
 from bot.runbook import document as doc
 from bot.runbook.inputs import fill
@@ -33,6 +33,7 @@ class _Made:
     skipped: list[Skipped] = field(default_factory=list)
     verification: list[Step] = field(default_factory=list)
     rollback: list[str] = field(default_factory=list)
+    undo: tuple[Step, ...] = ()
     tools: list[Tool] = field(default_factory=list)
     approvals: list[Approval] = field(default_factory=list)
     sides: dict[str, SideResult] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class Made:
     skipped: tuple[Skipped, ...]
     verification: tuple[Step, ...]
     rollback: tuple[str, ...]
+    undo: tuple[Step, ...]
     tools: tuple[Tool, ...]
     approvals: tuple[Approval, ...]
     sides: Mapping[str, SideResult]
@@ -80,14 +82,13 @@ class Maker:
         included = {step.name for step in self.made.steps}
         if included:
             changed = included | self.made.needless
-            verify = (
-                b for b in self.runbook.blocks if isinstance(b, doc.Verify) and (not b.after or changed & set(b.after))
-            )
-            self.made.verification.extend(self._verify(block, included) for block in verify)
+            for block in self.runbook.blocks:
+                if isinstance(block, doc.Verify) and (not block.after or changed & set(block.after)):
+                    self._verify(block, included, checks)
         self._undo(included)
         m = self.made
         return Made(
-            tuple(m.steps), tuple(m.skipped), tuple(m.verification), tuple(m.rollback), tuple(m.tools), tuple(m.approvals), m.sides, m.refused, self._service("livekit"),
+            tuple(m.steps), tuple(m.skipped), tuple(m.verification), tuple(m.rollback), m.undo, tuple(m.tools), tuple(m.approvals), m.sides, m.refused, self._service("livekit"),
         )  # fmt: skip
 
     def _applies(self, block: AnyBlock, checks: Mapping[str, Checked]) -> tuple[bool, str]:
@@ -196,7 +197,7 @@ class Maker:
         return "" if declared is not None and value == (declared.default or "") else value
 
     def _path(self, block: doc.Patch) -> str:
-        return tools.patched_file(self.runbook, block, self.inputs, self.look.seen)
+        return tools.patched_file(self.runbook, block.change, self.inputs, self.look.seen)
 
     # --- commands ------------------------------------------------------------------------------
 
@@ -207,26 +208,33 @@ class Maker:
             self.made.skipped.append(Skipped(block.name, unneeded))
             return
         services = [self._service(service) for service in block.command.services]
-        words = self._compose_words(block.command)
+        command = self.composed(block.command)
+        effect = self._disruption(services)
+        does = f"{'rebuilds and recreates' if block.command.action == 'build' else 'restarts'} {', '.join(services)}"
+        hangs = [condition, self._guessed(block.command)]
+        if not self.facts.folder:
+            hangs.append("in the folder of the compose file, which is not at hand (--project DIR)")
+        condition = "; ".join(part for part in hangs if part)
+        self._add(
+            block,
+            does,
+            condition,
+            effect=max(effect, block.effect, key=doc.EFFECTS.index),
+            command=command,
+            images={s: self.facts.images[s] for s in services if s in self.facts.images},
+        )
+        self.made.tools.extend(tools.needed(("docker", "docker compose"), block.name, self.facts))
+
+    def composed(self, asked: doc.Composed) -> Command:
+        """The command, with this deployment's names of its services, project and files."""
+        does = ("up", "-d", "--build") if asked.action == "build" else ("restart",)
         environment = {}
         if self.facts.project:
             environment["COMPOSE_PROJECT_NAME"] = self.facts.project
         if self.facts.compose_files:
             environment["COMPOSE_FILE"] = ":".join(self.facts.compose_files)
-        effect = self._disruption(services)
-        does = f"{'rebuilds and recreates' if block.command.action == 'build' else 'restarts'} {', '.join(services)}"
-        command = Command(argv=words, cwd=self.facts.folder, environment=environment)
-        hangs = [condition, self._guessed(block.command)]
-        if not self.facts.folder:
-            hangs.append("in the folder of the compose file, which is not at hand (--project DIR)")
-        condition = "; ".join(part for part in hangs if part)
-        self._add(block, does, condition, effect=max(effect, block.effect, key=doc.EFFECTS.index), command=command)
-        self.made.tools.extend(tools.needed(("docker", "docker compose"), block.name, self.facts))
-
-    def _compose_words(self, command: doc.Composed) -> tuple[str, ...]:
-        """The command, with this deployment's names of its services."""
-        does = ("up", "-d", "--build") if command.action == "build" else ("restart",)
-        return ("docker", "compose", *does, *map(self._service, command.services))
+        words = ("docker", "compose", *does, *map(self._service, asked.services))
+        return Command(argv=words, cwd=self.facts.folder, environment=environment)
 
     def _unneeded(self, block: doc.Compose) -> str:
         """Why a rebuild would change nothing; "" when it may."""
@@ -279,11 +287,6 @@ class Maker:
         self._add(block, does, "; ".join(part for part in hangs if part))
 
     def _script(self, block: doc.TokenStep | doc.ShellStep, condition: str) -> None:
-        environment = {
-            declared.variable: self._shown(declared)
-            for declared in self.runbook.inputs
-            if declared.variable in block.text
-        }
         missing = tools.missing_script(block, self.facts)
         if missing and isinstance(block, doc.TokenStep):
             self.made.skipped.append(Skipped(block.name, missing))
@@ -292,7 +295,9 @@ class Maker:
             (self.facts.scripts[name] for name in tools.scripts(block) if self.facts.scripts.get(name)),
             self.facts.folder,
         )
-        command = Command(argv=(*tools.SHELLS[block.language], block.text), cwd=folder, environment=environment)
+        command = Command(
+            argv=(*tools.SHELLS[block.language], block.text), cwd=folder, environment=self.environment(block.text)
+        )
         what = (
             "makes a token with the project's own script; only who asked for it gets it"
             if isinstance(block, doc.TokenStep)
@@ -301,18 +306,30 @@ class Maker:
         self._add(block, what, condition, command=command)
         self.made.tools.extend(tools.needed(tools.programs(block), block.name, self.facts))
 
+    def environment(self, text: str) -> dict[str, str]:
+        """The inputs that a script asks for, as a plan shows them."""
+        return {
+            declared.variable: self._shown(declared) for declared in self.runbook.inputs if declared.variable in text
+        }
+
     def _shown(self, declared: doc.Input) -> str:
         value = self.inputs.get(declared.name, "")
         return "[redacted]" if declared.secret and value else value
 
     # --- afterwards ----------------------------------------------------------------------------
 
-    def _verify(self, block: doc.Verify, included: set[str]) -> Step:
+    def _verify(self, block: doc.Verify, included: set[str], checks: Mapping[str, Checked]) -> None:
+        applies, why = self._applies(block, checks)
+        known = all(checks[r.name].result != "inconclusive" for r in (*block.when, *block.unless) if r.name in checks)
+        if not applies and known:  # where it cannot be told whether it has to be proven, it is
+            self.made.skipped.append(Skipped(block.name, why))
+            return
         after = [name for name in block.after if name in included] or [step.name for step in self.made.steps][-1:]
-        return Step(
-            name=block.name, kind="verify", line=block.line, heading=block.heading, does=_proof(block, after, self.inputs), effect=block.effect,
+        step = Step(
+            name=block.name, kind="verify", condition=why, line=block.line, heading=block.heading, does=_proof(block, after, self.inputs), effect=block.effect,
             timeout=block.timeout,
         )  # fmt: skip
+        self.made.verification.append(step)
 
     def _undo(self, included: set[str]) -> None:
         patched = [one.file for step in self.made.steps for one in step.files if one.outcome == "edit"]
@@ -320,14 +337,8 @@ class Maker:
             self.made.rollback.append(
                 f"every patch is taken back first, the last one first, where the file still has the hash that was written: {', '.join(dict.fromkeys(patched))}"
             )
-        for block in reversed(self.runbook.blocks):
-            if isinstance(block, doc.Rollback) and block.undoes in included:
-                what = block.action
-                if isinstance(what, doc.Composed):
-                    does = f"`{shlex.join(self._compose_words(what))}`"
-                else:
-                    does = f"`{block.text.strip()}`" if isinstance(what, doc.Shell) else f"a patch of {what.file}"
-                self.made.rollback.append(f"{block.name} undoes {block.undoes}: {does}")
+        self.made.undo = tuple(undoing(self, included))
+        self.made.rollback.extend(f"{step.name} {step.does}" for step in self.made.undo)
 
 
 def cut_off(services: Collection[str], server: str, names: Names, proposal: Proposal) -> tuple[str, ...] | None:

@@ -98,13 +98,13 @@ def built_from(projects: Iterable[Project], files: Collection[str]) -> str:
     return names.pop() if len(names) == 1 else ""
 
 
-def patched_file(runbook: Runbook, block: doc.Patch, inputs: Mapping[str, str], seen: Seen) -> str:
+def patched_file(runbook: Runbook, change: doc.FileChange, inputs: Mapping[str, str], seen: Seen) -> str:
     """The file that a patch without syntax of its own is about; livekit.yaml is where it was found."""
-    file = block.change.file
+    file = change.file
     value = fill(file, inputs)
     declared = runbook.input(file.removeprefix("$")) if file.startswith("$") else None
     is_default = declared is not None and value == (declared.default or "")
-    body = block.change.body
+    body = change.body
     if (
         is_default
         and isinstance(body, doc.Merge)

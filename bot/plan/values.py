@@ -38,7 +38,10 @@ class Command(Struct, frozen=True, kw_only=True):
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """One thing that will happen. `condition` says what it still hangs on, "" when nothing; `timeout` is in seconds."""
+    """One thing that will happen. `condition` says what it still hangs on, "" when nothing; `timeout` is in seconds.
+
+    `images` are the ids of what the services run now that it starts anew: another image is another plan.
+    """
 
     name: str
     kind: str
@@ -52,6 +55,7 @@ class Step(Struct, frozen=True, kw_only=True):
     files: tuple[FileEdit, ...] = ()
     command: Command | None = None
     rollback: str = ""
+    images: dict[str, str] = {}
 
 
 class Skipped(Struct, frozen=True):
@@ -104,6 +108,7 @@ class Asked(Struct, frozen=True):
 class Plan(Struct, frozen=True, kw_only=True):
     """Everything that will happen, or (`refused`) why nothing can, and what to do instead.
 
+    `undo` are the blocks that undo steps, in the order in which they would be done, after every patch is taken back.
     `anyway`: it was asked for although the diagnosis does not indicate it. `revision` is the SHA-256 of the runbook's text. `digest` covers all but what changes by the minute: counts, and the
     words of a check, of which it covers what they came to.
     """
@@ -126,6 +131,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     skipped: tuple[Skipped, ...] = ()
     verification: tuple[Step, ...] = ()
     rollback: tuple[str, ...] = ()
+    undo: tuple[Step, ...] = ()
     effect: Effect = "read"
     approval: Asked = Asked("none", "nothing is changed")
     disrupts: tuple[Disrupts, ...] = ()

@@ -81,6 +81,8 @@ def _afterwards(plan: Plan, width: int, *, brief: bool) -> Iterator[str]:
             yield f"  {title}"
         for one in said:
             yield from _wrapped(one, width, "    - ")
+        for step in plan.undo if said is plan.rollback else ():
+            yield from (f"       {line}" for file in step.files for line in file.diff.splitlines())
     if plan.skipped:
         yield "  Not done"
     for skipped in plan.skipped:

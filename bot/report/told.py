@@ -31,7 +31,7 @@ STATES: Final[dict[RunState, tuple[str, Mood, str]]] = {
     "healthy": ("HEALTHY", "good", "nothing is wrong, and nothing was changed"),
     "declined": ("DECLINED", "bad", "the plan was declined; nothing was changed"),
     "expired": ("EXPIRED", "bad", "nobody answered in time; nothing was changed"),
-    "cancelled": ("CANCELLED", "bad", "it was cancelled; nothing of it stays"),
+    "cancelled": ("CANCELLED", "bad", "it was cancelled, and what had been done was taken back"),
     "failed": ("FAILED", "bad", "it could not be carried out"),
     "rolled-back": ("ROLLED BACK", "bad", "a step failed or it did not hold, so what had been done was taken back"),
     "rollback-failed": ("ROLL-BACK FAILED", "bad", "taking back what had been done failed: a person has to look at it now"),

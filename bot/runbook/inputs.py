@@ -54,6 +54,8 @@ def why_not(declared: Input, value: str) -> str:
     shown = "the value" if declared.secret else named(value)
     if len(value) > _LONGEST or "\0" in value:
         return f"is longer than {_LONGEST} characters, or has a NUL in it"
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        return "has bytes in it that are no text in UTF-8"
     if declared.choices and value not in declared.choices:
         near = "" if declared.secret else nearest(value, declared.choices)
         return f"must be one of {', '.join(declared.choices)}; it is {shown}{near}"

@@ -11,7 +11,6 @@ from bot.errors import FletcherError, Unreachable
 from bot.plan.free import free_edit
 from bot.plan.sides import want
 from bot.runbook import document as doc
-from bot.runbook.inputs import fill
 from bot.source.edit import Edited
 from bot.steps.contract import Memory, Outcome
 from bot.steps.patch import Change, write, write_all
@@ -139,17 +138,23 @@ def _edits(task: Task) -> dict[Path, FileEdit]:
 
 
 def _planned(task: Task) -> Iterator[tuple[Path, bytes, str, str]]:
-    """Each file with its bytes, its planned hash and the one it will have; a rollback's patch is made when it is needed."""
+    """Each file with its bytes, its planned hash and the one it will have.
+
+    A rollback is made on what its step has left: only where that is what it was when it was planned is its result known.
+    """
     if not isinstance(task.block, doc.Rollback):
         for path, edit in _edits(task).items():
             yield path, _bytes(path), edit.before, edit.after
-    elif isinstance(task.block.action, doc.FileChange):
-        path = Path(task.folder) / fill(task.block.action.file, task.inputs)
+        return
+    for edit in task.step.files:
+        path = place(task, edit)
         raw = _bytes(path)
         edited = computed(task, str(path), raw)
         if edited.outcome == "refused":
             raise Unreachable(f"{path} cannot be patched by {task.step.name}: {edited.reason}.")
         if edited.outcome == "edit":
+            if digest(raw) == edit.before and digest(edited.data) != edit.after:
+                raise Unreachable(f"{path} would not become what was approved, so {task.step.name} was not done.")
             yield path, raw, digest(raw), digest(edited.data)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from bot.errors import Unreachable
 from bot.plan.tools import SHELLS
 from bot.plan.values import Command
+from bot.redact import MASK, masked
+from bot.runbook import document as doc
 from bot.steps.contract import Outcome
 from bot.steps.output import Output
 
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from bot.runbook.document import Input, Language
     from bot.steps.contract import Doing, Task
     from bot.world.contract import Ended
-
-_HIDDEN: Final = "[redacted]"  # what a plan shows of a secret input
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,19 @@ def command_of(task: Task) -> tuple[Command, frozenset[str]]:
     if planned is None:
         raise Unreachable(f"the step {task.step.name} was planned without a command; plan again")
     real = {f"IN_{name.upper()}": value for name, value in task.inputs.items()}
+    if gone := [name for name, value in planned.environment.items() if masked(value) and name not in real]:
+        raise Unreachable(f"{task.step.name} cannot be run: {', '.join(gone)} is a secret that is not kept any more")
     known = {name: real[name] for name in planned.environment if name in real}
     hidden = frozenset(value for name, value in known.items() if value and planned.environment[name] != value)
-    return Command(argv=planned.argv, cwd=planned.cwd, environment={**planned.environment, **known}), hidden
+    return Command(argv=_argv(task, planned), cwd=planned.cwd, environment={**planned.environment, **known}), hidden
+
+
+def _argv(task: Task, planned: Command) -> tuple[str, ...]:
+    """The script as the runbook has it: what a plan shows of it is without what looks like a secret."""
+    block = task.block.action if isinstance(task.block, doc.Rollback) else task.block
+    if isinstance(block, doc.ShellStep | doc.TokenStep | doc.Shell):
+        return (*SHELLS[block.language], task.block.text)
+    return planned.argv
 
 
 def script_command(
@@ -76,7 +86,7 @@ def script_command(
 ) -> Command:
     """The command of a script that no plan has, such as a check's: as a plan would show it."""
     environment = {
-        one.variable: _HIDDEN if one.secret and inputs.get(one.name) else inputs.get(one.name, "")
+        one.variable: MASK if one.secret and inputs.get(one.name) else inputs.get(one.name, "")
         for one in declared
         if one.variable in text
     }

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from threading import Event
 
+    from bot.evidence.attach import Attached
+    from bot.evidence.docker import Containers
     from bot.livekit.seen import ApiSeen, Machine
     from bot.plan.values import Command
 
@@ -73,7 +75,13 @@ class World(Protocol):
         """
 
     def log(self, role: Role, since_ns: int) -> Iterator[Line]:
-        """The lines of a service's containers from that time on, as far as they are there now; in no promised order."""
+        """The lines of a service's containers from that time on, as far as they are there now; in no promised order.
+
+        Where some are gone, since the log was cut short or is not there, FletcherError is raised behind the others.
+        """
+
+    def docker(self) -> tuple[Containers, Attached]:
+        """The Docker engine, and the project in it that is acted upon."""
 
     def machines(self, role: Role) -> tuple[Machine, ...]:
         """The service's containers, those that do not run included."""

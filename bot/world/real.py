@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _CLOCK: Final = 10.0  # seconds after which the engine's clock is looked at again
 _PASSED_ON: Final = ("PATH", "HOME", "LANG")
+_SAID: Final = {"livekit": "LiveKit server", "agent": "worker"}
 _ID: Final = 12  # letters of a container's id that are its host name
 
 
@@ -87,18 +88,28 @@ class RealWorld:
 
     def log(self, role: Role, since_ns: int) -> Iterator[Line]:
         """The lines of a service's containers from that time on."""
+        from bot.evidence.rotation import lost_until
         from bot.evidence.spool import nanoseconds
+
+        gone: list[str] = []
 
         def read(engine: Engine) -> list[Line]:
             attached = self._attached(engine)
             found = attached.livekit if role == "livekit" else attached.agents
+            if not found:
+                raise Unreachable(f"the project {attached.project} has no container of the {_SAID[role]}")
+            gone[:] = [one.name for one in found if lost_until(engine, one, since_ns)]
             return [
                 Line(nanoseconds(line), container.name, line.partition(b" ")[2])
                 for container in found
                 for line in engine.log(container, since_ns=since_ns)
             ]
 
-        return iter(self._asked(read))
+        return _behind(self._asked(read), gone)
+
+    def docker(self) -> tuple[Engine, Attached]:
+        """The Docker engine, and the project in it that is acted upon."""
+        return self._asked(lambda engine: (engine, self._attached(engine)))
 
     def machines(self, role: Role) -> tuple[Machine, ...]:
         """The service's containers, those that do not run included."""
@@ -180,6 +191,12 @@ class RealWorld:
         name = socket.gethostname()
         inside = len(name) >= _ID and any(c.id.startswith(name) for c in (*attached.livekit, *attached.agents))
         return server_address(attached, engine.told, inside=inside)
+
+
+def _behind(lines: list[Line], gone: list[str]) -> Iterator[Line]:
+    yield from lines
+    if gone:
+        raise Unreachable(f"the log of {', '.join(gone)} was rotated, and does not go back to when the step began")
 
 
 def passed_on(target: Target, environment: Mapping[str, str]) -> dict[str, str]:

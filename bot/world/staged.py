@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from threading import Event
 
+    from bot.evidence.attach import Attached
+    from bot.evidence.docker import Containers
     from bot.plan.values import Command
     from bot.world.contract import Instance, Role
 
@@ -99,6 +101,9 @@ class StagedWorld:
             for at, who, text in self.lines
             if who == role and since_ns <= at <= self.clock
         )
+
+    def docker(self) -> tuple[Containers, Attached]:
+        raise Unreachable("there is no Docker engine on the stage")
 
     def machines(self, role: Role) -> tuple[Machine, ...]:
         return tuple(self.containers) if role == "agent" else ()

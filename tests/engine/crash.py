@@ -12,7 +12,8 @@ import sys
 import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
 from unittest.mock import patch
 
 import msgspec
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 ORDER: Final = "crash"
 NEVER: Final = 1_000_000
+T = TypeVar("T")
 
 
 class Points:
@@ -48,16 +50,22 @@ class Points:
 @contextmanager
 def wrapped(point: Points) -> Iterator[None]:
     """The engine with points in it."""
-    recorded, change, trace = durable.Durable.recorded, store.Store.change, staged.trace
+    recorded, answered = durable.Durable.recorded, durable.Durable.answered
+    change, trace = store.Store.change, staged.trace
+
+    def between(do: Callable[[], T]) -> T:
+        point()
+        told = do()
+        point()
+        return told
 
     async def with_points(self: durable.Durable, name: str, do: Callable[[], str]) -> str:
-        def between() -> str:
-            point()
-            told = do()
-            point()
-            return told
+        told = await recorded(self, name, partial(between, do))
+        point()
+        return told
 
-        told = await recorded(self, name, between)
+    async def asking(self: durable.Durable, run: str, name: str, ask: Callable[[], str | float]) -> str:
+        told = await answered(self, run, name, partial(between, ask))
         point()
         return told
 
@@ -74,6 +82,7 @@ def wrapped(point: Points) -> Iterator[None]:
 
     with (
         patch.object(durable.Durable, "recorded", with_points),
+        patch.object(durable.Durable, "answered", asking),
         patch.object(store.Store, "change", changing),
         patch.object(staged, "trace", traced),
     ):

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.engine.contract import Parts
+from bot.engine.contract import Parts, Sight
 from bot.engine.front import Front
 from bot.engine.values import Decision, Event, Looked, Order, Person, Point, Proof, Run
 from bot.errors import Unreachable
@@ -87,6 +87,10 @@ class World:
         """The engine's time."""
         self._ticks += 1_000_000_000
         return self._ticks
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self._ticks += int(seconds * 1e9)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # whatever is asked for is not there
         raise AssertionError(f"the tests' world has no {name}")
@@ -240,7 +244,7 @@ class Eyes:
 
     folder: Path
 
-    def look(self, order: Order, runbook: doc.Runbook, inputs: dict[str, str]) -> Looked:
+    def look(self, order: Order, runbook: doc.Runbook, inputs: dict[str, str]) -> Sight:
         """Every step that would change something, while the service was built with another value than the good one."""
         text = (
             {p.name: p.read_text() for p in (self.folder / "look").iterdir()} if (self.folder / "look").exists() else {}
@@ -272,15 +276,22 @@ class Eyes:
         good = b"VALUE=good" in (self.folder / "running").read_bytes()
         effect: doc.Effect = max((step.effect for step in steps), key=doc.EFFECTS.index, default="read")
         need, why = approval(effect, runbook.policy.approval, tuple(b.approval for b in runbook.blocks))
+        planned = {step.name for step in steps}
+        undo = tuple(
+            _step(b, command=Command(argv=("sh", "-c", b.text)))
+            for b in runbook.blocks
+            if isinstance(b, doc.Rollback) and b.undoes in planned
+        )
         verification = tuple(_step(b) for b in runbook.blocks if isinstance(b, doc.Verify))
         guards = (Guard("warning", text["warning"]),) if "warning" in text else ()
         healthy = good and not order.anyway
         plan = Plan(
             runbook=runbook.id, title=runbook.title, revision=runbook.sha256, target=str(self.folder), cause="" if good else "worker-unnamed",
             refused="it is healthy" if healthy else "", inputs=shown, checks=tuple(waiting), steps=() if healthy else tuple(steps),
-            skipped=tuple(skipped), verification=verification, effect=effect, approval=Asked(need, why), guards=guards,
+            skipped=tuple(skipped), verification=verification, undo=undo, effect=effect, approval=Asked(need, why), guards=guards,
         )  # fmt: skip
-        return Looked(plan=sealed(plan), verdict="healthy" if good else "cause", folder=str(self.folder))
+        looked = Looked(plan=sealed(plan), verdict="healthy" if good else "cause", folder=str(self.folder))
+        return Sight(looked, {name: value for name, value in known.items() if value != shown[name]})
 
     def redactor(self, order: Order, looked: Looked) -> Redactor:
         return Redactor()
@@ -300,6 +311,7 @@ class Door:
     kind: str = "yes"
     person: Person = ME
     word: str = ""
+    reason: str = ""
     heard: list[Event] = field(default_factory=list)
     asked: list[Run] = field(default_factory=list)
 
@@ -308,10 +320,13 @@ class Door:
         if self.kind == "leave":
             return None
         word = self.word or (run.asked.word if run.asked else "")
-        return Decision(kind=self.kind, person=self.person, digest=run.digest, at=0, word=word)  # type: ignore[arg-type]  # one of its words
+        return Decision(kind=self.kind, person=self.person, digest=run.digest, at=0, word=word, reason=self.reason)  # type: ignore[arg-type]  # one of its words
 
     def tell(self, event: Event) -> None:
         self.heard.append(event)
+
+    def hand(self, folder: Path, token: str) -> str:
+        raise AssertionError("nothing of this place makes a token")
 
 
 @dataclass

@@ -8,7 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from bot.engine.eyes import Looking
+from bot.runbook import shelf
 from tests.engine.staged import Door, Place
 from tests.fletcher import fletcher
 
@@ -64,3 +67,17 @@ def test_a_redactor_is_made_anew_after_a_restart(tmp_path: Path, monkeypatch: py
     (tmp_path / "demo" / "project" / ".env").write_text("MY_PASSWORD=hunter2-hunter2\n")
     assert run.looked is not None
     assert "hunter2" not in Looking({}).redactor(run.order, run.looked).text("it said hunter2-hunter2")
+
+
+def test_files_are_looked_for_where_it_was_asked(tmp_path: Path) -> None:
+    """Whoever carries a run out may stand elsewhere; what steps work with are paths from the root on."""
+    shutil.copytree(DEMO, tmp_path / "demo")
+    files = (("any", "livekit.log"), ("any", "agent.log"), ("project", "project"), ("token", "token.json"))
+    order = msgspec.structs.replace(
+        Place(tmp_path / "place").order(runbook="agent-never-joins", files=files, rooms=("fletcher-dev",)),
+        here=str(tmp_path / "demo"),
+    )
+    runbook = shelf.read(shelf.shelf(()).find("agent-never-joins").path)
+    found = Looking({}).look(order, runbook, {}).looked
+    assert (found.folder, found.roots) == (str(tmp_path / "demo" / "project"), (str(tmp_path / "demo" / "project"),))
+    assert [step.name for step in found.plan.steps][:1] == ["unname-worker"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from bot.plan.values import Plan, Step
 from bot.redact import Redactor
 from bot.runbook.compile import compile_runbook
 from bot.steps.contract import Doing, Outcome
+from bot.steps.token import claims_of
 from bot.world.staged import SECOND, START, Inside, StagedWorld
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ def prove(
     claims: list[str] | None = None,
     after: str = "rebuild-agent",
     room: str = "demo",
+    job_type: str = "",
+    told: list[str] | None = None,
 ) -> tuple[Proof, StagedWorld]:
     """The proof of a run whose step began just now, on a stage."""
     world = StagedWorld()
@@ -55,12 +59,12 @@ def prove(
     )
     rows = [StepRow(name=after, state="done", outcome=Outcome(state="done", says="", began_ns=START, ended_ns=START))]
     if claims is not None:
-        told = json.dumps({"roomConfig": {"agents": [{"agentName": name} for name in claims]}})
+        kept = json.dumps(claims_of(token(claims)))  # as the step that made it keeps them
         rows.append(
             StepRow(
                 name="new-token",
                 state="done",
-                outcome=Outcome(state="done", says="", began_ns=START, ended_ns=START, facts={"claims": told}),
+                outcome=Outcome(state="done", says="", began_ns=START, ended_ns=START, facts={"claims": kept}),
             )
         )
     order = Order(id="run12345", runbook=runbook.id, person=Person("ada", "terminal"), at=0)
@@ -69,11 +73,21 @@ def prove(
         state="running",
         changed_at=0,
         runbook=runbook,
-        looked=Looked(plan=plan, verdict="cause"),
+        looked=Looked(plan=plan, verdict="cause", job_type=job_type),
         steps=tuple(rows),
     )
-    doing = Doing(world, Path("/nonexistent"), Redactor.of(frozenset()), lambda _line: None, Event())
+    doing = Doing(
+        world, Path("/nonexistent"), Redactor.of(frozenset()), (told if told is not None else []).append, Event()
+    )
     return Prover().prove(run, doing), world
+
+
+def token(agents: list[str]) -> str:
+    """A token that asks for these agents; nobody signed it."""
+    asked = {"roomConfig": {"agents": [{"agentName": name} for name in agents]}} if agents else {}
+    parts = ({"alg": "HS256"}, {"video": {"roomJoin": True, "room": "demo"}, **asked})
+    coded = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
+    return ".".join([*coded, "unsigned"])
 
 
 def registers(world: StagedWorld, after: float = 2.0, name: str = AGENT, kind: str = "JT_ROOM") -> None:
@@ -128,6 +142,7 @@ def earlier(world: StagedWorld) -> None:
     world.log_line(
         -4, "assigned job to worker", jobID="AJ_0", agentName=AGENT, jobType="JT_ROOM", room="demo", workerID="AW_0"
     )
+    world.log_line(1, "starting RTC session", room="other")
     world.container("running")
 
 
@@ -301,3 +316,93 @@ def test_what_a_killed_proof_left_behind_is_ended() -> None:
     world.comes("users", 0)
     assert sweep(world) == (f"{CANARY}run1-00001",)
     assert list(world.rooms) == ["users"]
+
+
+def empty(world: StagedWorld) -> None:
+    """Neither log has a line since the step, and nobody comes."""
+    world.container("running")
+
+
+def unread(world: StagedWorld) -> None:
+    """No log can be read, and nobody comes."""
+    world.container("running")
+    world.log_fails = "the log of demo-livekit-1 was rotated, and does not go back to when the step began"
+
+
+def unread_and_served(world: StagedWorld) -> None:
+    """No log can be read, and the agent comes all the same."""
+    unread(world)
+    world.happens = lambda w, room, _agent: w.comes(room, 0.6, AGENT)
+
+
+@pytest.mark.parametrize(
+    ("stage", "result", "says"),
+    [
+        (empty, "cannot-tell", "no agent came into the room"),
+        (unread, "cannot-tell", "no agent came into the room"),
+        (dumb, "cannot-tell", "made no room"),
+        (unread_and_served, "holds", "ACTIVE"),
+    ],
+)
+def test_T27_what_no_log_tells_is_neither_yes_nor_no(stage: Stage, result: str, says: str) -> None:  # noqa: N802
+    """Without a line or a log that is whole the API decides; an agent that does not come refutes nothing then."""
+    proof, world = prove(stage, claims=[AGENT])
+    assert (proof.result, says in proof.says) == (result, True), proof
+    if stage is not dumb:
+        registration = next(point for point in proof.points if point.name == "registration")
+        assert (registration.ok, "cannot be seen" in registration.says) == (None, True)
+    assert not [name for name in world.rooms if name.startswith(CANARY)]
+
+
+def test_a_refusal_while_it_has_to_stay_counts() -> None:
+    """One of its own name and type, wherever it is, refutes; one of another type is noise."""
+
+    def stage(kind: str) -> Stage:
+        def happens(w: StagedWorld, room: str, agent: str | None) -> None:
+            served(w, room, agent)
+            w.log_line(3, "failed to send job request", error="no servers available", jobType=kind, agentName=AGENT)
+
+        def set_up(world: StagedWorld) -> None:
+            registers(world)
+            world.happens = happens
+
+        return set_up
+
+    assert prove(stage("JT_ROOM"), claims=[AGENT])[0].result == "refuted"
+    assert prove(stage("JT_PUBLISHER"), claims=[AGENT])[0].result == "holds"
+
+
+def test_forbidden_lines_since_the_step_are_counted() -> None:
+    """Those from before the room was made do not refute it, and the report says how many there were."""
+
+    def stage(world: StagedWorld) -> None:
+        world.log_line(
+            -1, "failed to send job request", error="no servers available", jobType="JT_ROOM", agentName=AGENT
+        )
+        world.log_line(
+            1, "failed to send job request", error="no servers available", jobType="JT_ROOM", agentName=AGENT
+        )
+        good(world)
+
+    proof, _ = prove(stage, claims=[AGENT])
+    point = next(point for point in proof.points if point.name == "forbidden lines")
+    assert (proof.result, point.says.startswith("1 lines since the step")) == ("holds", True), point
+
+
+def test_a_worker_that_waits_for_a_join_is_not_refuted_by_an_empty_room() -> None:
+    """Also where nothing was rebuilt: its type is the one that was seen when it was looked at."""
+    proof, world = prove(lambda _world: None, claims=[AGENT], after="new-token", job_type="JT_PUBLISHER")
+    assert (proof.result, world.asked) == ("cannot-tell", {})
+
+
+def test_every_wait_is_told() -> None:
+    """Whoever watches is told what is waited for, and for how long."""
+    told: list[str] = []
+    prove(good, claims=[AGENT], told=told)
+    for said in (
+        "to register (at most 90 s)",
+        "waiting 6 s for the worker's first report",
+        "waiting for the agent in",
+        "it has to stay for 10 s",
+    ):
+        assert any(said in line for line in told), said

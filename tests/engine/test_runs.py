@@ -87,11 +87,13 @@ def test_a_failing_state_becomes_a_working_one(place: Place) -> None:
     assert run.steps[0].memory.files[0][0].endswith("app.env")
     assert [e.state for e in door.heard if e.kind == "run"] == ["queued", "looking", "waiting", "running", "fixed"]
     assert [e.text for e in door.heard if e.kind == "line"] == ["note says something", "building"]
+    assert [(e.state, e.text) for e in door.heard if e.step == "works"] == [("running", "verifying"), ("done", "seen")]
 
 
 def test_what_does_not_hold_is_taken_back(place: Place) -> None:
     """Patches first, the last one first, then rebuilt from what they were, then the author's own rollback; then proven."""
-    run = place.run(inputs={"value": "wrong"})
+    door = Door()
+    run = place.run(door, inputs={"value": "wrong"})
     assert (run.state, exit_code(run.state)) == ("rolled-back", 1)
     assert place.done == [*MENDED, *BACK[:2], "build", "unnote", "prove-undone"]
     assert (place.text("app.env"), place.text("other.env"), place.text("running")) == (
@@ -100,7 +102,8 @@ def test_what_does_not_hold_is_taken_back(place: Place) -> None:
         "VALUE=bad\n",
     )
     assert {row.state for row in run.steps} == {"undone"}
-    assert "It did not hold: seen. Everything was taken back" in run.says[-1]
+    assert [e.state for e in door.heard if e.step == "what was taken back"] == ["running", "done"]
+    assert run.says[-1] == "It did not hold: seen. Everything was taken back. Seen."
 
 
 def test_a_step_that_fails_is_taken_back_too(place: Place) -> None:
@@ -298,20 +301,6 @@ def test_a_peer_is_another_person_through_a_door_that_knows_him(tmp_path: Path) 
         until(front, run.id, "fixed")
 
 
-def test_what_is_said_in_this_process_is_heard_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run goes on at the order and at the decision themselves, not at the next look at what was said."""
-    monkeypatch.setattr(executor, "_PAUSE", 30.0)  # longer than `until` waits
-    place, stop = Place(tmp_path), threading.Event()
-    with place.front() as front:
-        thread = threading.Thread(target=front.serve, args=(place.parts, stop, "root", io.StringIO()))
-        thread.start()
-        run = until(front, front.submit(place.order()), "waiting")
-        front.decide(run.id, Decision(kind="yes", person=ME, digest=run.digest, at=0))
-        until(front, run.id, "fixed")
-        stop.set()
-        thread.join()
-
-
 def test_who_may_say_yes_may_say_no(tmp_path: Path) -> None:
     """Also where he may not run it; who may do neither leaves the question open."""
     grants = Grant(who=("ada",), doors=("terminal",)), Grant(who=("grace",), doors=("slack",))
@@ -475,6 +464,23 @@ def test_an_order_reaches_who_serves(place: Place) -> None:
         assert front.attend(run, Door()).state == "fixed"
         assert [row.state for row in front.runs()] == ["fixed"]
     assert place.done == MENDED
+
+
+def test_a_decision_of_the_process_that_acts_is_heeded_at_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order, a decision and a cancellation are seen to before anybody looks whether other processes want something."""
+    monkeypatch.setattr(executor, "_PAUSE", 3600.0)
+    assert place.run().state == "fixed"
+    place.put("app.env", "VALUE=bad\n")
+    place.put("running", "VALUE=bad\n")
+    place.put("hang-note")
+    with place.front() as front:
+
+        class Sudden(Door):
+            def tell(self, event: Event) -> None:
+                if event.text == "note says something":
+                    front.cancel("sudden", ME)
+
+        assert front.run_here(place.parts, place.order("sudden"), Sudden()).state == "cancelled"
 
 
 def test_who_serves_takes_one_order_after_another(place: Place) -> None:

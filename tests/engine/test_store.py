@@ -19,15 +19,16 @@ from bot.engine.home import Home, home_of
 from bot.engine.states import NEXT, follows
 from bot.engine.values import ENDED, RunState
 from bot.errors import Unreachable
+from bot.policy import Policy
 from tests.engine import staged
-from tests.engine.staged import ME, Place
+from tests.engine.staged import ME, Door, Place
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from bot.steps.contract import Doing, Memory, Outcome, Task
 
-TEXTS = st.text(max_size=20)
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=20)  # halves of surrogate pairs, too
 ENTRIES = st.lists(
     st.builds(Entry, at=st.floats(0, 2e9), run=TEXTS, person=TEXTS, door=TEXTS, what=TEXTS, digest=TEXTS, decision=TEXTS, outcome=TEXTS, reference=TEXTS),
     min_size=1,
@@ -164,15 +165,19 @@ def test_it_lies_beside_the_compose_file(tmp_path: Path) -> None:
     assert home_of({"FLETCHER_HOME": "x"}, below) == below / "x"
 
 
-def test_outputs_are_not_kept_for_ever(tmp_path: Path) -> None:
-    """The rows of old runs stay."""
-    place = Place(tmp_path)
-    old, new = place.run(), place.run()
+@pytest.mark.parametrize("keep", [None, 3e9])
+def test_outputs_are_not_kept_for_ever(tmp_path: Path, keep: float | None) -> None:
+    """Whoever carries out runs removes what is older than the policy says; rows stay, and so does what is still open."""
+    place = Place(tmp_path, policy=Policy(keep=keep) if keep else None)
+    old = place.run()
+    with place.front() as front:
+        waits = front.submit(place.order())
     folder = place.folder / ".fletcher" / "runs"
-    for path in (*(folder / old.id).iterdir(), folder / old.id):
-        os.utime(path, (1, 1))
-    assert Home(place.folder / ".fletcher").forget(90) == 1
-    assert [path.name for path in folder.iterdir()] == [new.id]
+    for run in (old.id, waits):
+        for path in (*(folder / run).iterdir(), folder / run):
+            os.utime(path, (1, 1))
+    new = place.run(dry_run=True)
+    assert {path.name for path in folder.iterdir()} == {new.id, waits, *([old.id] if keep else [])}
     with place.front() as front:
         assert front.show(old.id).state == "fixed"
 
@@ -250,3 +255,12 @@ def test_a_run_outlasts_a_store_that_cannot_be_written(tmp_path: Path, monkeypat
     other.close()
     assert place.done.count("build") == 1
     assert [text.endswith("then try again; trying again") for text in warned] == [True]
+
+
+def test_any_text_is_kept_and_exported(tmp_path: Path) -> None:
+    """A file name of other bytes, as a folder may have one: the run ends, its audit is whole, and all of it is JSON."""
+    place, reason = Place(tmp_path), "since \udcff said so"
+    with place.front() as front:
+        run = front.run_here(place.parts, place.order(), Door("no", reason=reason))
+        assert (run.state, front.tampered()) == ("declined", ())
+        assert b"since \\\\udcff said so" in b"\n".join(msgspec.json.encode(row) for row in front.trail())

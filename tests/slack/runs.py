@@ -50,7 +50,7 @@ def looked(case: Path = DEMO) -> Looked:
         ("project/", "project"),
     ):
         given += [(kind, str(path)) for path in sorted(case.glob(pattern))]  # type: ignore[misc]  # kinds by their names
-    return Looking({}).look(order(files=tuple(given), here=str(case)), DIAGNOSE, {})
+    return Looking({}).look(order(files=tuple(given), here=str(case)), DIAGNOSE, {}).looked
 
 
 def run(state: RunState, seen: Looked | None = None, **more: Any) -> Run:  # noqa: ANN401  # fields of a run

@@ -16,6 +16,7 @@ from msgspec import structs
 from bot.doors import engine
 from bot.doors.slack.serving import slack
 from bot.doors.slack.tokens import Tokens
+from bot.engine.contract import Sight
 from bot.engine.values import DIAGNOSE
 from bot.runbook import shelf
 from tests.doubles.slack import ADA, APP_TOKEN, BOT_TOKEN, GRACE, OPS, Slack, buttons, says
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from bot.engine.contract import Parts
     from bot.engine.front import Front
-    from bot.engine.values import Looked, Order, Run
+    from bot.engine.values import Order, Run
     from bot.runbook.document import Runbook
 
 PERSONS = f"""
@@ -55,13 +56,13 @@ class Finding(Eyes):
 
     files: list[tuple[str, str]] = field(default_factory=list)
 
-    def look(self, order: Order, runbook: Runbook, inputs: dict[str, str]) -> Looked:
+    def look(self, order: Order, runbook: Runbook, inputs: dict[str, str]) -> Sight:
         self.files += [(kind, Path(path).read_text(encoding="utf-8")) for kind, path in order.files]
         if runbook != DIAGNOSE:
             return super().look(order, runbook, inputs)
         found = shelf.read(self.folder / "mine" / "mend.md")
-        looked = super().look(order, found, inputs)
-        return structs.replace(looked, runbook=found) if looked.verdict == "cause" else looked
+        looked, masked = super().look(order, found, inputs)
+        return Sight(structs.replace(looked, runbook=found) if looked.verdict == "cause" else looked, masked)
 
 
 class Served:

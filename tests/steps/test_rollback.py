@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bot.errors import Unreachable
 from bot.plan.tools import SHELLS
-from bot.plan.values import Command
+from bot.plan.values import Command, FileEdit
 from bot.runbook import document as doc
 from bot.steps.compose import Compose, services_of
 from bot.steps.dispatch import Dispatch
@@ -86,9 +87,29 @@ def test_services_are_those_of_the_command(at: Bench) -> None:
     assert services_of(task(rollback(BUILD), at, kind="rollback", command=command)) == ("agent-2",)
 
 
+def edit(before: bytes = b"", after: bytes = b"") -> FileEdit:
+    """The edit of `.env` that was planned."""
+    return FileEdit(
+        file=".env", outcome="edit" if after else "unchanged", reason="", before=sha256(before).hexdigest(),
+        after=sha256(after).hexdigest() if after else "",
+    )  # fmt: skip
+
+
+def test_what_was_approved_is_what_is_written(at: Bench) -> None:
+    """Where the file is what it was when it was planned, it becomes what was shown, or nothing."""
+    file = at.project / ".env"
+    file.write_text("A=1\n")
+    planned = task(rollback(ENV), at, kind="rollback", files=(edit(b"A=1\n", b"A=3\n"),))
+    with pytest.raises(Unreachable, match="would not become what was approved"):
+        perform(planned, at)
+    assert file.read_text() == "A=1\n"
+    planned = task(rollback(ENV), at, kind="rollback", files=(edit(b"A=1\n", b"A=2\n"),))
+    assert (perform(planned, at).state, file.read_text()) == ("done", "A=2\n")
+
+
 def test_a_patch_is_made_of_the_file_as_it_is_by_then(at: Bench) -> None:
-    """And refused where it cannot be made."""
-    file, planned = at.project / ".env", task(rollback(ENV), at, {"file": ".env"}, kind="rollback")
+    """What a script has made of it cannot be planned; it is refused where it cannot be made."""
+    file, planned = at.project / ".env", task(rollback(ENV), at, kind="rollback", files=(edit(),))
     file.write_text("A=1\n")
     for says in ("patched", "what was to be patched had been patched already"):
         outcome = perform(planned, at)
@@ -97,7 +118,7 @@ def test_a_patch_is_made_of_the_file_as_it_is_by_then(at: Bench) -> None:
         assert file.read_text() == "A=2\n"
     gone = doc.FileChange(file=".env", body=doc.Diff((doc.Hunk(1, ("B=1",), ("B=2",)),)))
     with pytest.raises(Unreachable, match="cannot be patched by back"):
-        perform(task(rollback(gone), at, kind="rollback"), at)
+        perform(task(rollback(gone), at, kind="rollback", files=(edit(),)), at)
     file.unlink()
     with pytest.raises(Unreachable, match="is not there any more"):
         perform(planned, at)

@@ -15,6 +15,7 @@ from tests.engine.staged import ME, MEND, Door, Place, kind
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bot.engine.contract import Sight
     from bot.engine.values import Looked, Order, Run
     from bot.redact import Redactor
     from bot.runbook.document import AnyBlock, Runbook
@@ -101,7 +102,7 @@ def test_T11_two_runs_at_once_share_nothing(tmp_path: Path) -> None:
         eyes = {str(place.folder): place.parts.eyes for place in places}
 
         class Both:
-            def look(self, order: Order, runbook: Runbook, inputs: dict[str, str]) -> Looked:
+            def look(self, order: Order, runbook: Runbook, inputs: dict[str, str]) -> Sight:
                 return eyes[order.here].look(order, runbook, inputs)
 
             def redactor(self, order: Order, looked: Looked) -> Redactor:

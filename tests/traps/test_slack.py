@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from bot.engine.values import Looked, Order
+    from bot.engine.contract import Sight
+    from bot.engine.values import Order
     from bot.runbook.document import Runbook
 
 MENDED = ["set-value", "set-other", "note", "build", "prove"]
@@ -187,7 +188,7 @@ class Busy(Finding):
 
     go: threading.Event = field(default_factory=threading.Event)
 
-    def look(self, order: Order, runbook: Runbook, inputs: dict[str, str]) -> Looked:
+    def look(self, order: Order, runbook: Runbook, inputs: dict[str, str]) -> Sight:
         if order.person.door == "terminal":
             assert self.go.wait(50)
         return super().look(order, runbook, inputs)
