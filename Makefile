@@ -49,4 +49,4 @@ test-crash: tools ; @FLETCHER_CRASH=1 $(PYTHON) -m pytest tests/engine/test_cras
 .PHONY: test-slack
 test-slack: tools
 	@$(PYTHON) -m tests.slack.full.parts
-	@FLETCHER_SLACK=1 $(PYTHON) -m pytest tests/slack --verbose
+	@FLETCHER_SLACK=1 $(PYTHON) -m pytest tests/slack/full --verbose

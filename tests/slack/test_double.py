@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError
@@ -29,11 +31,13 @@ from tests.doubles.slack import (
     markup,
     says,
 )  # fmt: skip
+from tests.doubles.slack_methods import SCOPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
 Json = dict[str, Any]
+MANIFEST = Path(__file__).resolve().parents[2] / "bot" / "doors" / "slack" / "manifest.yaml"
 BUTTON: Json = {
     "type": "button",
     "action_id": "approve",
@@ -313,3 +317,9 @@ def test_files_people_and_scopes(slack: Slack, app: Echo) -> None:
     assert refused(app, lambda: app.client.conversations_replies(channel=OPS, ts=root)) == "missing_scope"
     assert "chat:write" in app.run(app.client.auth_test).headers["x-oauth-scopes"]
     assert refused(app, lambda: app.client.api_call("no.such")) == "unknown_method"
+
+
+def test_the_app_is_the_one_of_the_manifest() -> None:
+    """Its scopes are those that are enforced here, so that nothing works in tests that Slack would refuse."""
+    manifest = yaml.safe_load(MANIFEST.read_text(encoding="utf-8"))
+    assert tuple(manifest["oauth_config"]["scopes"]["bot"]) == SCOPES
