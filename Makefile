@@ -44,3 +44,9 @@ test-real: tools ; @FLETCHER_REAL=1 $(PYTHON) -m pytest tests/live --capture=no 
 # Killed with -9 before and after every recorded point of a run that succeeds and of one that is taken back.
 .PHONY: test-crash
 test-crash: tools ; @FLETCHER_CRASH=1 $(PYTHON) -m pytest tests/engine/test_crash.py --capture=no --verbose
+
+# The Slack door, judged by what Slack published and an emulator that is not ours (docs/slack.md); they go into build/slack.
+.PHONY: test-slack
+test-slack: tools
+	@$(PYTHON) -m tests.slack.full.parts
+	@FLETCHER_SLACK=1 $(PYTHON) -m pytest tests/slack/full --verbose

@@ -141,24 +141,27 @@ def name_of(persons: Iterable[Declared], kind: str, account: str) -> str:
 
 
 def why_not_look(policy: Policy | None, who: Who) -> str:
-    """Why this person may not even ask what is wrong, "" when he may: whoever may run something from here may."""
-    grants = policy.run if policy else ()
+    """Why this person may not even ask what is wrong, "" when he may: whoever may run or approve something from here may."""
+    grants = (*policy.run, *policy.approve) if policy and policy.run else ()
     if not grants or any(Grant(g.who, g.doors, g.channels).allows(who, "", None) for g in grants):
         return ""
-    return f"{who.name} may not ask anything from the {who.door} here: no line `run` of [policy] allows it"
+    return f"{who.name} may not ask anything from the {who.door} here: no line `run` or `approve` of [policy] allows it"
 
 
 def approvers(
     policy: Policy | None, runbook: str, effect: Effect, door: str
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
     """Who may approve a plan of this runbook at that door, and in which channels; () for anybody, or any.
 
-    Both are what the lines say together, to be told to people; who really may, `why_not_approve` says.
+    Both are what the lines say together, to be told to people; who really may, `why_not_approve` says. None where no
+    line lets anybody.
     """
     lines = [
         g for g in (policy.approve if policy else ())
         if (not g.doors or door in g.doors) and (not g.runbooks or runbook in g.runbooks) and (not g.effects or effect in g.effects)
     ]  # fmt: skip
+    if not lines:
+        return None
     names = () if any(not g.who for g in lines) else tuple(dict.fromkeys(name for g in lines for name in g.who))
     channels = () if any(not g.channels for g in lines) else tuple(dict.fromkeys(c for g in lines for c in g.channels))
     return names, channels
@@ -233,7 +236,7 @@ def _why_not(grants: tuple[Grant, ...] | None, who: Who, runbook: str, verb: str
     line = f'{verb} = [{{who = ["{who.name}"], doors = ["{who.door}"]}}]'
     return (
         f"the {who.door} may only look, since no [policy] says otherwise; in fletcher.toml this line below [policy] would "
-        f"allow it, with a [[person]] of that name: {line}"
+        f"allow it, with a [[person]] of that name: `{line}`"
     )
 
 

@@ -67,7 +67,7 @@ def test_a_person_is_known_by_the_accounts(kind: str, account: str, name: str) -
     [
         (None, ANN, "disrupt", ""),
         (None, BOB, "read", ""),
-        (None, BOB, "change", 'this line below [policy] would allow it, with a [[person]] of that name: run = [{who = ["bob"]'),
+        (None, BOB, "change", 'this line below [policy] would allow it, with a [[person]] of that name: `run = [{who = ["bob"]'),
         ('run = [{who = "ann"}]', ANN, "destroy", ""),
         ('run = [{who = "bob"}]', ANN, None, "ann may not run x from the terminal: no line `run` of [policy] allows it"),
         ('run = [{who = "bob", channels = "C1"}]', BOB, None, ""),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from msgspec.structs import replace
 
-from bot.engine.values import ENDED, Asked, Decision, Looked, Point, Proof, RunState, StepRow
+from bot.engine.values import DIAGNOSE, ENDED, Asked, Decision, Looked, Point, Proof, RunState, StepRow
 from bot.report.run import document, html, lines, markdown
 from bot.report.told import STATES
 from bot.steps.contract import Outcome
@@ -78,6 +78,16 @@ def test_nothing_is_called_fixed_unless_it_is(state: RunState) -> None:
 def test_what_was_not_done_goes_on_as_nothing(state: RunState) -> None:
     """Where nothing was changed in the end, nothing is said of what goes on."""
     assert "What goes on" not in media(run(state=state))["terminal"]
+
+
+def test_a_diagnosis_that_no_runbook_treats_was_not_carried_out() -> None:
+    """It says that a cause was found, and gives no command for a runbook that does not exist."""
+    one = run(state="done", runbook=DIAGNOSE, steps=(), decision=None, proof=None)
+    assert one.looked is not None
+    said = media(replace(one, looked=replace(one.looked, plan=plan(steps=()))))["terminal"]
+    assert said.startswith("CAUSE FOUND")
+    assert "carried out" not in said
+    assert "What goes on" not in said
 
 
 def test_a_roll_back_tells_what_was_refuted_and_what_runs_again() -> None:

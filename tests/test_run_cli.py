@@ -226,6 +226,17 @@ def test_interrupting_leaves_a_served_run_alone(place: Place, typed: list[str]) 
     assert place.done == []
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_runbooks_that_the_settings_name_can_be_ordered(place: Place, elsewhere: bool) -> None:  # noqa: FBT001  # a case
+    """By their id, from the folders of fletcher.toml, whichever file of that kind is meant."""
+    place.put("mine/mend.md", place.text("mend.md").replace("id: mend", "id: ours"))
+    settings = "deploy/fletcher.toml" if elsewhere else "fletcher.toml"
+    place.put(settings, f'runbooks = ["{"../" if elsewhere else ""}mine"]\n')
+    argv = ("--config", settings) if elsewhere else ()
+    reply = fletcher("run", "ours", "--yes", *argv)
+    assert (reply.code, place.done) == (0, MENDED), reply.err
+
+
 def test_what_a_dead_one_left_is_answered_without_anybody_who_serves(place: Place) -> None:
     """Approved where nobody carries out runs, it is carried out by the call that approves it."""
     with place.front() as front:

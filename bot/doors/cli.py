@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from bot import __version__
 from bot.doors import answers, config, demo, doctor, engine, given, patch, plan, run, runbooks, runs, serve, target
+from bot.doors.slack import doctor as slack
 from bot.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ _VERBS = {
     "init": "write a fletcher.toml into this folder",
     "runbooks": "list, show, lint, begin and try runbooks",
     "doctor": "look whether Fletcher can see what it needs, and say what mends it",
+    "slack": "look whether Slack lets Fletcher do what it needs, or print the app's manifest",
 }
 
 
@@ -228,6 +230,7 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], object]] = {
     "init": config.init_options,
     "runbooks": runbooks.options,
     "doctor": doctor.options,
+    "slack": slack.options,
     "patch": patch.options,
     "plan": plan.options,
     "run": run.options,
@@ -252,6 +255,7 @@ _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "init": config.init,
     "runbooks": runbooks.runbooks,
     "doctor": doctor.doctor,
+    "slack": slack.slack,
     "patch": patch.patch,
     "plan": plan.plan,
     "run": run.run,

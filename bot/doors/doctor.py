@@ -8,8 +8,9 @@ from bot.doors import target
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
-    from bot.doctor.found import Found
+    from bot.doctor.found import Check, Found
 
 
 def options(p: argparse.ArgumentParser) -> None:
@@ -36,23 +37,35 @@ def doctor(args: argparse.Namespace) -> int:
 def tell(found: Found, *, as_json: bool) -> int:
     """Print every check of what was found, and return the exit code."""
     import json
-    import textwrap
-    from dataclasses import asdict
 
     from bot.doctor.checks import checks, exit_code
-    from bot.redact import redact
 
     told = checks(found)
     code = exit_code(found, told)
-    rows = [{**asdict(check), "sentence": redact(check.sentence), "mend": redact(check.mend)} for check in told]
     if as_json:
-        print(json.dumps({"target": found.target.name, "checks": rows}, indent=2, ensure_ascii=False))
+        print(json.dumps({"target": found.target.name, "checks": rows(told)}, indent=2, ensure_ascii=False))
         return code
-    for row in rows:
+    tell_rows(rows(told))
+    if code == 4:
+        print("\nNeither Docker nor LiveKit can be reached; `fletcher diagnose FILE …` needs neither.")
+    return code
+
+
+def rows(told: Iterable[Check]) -> list[dict[str, str]]:
+    """Checks as they are told, without secrets."""
+    from dataclasses import asdict
+
+    from bot.redact import redact
+
+    return [{**asdict(check), "sentence": redact(check.sentence), "mend": redact(check.mend)} for check in told]
+
+
+def tell_rows(told: Iterable[dict[str, str]]) -> None:
+    """Print checks for a person: the status and the name, the sentence, and what mends it."""
+    import textwrap
+
+    for row in told:
         head = f"{row['status']:8}{row['name']:16}"
         print(textwrap.fill(row["sentence"], 96, initial_indent=head, subsequent_indent=" " * 24))
         if row["mend"]:
             print(f"{' ' * 24}→ {row['mend']}")
-    if code == 4:
-        print("\nNeither Docker nor LiveKit can be reached; `fletcher diagnose FILE …` needs neither.")
-    return code

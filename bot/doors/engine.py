@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bot.engine.values import Person, Run
     from bot.policy import Policy
     from bot.settings_file import Document
+    from bot.settings_policy import Declared
 
 
 def options(p: argparse.ArgumentParser) -> None:
@@ -64,13 +65,18 @@ def policy(config: str | None, vouching: tuple[str, ...] = ()) -> Policy | None:
     return declared(document.rules, vouching) if document is not None and document.rules is not None else None
 
 
+def persons(config: str | None) -> tuple[Declared, ...]:
+    """The persons that fletcher.toml declares."""
+    document = _document(config)
+    return document.persons if document else ()
+
+
 def me(config: str | None) -> Person:
     """Who is at this terminal, by the name that fletcher.toml declares."""
     from bot.engine.values import Person
     from bot.policy import name_of
 
-    document = _document(config)
-    return Person(name_of(document.persons if document else (), "os", account()), "terminal")
+    return Person(name_of(persons(config), "os", account()), "terminal")
 
 
 def account() -> str:

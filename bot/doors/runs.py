@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
 
+    from bot.engine.front import Front
     from bot.engine.values import Row, Run, StepRow
 
 _MOST: Final = 4000  # characters of a line that is searched
@@ -50,27 +51,36 @@ def status(args: argparse.Namespace) -> int:
     """Who carries out runs, and what is open."""
     import msgspec
 
-    from bot.engine.home import named
-    from bot.engine.values import ENDED
-
     with engine.opened(args.config) as front:
-        holder, where = front.executor(), front.home.path
-        rows = [row for row in front.runs() if row.state not in ENDED]
-    if args.json:
-        told = {"home": str(where), "executor": holder, "runs": rows}
-        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
-        return 0
-    print(f"Runs are kept in {where}.")
-    print(
+        if args.json:
+            told = {"home": str(front.home.path), "executor": front.executor(), "runs": _open(front)}
+            sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
+            return 0
+        for line in status_lines(front):
+            print(line)
+    return 0
+
+
+def status_lines(front: Front) -> Iterator[str]:
+    """Who carries out runs, and which are open, for people at any door."""
+    from bot.engine.home import named
+
+    holder, rows = front.executor(), _open(front)
+    yield f"Runs are kept in {front.home.path}."
+    yield (
         f"They are carried out by {named(holder)}."
         if holder
-        else "Nothing carries them out now; `fletcher serve` does."
+        else ("Nothing carries them out now; `fletcher serve` does.")
     )
-    for line in _table(rows):
-        print(line)
+    yield from _table(rows)
     if not rows:
-        print("No run is open.")
-    return 0
+        yield "No run is open."
+
+
+def _open(front: Front) -> list[Row]:
+    from bot.engine.values import ENDED
+
+    return [row for row in front.runs() if row.state not in ENDED]
 
 
 def runs(args: argparse.Namespace) -> int:

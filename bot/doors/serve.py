@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import sys
 import threading
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.doors import engine
@@ -14,11 +18,14 @@ from bot.errors import Unreachable
 if TYPE_CHECKING:
     import argparse
 
+_log = logging.getLogger("fletcher.serve")
+
 
 def options(p: argparse.ArgumentParser) -> None:
     """The options of `fletcher serve`."""
     p.epilog = (
-        "It ends between two steps on SIGTERM or Ctrl-C; what is not finished goes on at the next start. Its log is JSON lines.\n\n"
+        "It ends between two steps on SIGTERM or Ctrl-C; what is not finished goes on at the next start. Its log is JSON lines.\n"
+        "With SLACK_BOT_TOKEN and SLACK_APP_TOKEN it is in Slack too (docs/slack.md).\n\n"
         "examples:\n"
         "  fletcher serve\n"
         "  fletcher serve --check     is it there? exit code 0, else 4: for a health check"
@@ -38,8 +45,27 @@ def serve(args: argparse.Namespace) -> int:
             raise Unreachable(f"nothing serves from {home.path}")
         print(named(holder))
         return 0
+    return _serve(args.config)
+
+
+def _serve(config: str | None) -> int:
+    from bot.doors.slack.tokens import tokens
+    from bot.engine.log import logged
+    from bot.settings import around
+
+    given = tokens(around(os.environ, Path()))
+    doors = ("slack",) if given else ()
     stop = threading.Event()
-    with heeding(lambda *_: stop.set()), engine.opened(args.config) as front, engine.acting(args.config) as parts:
+    with (
+        heeding(lambda *_: stop.set()), logged(sys.stderr), engine.opened(config, doors) as front, engine.acting(config, doors) as parts,
+        ExitStack() as held,
+    ):  # fmt: skip
+        if given is None:
+            _log.info("SLACK_BOT_TOKEN and SLACK_APP_TOKEN are not set: the terminal is the only door (docs/slack.md)")
+        else:
+            from bot.doors.slack.serving import slack
+
+            held.enter_context(slack(given, front, engine.policy(config, doors), engine.persons(config), config))
         front.serve(parts, stop, engine.account(), sys.stderr)
     return 0
 

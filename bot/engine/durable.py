@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _EXECUTOR: Final = "fletcher"
 _VERSION: Final = "1"  # of the order in which a run records; another one leaves runs that wait behind, so it stays
 _LISTENER: Final = 0.05  # seconds for which its listener, that nobody needs here, holds up the end
+_THREADS: Final = 64  # things that are done at a time: a long one keeps none waiting that somebody has just approved
 
 _T = TypeVar("_T")
 
@@ -63,6 +65,7 @@ class Durable:
         self._busy = 0
         self._bells: dict[str, asyncio.Event] = {}
         self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(ThreadPoolExecutor(_THREADS, "run"))
         self._thread = threading.Thread(target=self._loop.run_forever, name="runs", daemon=True)
 
         @DBOS.workflow(name="remedy")

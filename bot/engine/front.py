@@ -91,13 +91,14 @@ class Front:
         """
         run = self.show(run_id)
         asked, person = run.asked, decision.person
+        effect, need = run.plan.effect if run.plan else None, asked.need if asked is not None else "none"
+        trouble = why_not_approve(self._policy, person, run.order.person, run.runbook.id, need, effect)
         if decision.kind == "yes" and asked is not None:
-            effect = run.plan.effect if run.plan else None
-            if trouble := why_not_approve(self._policy, person, run.order.person, run.runbook.id, asked.need, effect):
+            if trouble:
                 raise Unreachable(f"{trouble}.")
             if asked.word and decision.word != asked.word:
                 raise Unreachable(f"a guard warns, so the word `{asked.word}` has to be typed to approve this")
-        elif trouble := self._why_not_stop(run, person):
+        elif trouble and (trouble := self._why_not_stop(run, person)):  # whoever may say yes may say no
             raise Unreachable(f"{trouble}.")
         with self._store.change() as change:
             rows.answer(change.c, run_id, msgspec.structs.replace(decision, at=change.now))

@@ -24,7 +24,7 @@ AGAIN: Final = 1.0  # seconds after which something is tried again that the stor
 LAST: Final = 10.0  # seconds that an executor which ends still waits
 _LASTING: Final = ("full", "disk i/o")  # what the database says of a disk that may have room again
 
-_OURS: Final = ("dbos-executor", "asyncio", "watcher")  # threads in which runs are recorded and woken
+_OURS: Final = ("dbos-executor", "run", "watcher")  # threads in which runs are recorded and woken
 
 _log = logging.getLogger("fletcher.engine")
 

@@ -136,8 +136,13 @@ def pulse(c: Connection, since: float) -> dict[str, str]:
             sa.select(r.id, r.state, r.changed_at, r.asked, r.proof, r.cancelled_by).where(fresh)
         )
     }
+    if not said:  # it is asked for many times a second
+        return said
     for run_id, now in c.execute(sa.select(s.run, s.state).where(s.run.in_(said)).order_by(s.run, s.seq)):
         said[run_id] += f" {now}"
+    a = t.approvals.c
+    for run_id, kind in c.execute(sa.select(a.run, a.kind).where(a.run.in_(said), a.kind.is_not(None))):
+        said[run_id] += f" {kind}"
     return said
 
 

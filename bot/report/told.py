@@ -44,6 +44,7 @@ _ROW: Final[dict[StepState, str]] = {
     "planned": "not begun", "waiting": "waiting", "running": "running", "done": "done", "failed": "FAILED", "skipped": "not done",
     "unknown": "NOT KNOWN", "undone": "taken back",
 }  # fmt: skip
+_DIAGNOSE: Final = "diagnose"  # in place of a runbook where none treats what was found
 _ACTED: Final = frozenset({"fixed", "done", "not-verified"})
 
 
@@ -97,6 +98,12 @@ def told(run: Run) -> Told:
     word, mood, means = STATES[run.state]
     if run.order.dry_run and run.state == "done":
         word, means = "DRY RUN", "the plan is made, and nothing of it was done"
+    elif run.runbook.id == _DIAGNOSE and run.state == "done":
+        word, mood, means = (
+            "CAUSE FOUND",
+            "bad",
+            "what is wrong was found; no runbook treats it, and nothing was changed",
+        )
     return Told(
         id=run.id, word=word, mood=mood, means=f"{means[0].upper()}{means[1:]}", title=plain(run.runbook.title), facts=tuple(_facts(run)), says=tuple(_says(run)),
         wrong=tuple(map(plain, _wrong(run))), quotes=tuple(map(plain, run.looked.quotes if run.looked else ())),
@@ -208,7 +215,7 @@ def _point(point: Point) -> Shown:
 def _goes_on(run: Run) -> Iterator[str]:
     """What stays as it is after a run that changed something."""
     plan = run.plan
-    if plan is None or run.state not in _ACTED or run.order.dry_run:
+    if plan is None or not plan.steps or run.state not in _ACTED or run.order.dry_run:
         return
     yield from plan.side_effects
     yield from plan.left_over

@@ -62,10 +62,14 @@ def test_with_a_policy_another_person_is_asked(tmp_path: Path) -> None:
 
 
 def test_who_may_run_nothing_from_there_may_not_look(tmp_path: Path) -> None:
-    """A line `run` names persons and channels; who is in none of them is refused before anything is looked at."""
-    run = ordered(tmp_path, Policy(run=(BOTH,), vouching=("slack",)), Person("eve", "slack", "C0OPS", "U0EVE"))
+    """The lines name persons and channels; who is in none is refused before anything is looked at, and approvers look."""
+    eve, approver = Person("eve", "slack", "C0OPS", "U0EVE"), Grant(who=("eve",), doors=("slack",))
+    run = ordered(tmp_path / "1", Policy(run=(BOTH,), vouching=("slack",)), eve)
     assert (run.state, run.looked) == ("refused", None)
     assert "eve may not ask anything from the slack here" in run.says[-1]
+    run = ordered(tmp_path / "2", Policy(run=(BOTH,), approve=(approver,), vouching=("slack",)), eve)
+    assert run.looked is not None
+    assert "eve may not run agent-never-joins" in run.says[-1]
 
 
 def test_a_room_that_is_not_there_is_inconclusive(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
@@ -298,6 +299,20 @@ def test_a_peer_is_another_person_through_a_door_that_knows_him(tmp_path: Path) 
                 said(person)
         said(PEER)
         until(front, run.id, "fixed")
+
+
+def test_who_may_say_yes_may_say_no(tmp_path: Path) -> None:
+    """Also where he may not run it; who may do neither leaves the question open."""
+    grants = Grant(who=("ada",), doors=("terminal",)), Grant(who=("grace",), doors=("slack",))
+    policy = Policy(run=grants[:1], approve=grants[1:], effects={"change": "peer"}, vouching=("slack",))
+    place = Place(tmp_path, policy)
+    with Serving(place), place.front() as front:
+        run = until(front, front.submit(place.order()), "waiting")
+        for person, refused in ((Person("lin", "slack"), True), (PEER, False)):
+            no = Decision(kind="no", person=person, digest=run.digest, at=0)
+            with pytest.raises(Unreachable, match="lin may not run mend") if refused else nullcontext():
+                front.decide(run.id, no)
+        until(front, run.id, "declined")
 
 
 def test_without_a_door_that_knows_people_a_peer_is_nobody(tmp_path: Path) -> None:
