@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -95,6 +96,17 @@ class Stack:
     def environment(self) -> dict[str, str]:
         """Address and keys, as LiveKit's own tools read them."""
         return {"LIVEKIT_URL": self.url, "LIVEKIT_API_KEY": KEY, "LIVEKIT_API_SECRET": SECRET}
+
+    @property
+    def path(self) -> str:
+        """The PATH of a person at the project, who has bun."""
+        assert self._ready is not None, "the stack is not up"
+        modules = self._ready.node_modules
+        # The package's launcher wants to be installed by its script; the program itself lies beside it.
+        bun = [
+            str(path.parent) for path in sorted(modules.glob("@oven/bun-linux-*/bin/bun"), key=lambda p: len(str(p)))
+        ]
+        return os.pathsep.join([*bun, str(modules / ".bin"), os.environ.get("PATH", "")])
 
     # --- start, failures, end -------------------------------------------------------------------------------------
 
@@ -233,14 +245,7 @@ class Stack:
 
     def _people(self) -> Mapping[str, str]:
         """The environment of a person at the project: address, keys, and bun in the path."""
-        assert self._ready is not None, "the stack is not up"
-        modules = self._ready.node_modules
-        # The package's launcher wants to be installed by its script; the program itself lies beside it.
-        bun = [
-            str(path.parent) for path in sorted(modules.glob("@oven/bun-linux-*/bin/bun"), key=lambda p: len(str(p)))
-        ]
-        path = os.pathsep.join([*bun, str(modules / ".bin"), os.environ.get("PATH", "")])
-        return {**os.environ, **self.environment, "PATH": path}
+        return {**os.environ, **self.environment, "PATH": self.path}
 
     @contextmanager
     def busy(self) -> Iterator[None]:
@@ -264,10 +269,11 @@ class Stack:
             phase.run("docker", "compose", "build", "fletcher", cwd=CHECKOUT, env=own)
         return image
 
-    def restart_engine(self) -> None:
-        """Stop the engine and start it again, as an upgrade of Docker does; the containers come back by themselves."""
-        with self.progress.phase("engine restart") as phase:
-            engine.restart(phase)
+    @contextmanager
+    def without_engine(self, by: signal.Signals = signal.SIGTERM) -> Iterator[None]:
+        """Stop the engine, then start it again, as an upgrade of Docker does; the containers come back by themselves."""
+        with self.progress.phase("engine restart") as phase, engine.ended(phase, by):
+            yield
 
     # --- containers and logs --------------------------------------------------------------------------------------
 
