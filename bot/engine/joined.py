@@ -15,7 +15,7 @@ from bot.engine.registered import registered
 from bot.engine.since import Heard, Said, hear
 from bot.engine.values import Proof
 from bot.errors import FletcherError
-from bot.livekit.words import quote
+from bot.livekit.words import quote, ways_out
 
 if TYPE_CHECKING:
     from bot.livekit.seen import ApiRoom
@@ -241,8 +241,5 @@ def _own(case: Joining, room: str) -> tuple[str, bool | None]:
         return f"room {quote(room)} is over; its next session is a new room", True
     if _active(found, case.agent):
         return f"room {quote(room)} has its agent now", True
-    ways = f"let everybody leave and join again, or dispatch into it: `fletcher run agent-never-joins --room {room} --input remedy=create-dispatch`"
-    return (
-        f"room {quote(room)} is still open without an agent ({people} inside), since agents are asked for when a room is made: {ways}",
-        None,
-    )
+    says = f"room {quote(room)} is still open without an agent ({people} inside), since agents are asked for when a room is made"
+    return f"{says}: {ways_out(room, case.agent)}", None

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from bot.livekit.words import quote
+from bot.livekit.words import quote, ways_out
 from bot.report.plan import sessions
 from bot.report.safe import block, plain
 from bot.report.times import stamp
@@ -208,8 +208,7 @@ def _goes_on(run: Run) -> Iterator[str]:
     if plan.room and plan.remedy != "create-dispatch" and "own room" not in points:
         yield (
             f"room {quote(plan.room)} itself was not looked at again: where it is still open without an agent it stays so, since "
-            "agents are asked for when a room is made; let everybody leave and join again, or dispatch into it with "
-            f"`fletcher run {plan.runbook} --room {shlex.quote(plan.room)} --input remedy=create-dispatch`"
+            f"agents are asked for when a room is made: {ways_out(plan.room, '' if plan.remedy == 'auto-dispatch' else plan.agent)}"
         )
 
 

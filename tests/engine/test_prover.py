@@ -289,7 +289,25 @@ def test_the_room_of_the_complaint_is_looked_at_again() -> None:
     proof, _ = prove(stage, claims=[AGENT])
     own = next(point for point in proof.points if point.name == "own room")
     assert (proof.result, own.ok) == ("holds", None)
-    assert "remedy=create-dispatch" in own.says
+    # What is wrong with that room may be called otherwise by now, such as that the worker came too late.
+    way = f"`fletcher run agent-never-joins --room demo --input remedy=create-dispatch --input agent_name={AGENT} --anyway`"
+    assert way in own.says
+
+
+def test_without_a_name_nobody_is_dispatched_into_the_room() -> None:
+    """A worker without a name is sent for by no name, so that the way out is to join again."""
+
+    def stage(world: StagedWorld) -> None:
+        unnamed(world)
+        user = ApiParticipant("ada", agent=False, state="ACTIVE", agent_name="", joined=None)
+        world.rooms["demo"] = Inside(world.clock, [(world.clock, user)])
+
+    proof, _ = prove(stage, remedy="auto-dispatch", claims=[])
+    own = next(point for point in proof.points if point.name == "own room")
+    assert (proof.result, own.says.endswith("when a room is made: let everybody leave and join again")) == (
+        "holds",
+        True,
+    )
 
 
 def test_a_dispatch_is_proven_in_its_own_room() -> None:
