@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import time
 from typing import TYPE_CHECKING
@@ -92,11 +93,11 @@ def test_without_bun_it_is_fixed_and_the_user_who_waits_is_helped(stack: Stack, 
         assert f"cd {stack.sources}" in " ".join(report.split())
         asked, says = points(run)["dispatch"]
         assert (asked, "only the worker is proven" in says) == (None, True)
-        ways = points(run)["own room"][1]
-        assert "remedy=create-dispatch" in ways
+        way = points(run)["own room"][1].partition("`fletcher ")[2].rstrip("`")
         assert not visitor.agent_came(0)
-        again = desk.run(NEVER, "--room", "no-bun", "--input", "remedy=create-dispatch", code=None)
-        assert visitor.agent_came(10), again["says"]
+        helped = desk.ended(desk.call(*shlex.split(way), "--yes", "--json"))
+        assert (helped["state"], helped["looked"]["plan"]["remedy"]) == ("done", "create-dispatch")
+        assert visitor.agent_came(10)
 
 
 def test_a_token_that_asks_for_another_than_its_file_says_refutes(desk: Desk) -> None:
