@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from bot.runbook import document as doc
 
 _LOADED: Final = 6.0  # seconds after its registration from which on a worker's reported load is its own
-_JOINS: Final = 12.0  # seconds in which an agent that is assigned becomes ACTIVE; a cold name lookup alone takes 5
+_JOINS: Final = 12.0  # seconds in which an agent is sent and becomes ACTIVE; a cold name lookup alone takes 5
+_STARTS: Final = 30.0  # seconds in which one that was sent becomes ACTIVE, on a machine that has much else to do
 _EMPTY: Final = 30  # seconds after which the server ends the room by itself, should nobody do it
 
 
@@ -112,6 +113,8 @@ def _watched(case: Joining, room: str, begun_ns: int) -> Proof:
     while True:
         heard = hear(case.world, "livekit", begun_ns)
         assigned = assigned or _assigned(case, heard, room, begun_ns)
+        if assigned is not None:
+            limit = max(limit, assigned.at_ns + int(_STARTS * SECOND))
         inside = room or (assigned.room if assigned is not None else "")
         there, api_why = _there(case, inside) if inside else (False, "")
         now = case.world.now()

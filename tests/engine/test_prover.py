@@ -203,6 +203,18 @@ def absent(world: StagedWorld) -> None:
     )
 
 
+def slow(world: StagedWorld) -> None:
+    """It is assigned at once, and its process needs long to start, as on a machine that has much else to do."""
+    absent(world)
+    assigned = world.happens
+
+    def happens(w: StagedWorld, room: str, agent: str | None) -> None:
+        assigned(w, room, agent)
+        w.comes(room, 25.0, AGENT)
+
+    world.happens = happens
+
+
 def leaves(world: StagedWorld) -> None:
     """The agent comes and goes again within the time in which it has to stay."""
     registers(world)
@@ -236,6 +248,7 @@ def participant(world: StagedWorld) -> None:
         (dumb, "explicit-dispatch", None, "cannot-tell", "made no room"),
         (quiet, "explicit-dispatch", None, "holds", "ACTIVE"),
         (absent, "explicit-dispatch", None, "refuted", "does not join"),
+        (slow, "explicit-dispatch", None, "holds", "ACTIVE in the room after 25."),
         (leaves, "explicit-dispatch", None, "refuted", "refuses"),
         (participant, "job-type-participant", None, "cannot-tell", "no agent came"),
     ],
