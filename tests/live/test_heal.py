@@ -121,7 +121,7 @@ def test_a_token_that_asks_for_another_than_its_file_says_refutes(desk: Desk) ->
 
 def test_a_room_that_was_there_gets_its_agent(desk: Desk) -> None:
     """CreateDispatch into the living room, verified there; no file is touched."""
-    desk.stack.fail("none")
+    desk.stack.fail("none", settle=False)
     with second_in_the_room(desk.stack, "was-there") as visitor:
         time.sleep(JUDGED)
         assert not visitor.agent_came(0)
@@ -131,7 +131,7 @@ def test_a_room_that_was_there_gets_its_agent(desk: Desk) -> None:
 
 def test_what_is_healthy_is_left_alone(stack: Stack, tmp_path: Path) -> None:
     """With the noise line in the log there is no plan; the same change made anyway is done, and never fixed."""
-    stack.fail("none")
+    stack.fail("none", settle=False)
     with stack.join("well", publish=True) as visitor:
         assert visitor.agent_came()
         time.sleep(JUDGED)
@@ -142,7 +142,7 @@ def test_what_is_healthy_is_left_alone(stack: Stack, tmp_path: Path) -> None:
 
 def test_code_that_crashes_at_start_is_taken_back(desk: Desk) -> None:
     """The patched worker ends at once: the file is as it was, the old code runs again, and that is proven."""
-    desk.stack.fail("dispatch-missing")
+    desk.stack.fail("dispatch-missing", settle=False)
     source = desk.stack.sources / AGENT_SOURCE
     source.write_text(source.read_text(encoding="utf-8") + SABOTAGE, encoding="utf-8")
     taken_back(desk, "crashes")
