@@ -115,7 +115,7 @@ class Stack:
         self._ready = make_ready(self.progress, self.version)
         with self.progress.phase("project") as phase:
             if self.project.exists():
-                self._compose(phase, "down", "--volumes", "--timeout", "3")
+                self._down(phase)
             self._ports = free_ports()
             write_project(self.project, self._ready.livekit_image, self._ports, level=self.level, json=self.json)
         self.fail(self.fail_first, settle=self.settle)
@@ -147,11 +147,15 @@ class Stack:
         self._visitors.clear()
         if (self.project / "docker-compose.yml").is_file():
             with self.progress.phase("down") as phase:
-                self._compose(phase, "down", "--volumes", "--timeout", "3")
+                self._down(phase)
                 mine = (
                     f"label=com.docker.compose.project={self.name}"  # each build leaves the one before without a name
                 )
                 phase.run("docker", "image", "prune", "--force", "--filter", mine)
+
+    def _down(self, phase: Phase) -> None:
+        """Remove the containers, also those of services that only a profile starts."""
+        self._compose(phase, "--profile", "*", "down", "--volumes", "--timeout", "3")
 
     def compose(self, *words: str) -> str:
         """Run a compose command in the project, as a person would, and return what it prints."""
