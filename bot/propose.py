@@ -53,7 +53,7 @@ def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look, here: str) -
     scripts = _scripts(runbook, look, named)
     services = roles(attached) if attached is not None else {}
     return Facts(
-        folder=folder, named=named, composed=attached is not None or (bool(named) and _composed(named)), files=dict(_files(runbook, inputs, look, folder)), scripts=scripts, tools=_tools(runbook, scripts), project=attached.project if attached else "",
+        folder=folder, named=named, composed=attached is not None or (bool(named) and _composed(named)), files=dict(_files(runbook, inputs, look, folder)), scripts=scripts, tools=_tools(runbook), project=attached.project if attached else "",
         compose_files=tuple(file for c in (*attached.agents, *attached.livekit)[:1] for file in c.config_files) if attached else (),
         services=services, checks=_checks(runbook, inputs, look, folder, services),
         can_dispatch="" if look.seen.api is not None else "needs the LiveKit API, which was not asked (LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET)",
@@ -129,11 +129,10 @@ def _scripts(runbook: Runbook, look: Look, folder: str) -> dict[str, str]:
     return found
 
 
-def _tools(runbook: Runbook, scripts: Mapping[str, str]) -> dict[str, str]:
-    """Where each program is: on the PATH, or among the packages of the project whose script calls it."""
+def _tools(runbook: Runbook) -> dict[str, str]:
+    """Where each program is that a script calls: on the PATH, which is all that it gets."""
     names = {name for b in runbook.blocks if isinstance(b, doc.TokenStep | doc.ShellStep) for name in tools.programs(b)}
-    own = os.pathsep.join(str(Path(folder) / "node_modules" / ".bin") for folder in scripts.values() if folder)
-    found = {name: shutil.which(name) or shutil.which(name, path=own) or "" for name in sorted(names | {"docker"})}
+    found = {name: shutil.which(name) or "" for name in sorted(names | {"docker"})}
     # Asking `docker compose version` would start a program for each plan that is only looked at.
     plugins = (Path(folder).expanduser() / "docker-compose" for folder in _PLUGINS)
     return {**found, "docker compose": next((str(plugin) for plugin in plugins if os.access(plugin, os.X_OK)), "")}

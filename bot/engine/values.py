@@ -115,11 +115,15 @@ class StepRow(Struct, frozen=True, kw_only=True):
 
 
 class Point(Struct, frozen=True):
-    """One point of a proof; `ok` None is what could not be told."""
+    """One point of a proof; `ok` None is what could not be told.
+
+    `at_ns` is when what it tells of happened, by the engine's clock in nanoseconds; 0 where it has no time.
+    """
 
     name: str
     ok: bool | None
     says: str
+    at_ns: int = 0
 
 
 class Proof(Struct, frozen=True, kw_only=True):
