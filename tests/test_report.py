@@ -137,7 +137,6 @@ NOT_BEGUN = (StepRow(name="plain-worker", state="planned"),)
     [
         ({}, {"state": "failed", "steps": (StepRow(name="plain-worker", state="failed", outcome=NOTHING, attempts=1),)}, "-  agentName"),
         ({"state": "waiting", "says": WAITED}, {"says": WAITED}, "Waits for ann"),
-        ({}, {"runbook": replace(run().runbook, inputs=())}, "remedy=create-dispatch"),
         ({}, {"looked": Looked(plan=plan(cause=""), verdict="cause")}, "was not looked at again"),
         ({"state": "cancelled"}, {"state": "cancelled", "steps": NOT_BEGUN}, "--step NAME"),
     ],
