@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from bot.livekit.words import quote, ways_out
+from bot.livekit.words import quote
 from bot.report.plan import sessions
 from bot.report.safe import block, plain
 from bot.report.times import stamp
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bot.engine.values import Person, Point, Proof, Run, RunState, StepRow, StepState
-    from bot.plan.values import Step
+    from bot.plan.values import Plan, Step
 
 Mood = Literal["good", "bad", "open"]
 _SECOND: Final = 1_000_000_000  # nanoseconds
@@ -225,8 +225,15 @@ def _goes_on(run: Run) -> Iterator[str]:
     if plan.cause and plan.room and plan.remedy != "create-dispatch" and "own room" not in points:
         yield (
             f"room {quote(plan.room)} itself was not looked at again: where it is still open without an agent it stays so, since "
-            f"agents are asked for when a room is made: {ways_out(plan.room, '' if plan.remedy == 'auto-dispatch' else plan.agent)}"
+            f"agents are asked for when a room is made; let everybody leave and join again{_dispatch(run, plan)}"
         )
+
+
+def _dispatch(run: Run, plan: Plan) -> str:
+    """How an agent gets into a room that is open, as the end of a sentence, where the runbook has a way."""
+    if not any(one.name == "remedy" and "create-dispatch" in (one.choices or ()) for one in run.runbook.inputs):
+        return ""
+    return f", or dispatch into it with `fletcher run {plan.runbook} --room {shlex.quote(plan.room)} --input remedy=create-dispatch --anyway`"
 
 
 def _next(run: Run) -> Iterator[str]:
