@@ -39,10 +39,11 @@ def serve(here: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[
 
 
 def says(process: subprocess.Popen[str]) -> str:
-    """The next line of its log."""
+    """The next line of its log about Slack: that it serves may come before or after."""
     assert process.stderr is not None
-    line = process.stderr.readline()
-    told: str = json.loads(line)["says"]
+    told = "serves from"
+    while told.startswith("serves from"):
+        told = json.loads(process.stderr.readline())["says"]
     return told
 
 
