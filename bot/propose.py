@@ -33,27 +33,31 @@ _PLUGINS: Final = (
 
 
 def propose(
-    runbook: Runbook, given: Mapping[str, str], look: Look, verdicts: Verdicts, *, anyway: bool = False
+    runbook: Runbook, given: Mapping[str, str], look: Look, verdicts: Verdicts, *, anyway: bool = False, here: str = "."
 ) -> Plan:
-    """The plan of a runbook for what was seen, with `anyway` whatever the diagnosis says. Raises UsageError for inputs that the runbook does not take."""
+    """The plan of a runbook for what was seen, with `anyway` whatever the diagnosis says.
+
+    `here` is the folder in which it is asked for: scripts and paths start from it where no project is at hand. Raises
+    UsageError for inputs that the runbook does not take.
+    """
     values(runbook, given)
     about = subject(runbook, given, look, verdicts)
-    return build(runbook, given, look, about, _facts(runbook, about.inputs, look), anyway=anyway)
+    return build(runbook, given, look, about, _facts(runbook, about.inputs, look, here), anyway=anyway)
 
 
-def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look) -> Facts:
+def _facts(runbook: Runbook, inputs: Mapping[str, str], look: Look, here: str) -> Facts:
     live = look.live
     attached = live.attached if live is not None else None
     named = folder_of(look)
-    folder = os.path.abspath(named) if named else ""  # noqa: PTH100  # links keep their own name
+    folder = os.path.abspath(named or here)  # noqa: PTH100  # links keep their own name
     scripts = _scripts(runbook, look, named)
     services = roles(attached) if attached is not None else {}
     return Facts(
-        folder=folder, named=named, files=dict(_files(runbook, inputs, look, folder)), scripts=scripts, tools=_tools(runbook, scripts), project=attached.project if attached else "",
+        folder=folder, named=named, composed=attached is not None or (bool(named) and _composed(named)), files=dict(_files(runbook, inputs, look, folder)), scripts=scripts, tools=_tools(runbook), project=attached.project if attached else "",
         compose_files=tuple(file for c in (*attached.agents, *attached.livekit)[:1] for file in c.config_files) if attached else (),
         services=services, checks=_checks(runbook, inputs, look, folder, services),
         can_dispatch="" if look.seen.api is not None else "needs the LiveKit API, which was not asked (LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET)",
-        images=_images(attached), target=attached.project if attached else folder,
+        images=_images(attached), target=attached.project if attached else folder if named else "",
     )  # fmt: skip
 
 
@@ -88,8 +92,12 @@ def folder_of(look: Look) -> str:
     folders = [project.files.top for project in look.projects if not project.files.single]
     if live is not None and live.folder:
         folders.append(live.folder)
-    composed = (f for f in folders if any((Path(f) / name).is_file() for name in _COMPOSE))
-    return next(composed, folders[0] if folders else "")
+    return next(filter(_composed, folders), folders[0] if folders else "")
+
+
+def _composed(folder: str) -> bool:
+    """Whether Compose finds a file of its own there."""
+    return any((Path(folder) / name).is_file() for name in _COMPOSE)
 
 
 def _files(runbook: Runbook, inputs: Mapping[str, str], look: Look, folder: str) -> Iterator[tuple[str, bytes | str]]:
@@ -121,11 +129,10 @@ def _scripts(runbook: Runbook, look: Look, folder: str) -> dict[str, str]:
     return found
 
 
-def _tools(runbook: Runbook, scripts: Mapping[str, str]) -> dict[str, str]:
-    """Where each program is: on the PATH, or among the packages of the project whose script calls it."""
+def _tools(runbook: Runbook) -> dict[str, str]:
+    """Where each program is that a script calls: on the PATH, which is all that it gets."""
     names = {name for b in runbook.blocks if isinstance(b, doc.TokenStep | doc.ShellStep) for name in tools.programs(b)}
-    own = os.pathsep.join(str(Path(folder) / "node_modules" / ".bin") for folder in scripts.values() if folder)
-    found = {name: shutil.which(name) or shutil.which(name, path=own) or "" for name in sorted(names | {"docker"})}
+    found = {name: shutil.which(name) or "" for name in sorted(names | {"docker"})}
     # Asking `docker compose version` would start a program for each plan that is only looked at.
     plugins = (Path(folder).expanduser() / "docker-compose" for folder in _PLUGINS)
     return {**found, "docker compose": next((str(plugin) for plugin in plugins if os.access(plugin, os.X_OK)), "")}

@@ -152,6 +152,20 @@ def test_the_text_says_what_is_not_done_and_why(tmp_path: Path) -> None:
     assert f"digest {planned(*demo(tmp_path)).json['digest']}" in out
 
 
+def test_a_program_is_there_when_the_script_would_find_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script gets the PATH and no more: one among the project's packages is as good as missing."""
+    given = demo(tmp_path)
+    for folder in ("project/node_modules/.bin", "path"):
+        program = tmp_path / folder / "bun"
+        program.parent.mkdir(parents=True)
+        program.touch(mode=0o755)
+    found = {}
+    for path in (tmp_path / "empty", tmp_path / "path"):
+        monkeypatch.setenv("PATH", str(path))
+        found[path.name] = next(tool["path"] for tool in planned(*given).json["tools"] if tool["name"] == "bun")
+    assert found == {"empty": "", "path": str(tmp_path / "path" / "bun")}
+
+
 def test_a_secret_in_the_file_is_not_in_the_plan(tmp_path: Path) -> None:
     """The lines around an edit are shown without the keys that stand there."""
     given = demo(tmp_path)

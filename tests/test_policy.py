@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from bot.engine.values import Person
-from bot.policy import Auto, Grant, Policy, needed, why_not_approve, why_not_run
+from bot.policy import Auto, Grant, Policy, declared, needed, why_not_approve, why_not_run
 from bot.runbook.document import Approval, Effect, Limit
+from bot.settings import targets
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ADA, GRACE = Person("ada", "terminal"), Person("grace", "slack", "ops")
 ALL = Grant()
@@ -77,3 +83,23 @@ def test_what_is_asked_for(
     assert bool(told.switches) is bool(switch)
     assert all(one.startswith(switch) for one in told.switches)
     assert bool(told.refused) is (need == "peer")
+
+
+@pytest.mark.parametrize("verb", ["run", "approve"])
+def test_the_line_that_would_allow_it_does(tmp_path: Path, verb: str) -> None:
+    """A door that may only look is told a line; below [policy] it allows just that."""
+
+    def ask(policy: Policy | None, who: Person) -> str:
+        if verb == "run":
+            return why_not_run(policy, who, "mend")
+        return why_not_approve(policy, who, ADA, "mend", "confirm")
+
+    line = ask(None, GRACE).rpartition(": ")[2].strip("`")
+    file = tmp_path / "fletcher.toml"
+    file.write_text(f'[[person]]\nname = "grace"\nslack = "U012AB3CD"\n[policy]\n{line}\n', encoding="utf-8")
+    document = targets({}, tmp_path, file).document
+    assert document is not None
+    assert document.rules is not None
+    policy = declared(document.rules, ("slack",))
+    assert ask(policy, GRACE) == ""
+    assert "may not" in ask(policy, Person("eve", "slack"))

@@ -8,7 +8,7 @@ from typing import get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.doors.progress import Live, cut, event_lines, folded
+from bot.doors.progress import Live, _columns, cut, event_lines, folded
 from bot.engine.values import Event, RunState, StepState
 
 ESCAPE = re.compile(r"\x1b\[(\d*)([AJK])")
@@ -99,7 +99,14 @@ def test_whatever_happens_fits_and_leaves_nothing_behind(events: list[Event], wi
 
 @given(st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "Zs"]), max_size=100), st.integers(10, 60))
 def test_lines_are_cut_and_folded_to_the_width(text: str, width: int) -> None:
-    """A cut line begins as it did; a folded one has every character."""
+    """A cut line begins as it did; a folded one has every character but blanks at its ends, and no row is too wide."""
     assert text.startswith(cut(text, width).rstrip("…")) or "…" in text
     rows = folded(text, width)
-    assert rows[0] + "".join(row[4:] for row in rows[1:]) == text
+    assert (rows[0] + "".join(row[4:] for row in rows[1:])).replace(" ", "") == text.replace(" ", "")
+    assert all(_columns(row) < width for row in rows)
+
+
+def test_a_sentence_is_folded_between_its_words() -> None:
+    """Where a word would be cut in two, it begins the next row; one that fills a row is cut."""
+    assert folded("It holds, and stays so for long.", 20) == ["It holds, and stays", "    so for long."]
+    assert folded("a" * 25, 20) == ["a" * 19, f"    {'a' * 6}"]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bot.doors import engine, question
+from bot.policy import Policy
 from tests.engine.staged import Place
 from tests.fletcher import Reply, fletcher
 
@@ -326,6 +327,73 @@ def test_the_policy_of_the_folder_holds(place: Place) -> None:
     assert (reply.code, place.done) == (0, MENDED)
     assert "LOWERED by single-operator" in reply.out
     assert "single-operator" in fletcher("audit", "export").out
+
+
+POLICIES = [
+    ("", "change", [], 1, "there is no terminal to ask in", ""),
+    ('effects = {change = "peer"}', "change", ["--yes"], 4, "through a door that knows who somebody is", ""),
+    ('effects = {disrupt = "peer"}', "disrupt", ["--yes", "--allow-disrupt"], 4, "through a door that knows who somebody is", ""),
+    ("", "destroy", ["--yes", "--allow-disrupt"], 4, "another person has to approve this (data may be lost)", ""),
+    ('effects = {change = "peer"}\nsingle-operator = true', "change", ["--yes"], 0, "FIXED", "single-operator: the requester's own"),
+    ('auto = {mend = "1/1h"}', "change", [], 0, "FIXED", "auto: mend goes unasked, at most 1 times in 3600 s"),
+    ('auto = {mend = "1/1h"}', "disrupt", [], 0, "FIXED", "auto: mend goes unasked"),
+    ('auto = {mend = "1/1h"}', "destroy", ["--yes"], 4, "another person has to approve this", ""),
+    ('auto = {other = "1/1h"}', "change", [], 1, "there is no terminal to ask in", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rules", "effect", "argv", "code", "said", "switch"), POLICIES)
+def test_what_is_asked_under_a_policy(
+    place: Place, rules: str, effect: str, argv: list[str], code: int, said: str, switch: str
+) -> None:
+    """A peer whom nobody can be here is a refusal; each switch that lowers stands on plan, report and audit."""
+    place.put("fletcher.toml", f"[policy]\n{rules}\n" if rules else "")
+    place.put("look/effect", effect)
+    dry = ordered("--dry-run", "--json").json
+    assert (dry["state"], list(dry["asked"]["switches"]) != []) == ("done", bool(switch))
+    shown = ordered("--dry-run").out
+    assert switch in shown
+    assert ("For real it would be refused" in shown) is (code == 4)
+    reply = ordered(*argv)
+    assert (reply.code, said in " ".join(reply.out.split())) == (code, True)
+    assert reply.out.count("LOWERED by") == 2 * bool(switch)  # as it happens, and in the report
+    assert switch in fletcher("audit", "export").out
+    assert (place.done == MENDED) is (code == 0)
+
+
+def test_going_unasked_has_its_limit(place: Place) -> None:
+    """The first goes unasked, the next one is asked about as if there were no switch."""
+    place.put("fletcher.toml", '[policy]\nauto = {mend = "1/1h"}\n')
+    assert ordered().code == 0
+    reply = ordered("--input", "value=better", "--anyway")
+    assert (reply.code, "there is no terminal to ask in" in reply.out, "LOWERED" in reply.out) == (1, True, False)
+
+
+def test_another_person_cannot_answer_at_the_terminal(place: Place) -> None:
+    """The terminal does not know who somebody is, whatever account of a declared person it is."""
+    mine = f'os = "{engine.account()}"\n'
+    place.put("fletcher.toml", f'[[person]]\nname = "ann"\n{mine}')
+    with serving(place):
+        ordered()
+        [row] = answered("status")["runs"]
+        place.put("fletcher.toml", f'[[person]]\nname = "bob"\n{mine}')
+        reply = fletcher("approve", row["id"])
+        assert (reply.code, "ann has to confirm this; another person" in reply.err) == (4, True)
+        assert answered("show", row["id"])["state"] == "waiting"
+        place.put("fletcher.toml", f'[[person]]\nname = "ann"\n{mine}')
+        assert fletcher("approve", row["id"]).code == 0
+        assert fletcher("logs", "-f", row["id"]).code == 0
+
+
+def test_what_has_expired_cannot_be_approved(place: Place) -> None:
+    """It ends by itself, and a late yes is told so."""
+    place.policy = Policy(expires=0.2)
+    with serving(place):
+        ordered()
+        run = answered("runs")[0]["id"]
+        assert fletcher("logs", "-f", run).code == 1
+        reply = fletcher("approve", run)
+    assert (reply.code, "does not wait for an answer: it is expired" in reply.err, place.done) == (4, True, [])
 
 
 # --- audit ---------------------------------------------------------------------------------------

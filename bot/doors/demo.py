@@ -42,7 +42,7 @@ def carried_out(*, fix_fails: bool) -> int:
         stage = Path(made) / "demo"
         shutil.copytree(folder().absolute(), stage)
         order = _order(stage, engine.me(None))
-        with Front(Path(made) / "home") as front, run.watching(quiet=False) as shown, run.ending():
+        with Front(Path(made) / "home") as front, run.watching(quiet=False) as shown, run.ending(shown):
             attendant = _Attendant(order.person, shown)
             last = front.run_here(_parts(stage, fix_fails=fix_fails), order, attendant)
         run.tell(last, as_json=False)

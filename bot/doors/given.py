@@ -14,9 +14,15 @@ if TYPE_CHECKING:
     from bot.evidence.look import Question
 
 
-def options(p: argparse.ArgumentParser) -> None:
-    """Add them."""
-    p.add_argument("files", nargs="*", metavar="FILE", help="any of the below; - for standard input")
+def options(p: argparse.ArgumentParser, *, runbook: bool = False) -> None:
+    """Add them; with `runbook` the first word names one."""
+    first = "a runbook, by its id or its file; behind it files of any kind below, to look at instead of what runs"
+    p.add_argument(
+        "files",
+        nargs="*",
+        metavar="RUNBOOK [FILE]" if runbook else "FILE",
+        help=first if runbook else "any of the below; - for standard input",
+    )
     p.add_argument("--server-log", action="append", default=[], metavar="FILE", help="a LiveKit server's log")
     p.add_argument("--agent-log", action="append", default=[], metavar="FILE", help="an agents worker's log")
     p.add_argument("--livekit-config", action="append", default=[], metavar="FILE", help="livekit.yaml")

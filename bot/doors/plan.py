@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.doors import given, target
@@ -28,7 +29,7 @@ def options(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--runbooks", action="append", default=[], metavar="DIR", help="a folder of runbooks, beside the shipped ones"
     )
-    given.options(p)
+    given.options(p, runbook=True)
     p.add_argument("--live", action="store_true", help="look at what runs too (the default when nothing else is given)")
     target.options(p)
     p.add_argument("--json", action="store_true", help="the plan as JSON")
@@ -46,7 +47,9 @@ def plan(args: argparse.Namespace) -> int:
 
     if not args.files:
         raise UsageError("which runbook? `fletcher plan RUNBOOK …`; `fletcher runbooks list` names them")
-    runbook = shelf.read(shelf.shelf(folders(args.runbooks, args.config)).find(args.files.pop(0)).path)
+    asked = args.files.pop(0)
+    path = Path(asked) if Path(asked).is_file() else shelf.shelf(folders(args.runbooks, args.config)).find(asked).path
+    runbook = shelf.read(path)
     if args.json and args.markdown:
         raise UsageError("--json and --markdown are two forms of a plan: choose one")
     inputs = inputs_of(args.input)

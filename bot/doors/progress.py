@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 import unicodedata
@@ -41,6 +42,10 @@ class Lines:
         for line in event_lines(event):
             self._write(f"{line}\n")
 
+    def note(self, text: str) -> None:
+        """Say something beside what happens; from within a signal, too."""
+        print(f"\n{text}", file=sys.stderr)
+
     def pause(self) -> None:
         """Make room for somebody who is asked."""
 
@@ -51,7 +56,9 @@ def event_lines(event: Event) -> Iterator[str]:
     said = plain(event.text)
     match event.kind:
         case "run":
-            yield f"{at} {_STATES.get(event.state, event.state)}{f': {said}' if said else ''}"
+            first, *more = _sentences(event) or [""]
+            yield f"{at} {_STATES.get(event.state, event.state)}{f': {first}' if first else ''}"
+            yield from (f"{' ' * len(at)}   {line}" for line in more)
         case "step":
             yield f"{at} {_MARK.get(event.state, ' ')} {plain(event.step)}: {event.state}{f': {said}' if said else ''}"
         case "line":
@@ -73,6 +80,7 @@ class Live:
         self._doing = ""  # what runs: a step, or the state of the run
         self._since = 0.0
         self._below: deque[str] = deque(maxlen=_BELOW)
+        self._noted: deque[str] = deque()
         self._over = threading.Event()
         self._clock = threading.Thread(target=self._tick, name="clock", daemon=True)
 
@@ -89,6 +97,10 @@ class Live:
         """Show an event."""
         with self._lock:
             self._draw(list(self._taken(event)))
+
+    def note(self, text: str) -> None:
+        """Say something beside what happens, once what runs is drawn anew: from within a signal nothing may be written."""
+        self._noted.append(text)
 
     def pause(self) -> None:
         """Leave what is over, and take away what runs, since somebody is asked or it has ended."""
@@ -118,8 +130,7 @@ class Live:
                 yield f"{_MARK.get(event.state, ' ')} {plain(event.step)}: {event.state}{took}{said}"
                 self._begin("going on")  # the next step, or the proof, which says what it sees
             case "run":
-                if event.text:
-                    yield plain(event.text)
+                yield from _sentences(event)
                 self._begin("" if event.state == "waiting" else _STATES.get(event.state, ""))
 
     def _begin(self, doing: str) -> None:
@@ -128,6 +139,8 @@ class Live:
 
     def _draw(self, stay: list[str]) -> None:
         width = self._width()
+        while self._noted:
+            stay.insert(0, self._noted.popleft())
         region = []
         if self._doing:
             region = [f"> {self._doing} … {span(float(int(self._now() - self._since)))}"]
@@ -161,15 +174,26 @@ def cut(line: str, width: int) -> str:
 
 
 def folded(line: str, width: int) -> list[str]:
-    """A line over as many rows as it takes."""
+    """A line over as many rows as it takes, broken at a blank where there is one in the row's second half."""
     rows, row, used = [], "", 0
     for c in line:
         if used + _columns(c) > width - 1:
-            rows.append(row)
-            row, used = "    ", 4
+            at = row.rfind(" ") + 1
+            if c == " " or at <= len(row) // 2 or _columns(row[at:]) >= width - 8:
+                at = len(row)
+            rows.append(row[:at].rstrip(" "))
+            row = f"    {row[at:]}"
+            used = _columns(row)
+            if c == " ":
+                continue
         row += c
         used += _columns(c)
     return [*rows, row]
+
+
+def _sentences(event: Event) -> list[str]:
+    """What is said of a run's new state, a sentence or a list's line each."""
+    return [plain(line) for line in event.text.split("\n") if line.strip()]
 
 
 def _columns(text: str) -> int:

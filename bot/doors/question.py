@@ -38,7 +38,8 @@ def show(run: Run) -> None:
             "  DELIBERATELY: the diagnosis does not indicate this change (--anyway); it can end as done, never as fixed"
         )
     if asked is not None:
-        print(f"  needs {asked.need}: {asked.why}")
+        if (asked.need, asked.why) != (run.plan.approval.need, run.plan.approval.why):
+            print(f"  needs {asked.need}: {asked.why}")
         for switch in asked.switches:
             print(f"  LOWERED by {switch}")
 
@@ -71,3 +72,6 @@ def answer(prompt: str) -> str:
     except EOFError:
         print()
         return ""
+    except KeyboardInterrupt:  # the question stays readable, whatever is said next
+        print()
+        raise

@@ -42,7 +42,7 @@ def options(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--runbooks", action="append", default=[], metavar="DIR", help="a folder of runbooks, beside the shipped ones"
     )
-    given.options(p)
+    given.options(p, runbook=True)
     p.add_argument("--live", action="store_true", help="look at what runs too (the default when nothing else is given)")
     target.options(p)
     p.add_argument("--dry-run", action="store_true", help="stop at the plan")
@@ -86,6 +86,8 @@ def order_of(args: argparse.Namespace) -> Order:
         raise UsageError(
             "a run looks again before it acts, so that standard input cannot be looked at; give it as a file"
         )
+    if missing := next((name for kind, name in files if _missing(kind, name)), None):
+        raise UsageError(f"{missing}: no such file")
     chosen = target.chosen(args)
     options = ("compose_project", "livekit_service", "agent_service")
     return Order(
@@ -109,8 +111,6 @@ class AtTerminal:
     ) -> None:
         self._who, self._shown, self._asks, self._leaves = who, shown, asks, leaves
         self._tokens = tokens  # that are to be shown once it has ended; None where nobody would see them
-        self._told: set[Event] = set()
-        self._latest = 0.0  # of a line, of which there are too many to remember each
 
     def ask(self, run: Run) -> Decision | None:
         """The answer to the plan."""
@@ -133,14 +133,7 @@ class AtTerminal:
         return ""
 
     def tell(self, event: Event) -> None:
-        """Show it once: who interrupts is told everything from the beginning again."""
-        again = event.at < self._latest if event.kind == "line" else event in self._told
-        if again:
-            return
-        if event.kind == "line":
-            self._latest = event.at
-        else:
-            self._told.add(event)
+        """Show it."""
         self._shown.take(event)
 
 
@@ -151,9 +144,8 @@ def served(front: Front, name: str, who: Person, *, as_json: bool) -> int:
     try:
         with watching(quiet=as_json) as shown:
             front.attend(name, AtTerminal(who, shown, asks=question.can_ask() and not as_json, leaves=True))
-    except Left:
-        if not as_json:
-            print(f"It waits for an answer: `fletcher approve {name}` or `fletcher deny {name}`.")
+    except Left:  # what is told says that it waits, and how it is answered
+        pass
     except KeyboardInterrupt:
         print(
             f"\nRun {name} goes on without you: `fletcher logs -f {name}` comes back to it, `fletcher cancel {name}` ends it."
@@ -170,7 +162,7 @@ def here(who: Person, carry_out: Callable[[Herald], Run], *, as_json: bool) -> i
 
     tokens: list[str] = []
     try:
-        with watching(quiet=as_json) as shown, ending():
+        with watching(quiet=as_json) as shown, ending(shown):
             asks, sees = question.can_ask() and not as_json, question.can_show() and not as_json
             last = carry_out(AtTerminal(who, shown, asks=asks, leaves=False, tokens=tokens if sees else None))
         tell(last, as_json=as_json)
@@ -185,6 +177,11 @@ def show_tokens(tokens: list[str]) -> None:
         print(f"\nThe new token, shown once and kept nowhere (it is good only as long as the change stays):\n{token}\n")
 
 
+def _missing(kind: str, name: str) -> bool:
+    """Whether something is given by a path at which nothing is."""
+    return kind not in {"endpoint", "token"} and not Path(name).exists()
+
+
 def _nobody(run: Run) -> str:
     """Why a plan is not carried out that nobody can be asked about, and what would do."""
     if run.asked is not None and run.asked.word:
@@ -194,7 +191,7 @@ def _nobody(run: Run) -> str:
 
 
 @contextmanager
-def ending() -> Iterator[None]:
+def ending(shown: Lines | Live) -> Iterator[None]:
     """Let the first signal that ends a program cancel the run, as Ctrl-C does; those after it do not hurry its end."""
     heard = 0
 
@@ -202,9 +199,9 @@ def ending() -> Iterator[None]:
         nonlocal heard
         heard += 1
         if heard > 1:
-            print("\nstill taking back what was done …", file=sys.stderr)
+            shown.note("still taking back what was done …")
             return
-        print("\ncancelling; what was done is taken back …", file=sys.stderr)
+        shown.note("cancelling; what was done is taken back …")
         raise KeyboardInterrupt
 
     with heeding(hear):
@@ -246,16 +243,26 @@ def _write(text: str) -> None:
 
 
 def tell(last: Run, *, as_json: bool) -> None:
-    """The report of a run, of a dry run its plan; or all of it as JSON."""
+    """The report of a run, of a dry run or one that waits its plan; or all of it as JSON."""
     from bot.doors import question, terminal
     from bot.report import run as report
+    from bot.report.times import stamp
 
     if as_json:
         sys.stdout.buffer.write(report.document(last))
         return
     if last.order.dry_run and last.state == "done" and last.plan is not None:
         question.show(last)
+        for said in last.says[1:]:
+            print(f"  {said}")
         print(f"DRY RUN {last.id}: this is the plan, and nothing of it was done.")
+        return
+    if last.state == "waiting" and last.asked is not None and last.plan is not None:
+        question.show(last)
+        print(
+            f"RUN {last.id} WAITS for {last.asked.need}, asked for by {last.order.person.name}, open until {stamp(last.asked.until, None)}: "
+            f"`fletcher approve {last.id}` or `fletcher deny {last.id}`"
+        )
         return
     for line in report.lines(last, width=terminal.width(), colour=terminal.colour()):
         print(line)

@@ -70,9 +70,10 @@ class Acting:
 
     def _word(self, run_id: str) -> str:
         """What a person has said to a run that waits for him, with which it goes on; "" when nobody has."""
-        with self.store.change() as change:
-            word = rows.told(change.c, run_id)
-            if word:
+        with self.store.read() as c:
+            word = rows.told(c, run_id)
+        if word:
+            with self.store.change() as change:
                 change.go(run_id, "running")
         return word
 

@@ -187,7 +187,8 @@ class Attempts:
 
     def _ended(self, act: Act, number: int, outcome: Outcome, *, never_begun: bool = False) -> None:
         outcome = msgspec.structs.replace(outcome, says=act.doing.redactor.text(outcome.says))
-        with self._store.change() as change:
+
+        def write(change: Change) -> None:
             if never_begun:
                 nothing = Memory(began_ns=outcome.began_ns)
                 rows.begin(change.c, act.run.id, act.name, act.part, number, nothing, change.now)
@@ -202,6 +203,8 @@ class Attempts:
             )  # fmt: skip
             if outcome.state == "unknown":
                 _waits(change, act.run, outcome.says)
+
+        self._store.surely(write)
 
 
 def _waits(change: Change, run: Run, says: str) -> None:

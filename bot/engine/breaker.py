@@ -31,6 +31,8 @@ def fix_of(plan: Plan) -> str:
 def stops(policy: Policy, runbook: str, fix: str, before: Sequence[Before], now: float) -> str:
     """Why it is not done now, "" when it may be; `before` is what acted on this target, the newest first."""
     own = [one for one in before if one.runbook == runbook]
+    # A clock that was set back makes what was done lie ahead; it was done just now then.
+    now = max([now, *(one.acted_at for one in own)])
     held_not = [one for one in own if one.fix == fix and _did_not_hold(one, now)]
     if len(held_not) >= 2:
         runs = ", ".join(one.id for one in held_not[:2])

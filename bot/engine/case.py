@@ -39,9 +39,9 @@ class Case:
         """Whether the run was cancelled meanwhile."""
         return self.doing.stop.is_set()
 
-    def add(self, name: str, says: str, ok: bool | None) -> None:  # noqa: FBT001  # three-valued, and named wherever it is written out
+    def add(self, name: str, says: str, ok: bool | None, at_ns: int = 0) -> None:  # noqa: FBT001  # three-valued, and named wherever it is written out
         """Keep a point, and tell it."""
-        self.points.append(Point(name, ok, self.doing.redactor.text(says)))
+        self.points.append(Point(name, ok, self.doing.redactor.text(says), at_ns))
         self.tell(says)
 
     def tell(self, says: str) -> None:
@@ -51,6 +51,11 @@ class Case:
     def left(self) -> bool:
         """Whether there is time left."""
         return self.world.now() < self.deadline_ns and not self.stopped
+
+    def pause(self, until_ns: int = 0) -> None:
+        """Let time pass until the next look; no longer than until a moment that is waited for."""
+        left = (until_ns - self.world.now()) / SECOND
+        self.world.wait(min(POLL, left) if left > 0 else POLL)
 
     def wait_until(self, at_ns: int, what: str = "") -> None:
         """Let time pass, and tell `what` for if it is long; a run that is cancelled waits no longer."""

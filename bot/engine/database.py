@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +17,6 @@ from bot.engine import tables
 from bot.errors import Unreachable
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -102,8 +104,8 @@ def _sentence(problem: DBAPIError, path: Path) -> StoreTrouble:
         )
     if "readonly" in told or "unable to open" in told:
         return StoreTrouble(f"{path} may not be written; see the owner and the mode of it and its folder")
-    if "full" in told:
-        return StoreTrouble(f"{path} could not be written: the disk is full")
+    if "full" in told or ("disk i/o" in told and not _room(path)):
+        return StoreTrouble(f"{path} could not be written: the disk is full; make room on it")
     if "not a database" in told or "malformed" in told:
         return StoreTrouble(f"{path} is damaged or no database of Fletcher; move it away, and runs begin anew")
     if "no such" in told:
@@ -113,11 +115,33 @@ def _sentence(problem: DBAPIError, path: Path) -> StoreTrouble:
     return StoreTrouble(f"{path} could not be read or written: {problem.orig}")
 
 
+def _room(path: Path) -> int:
+    """Bytes that are free where a file is; one too many where nobody knows."""
+    try:
+        return shutil.disk_usage(path.parent).free
+    except OSError:
+        return 1
+
+
 def _prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # we begin transactions ourselves, since the library begins them too late
     connection.execute(f"PRAGMA busy_timeout={BUSY * 1000:.0f}")
-    connection.execute("PRAGMA journal_mode=WAL")
+    _write_ahead(connection)
     connection.execute("PRAGMA synchronous=FULL")  # a power cut loses nothing that was approved or done
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Keep a log of what is written; where another one asks for the same of a new file, the library does not wait."""
+    until = time.monotonic() + BUSY
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:

@@ -9,33 +9,31 @@ once when it is woken; its log goes where ours goes (`log.logged`, within which 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import logging
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from dbos import DBOS, Serializer, SetWorkflowID
+from sqlalchemy.exc import DBAPIError
 
 from bot.engine.database import StoreTrouble
 from bot.engine.heap import give_back
+from bot.engine.patience import Locked
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from dbos import DBOSConfig
 
-    from bot.engine.home import Home
+    from bot.engine.store import Store
 
 _EXECUTOR: Final = "fletcher"
 _VERSION: Final = "1"  # of the order in which a run records; another one leaves runs that wait behind, so it stays
 _LISTENER: Final = 0.05  # seconds for which its listener, that nobody needs here, holds up the end
 _THREADS: Final = 64  # things that are done at a time: a long one keeps none waiting that somebody has just approved
-_AGAIN: Final = 1.0  # seconds after which something is tried again that the store could not take
 
-_log = logging.getLogger("fletcher.engine")
 _T = TypeVar("_T")
 
 
@@ -55,13 +53,14 @@ class _Json(Serializer):
 class Durable:
     """Carries out `body` for each run that is started, and again after a crash, in this process alone."""
 
-    def __init__(self, home: Home, body: Callable[[str], Awaitable[str]]) -> None:
+    def __init__(self, store: Store, body: Callable[[str], Awaitable[str]]) -> None:
         config: DBOSConfig = {
-            "name": "fletcher", "system_database_url": f"sqlite:///{home.database}", "executor_id": _EXECUTOR, "application_version": _VERSION,
+            "name": "fletcher", "system_database_url": f"sqlite:///{store.home.database}", "executor_id": _EXECUTOR, "application_version": _VERSION,
             "serializer": _Json(), "log_level": "ERROR", "notification_listener_polling_interval_sec": _LISTENER,
             "db_engine_kwargs": {"pool_pre_ping": False},  # a file does not hang up
         }  # fmt: skip
         DBOS(config=config)
+        self._store, self._held = store, ExitStack()
         self._draining = threading.Event()
         self._busy = 0
         self._bells: dict[str, asyncio.Event] = {}
@@ -79,13 +78,18 @@ class Durable:
         self._remedy = remedy
 
     def launch(self) -> None:
-        """Begin; what a dead process left goes on by itself."""
+        """Begin; what a dead process left goes on by itself. Raises StoreTrouble where the store cannot be written."""
         self._thread.start()
+        self._held.enter_context(self._store.library_waits())
 
         async def within() -> None:  # so that runs are tasks of our loop, and none of them keeps a thread
             DBOS.launch()
 
-        asyncio.run_coroutine_threadsafe(within(), self._loop).result()
+        try:
+            asyncio.run_coroutine_threadsafe(within(), self._loop).result()
+        except (DBAPIError, Locked) as problem:
+            self.close()
+            raise StoreTrouble(f"{self._store.home.database} could not be written: {problem.orig}") from problem
 
     def start(self, run: str) -> None:
         """Start a run; one that was started already goes on as it is."""
@@ -126,6 +130,7 @@ class Durable:
         if self._thread.is_alive():
             asyncio.run_coroutine_threadsafe(leave(), self._loop).result()
         DBOS.destroy(destroy_registry=True)
+        self._held.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -138,7 +143,7 @@ class Durable:
         await self._going_on()
         self._busy += 1
         try:
-            return await DBOS.run_step_async({"name": name}, _with_patience, do)
+            return await DBOS.run_step_async({"name": name}, self._patiently, do)
         finally:
             self._busy -= 1
 
@@ -148,37 +153,42 @@ class Durable:
         What is no word yet is for how many seconds not to ask again, unless the run is woken.
         """
         await self._going_on()
-        return await DBOS.run_step_async({"name": name}, self._until_answered, run, ask)
+        self._busy += 1
+        try:
+            return await DBOS.run_step_async({"name": name}, self._until_answered, run, ask)
+        finally:
+            self._busy -= 1
 
     async def _until_answered(self, run: str, ask: Callable[[], str | float]) -> str:
         bell = self._bells[run] = asyncio.Event()
         try:
             while True:
-                await self._going_on()
                 bell.clear()
-                self._busy += 1
-                try:
-                    told = await asyncio.to_thread(_with_patience, ask)
-                finally:
-                    self._busy -= 1
+                told = await asyncio.to_thread(self._patiently, ask)
                 if isinstance(told, str):
                     return told
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(bell.wait(), told)
+                await self._rung(bell, told)
         finally:
             del self._bells[run]
+
+    async def _rung(self, bell: asyncio.Event, seconds: float) -> None:
+        """Wait without being busy; `wait_for` would overhear that it is cancelled while the bell rings."""
+        timer = self._loop.call_later(seconds, bell.set)
+        self._busy -= 1
+        try:
+            await bell.wait()
+            await self._going_on()
+        finally:
+            self._busy += 1
+            timer.cancel()
 
     async def _going_on(self) -> None:
         """Where the process is about to end, until it has; the next one begins here."""
         if self._draining.is_set():
             await asyncio.Event().wait()
 
-
-def _with_patience(do: Callable[[], _T]) -> _T:
-    """Do it, and again while the store is locked or the disk is full: to begin anew is safe, as after a crash."""
-    while True:
+    def _patiently(self, do: Callable[[], _T]) -> _T:
         try:
-            return do()
-        except StoreTrouble as trouble:
-            _log.warning("%s; trying again", trouble)
-            time.sleep(_AGAIN)
+            return self._store.patience(do)
+        except StoreTrouble:  # this process ends before the store can be written: the next one begins here
+            raise asyncio.CancelledError from None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from bot.engine.acting import Acting
     from bot.engine.contract import Parts
-    from bot.engine.store import Store
+    from bot.engine.store import Change, Store
     from bot.engine.values import Run, RunState, StepState
     from bot.steps.contract import Doing
 
@@ -108,7 +108,7 @@ class Ending:
         return _redacted(proof, doing)
 
     def _keep(self, run: Run, column: str, proof: Proof) -> None:
-        with self._store.change() as change:
+        def write(change: Change) -> None:
             rows.put(change.c, run.id, **{column: rows.text(proof)})
             what = "verified" if column == "proof" else "verified what was taken back"
             change.audit(
@@ -119,6 +119,8 @@ class Ending:
                 outcome=f"{proof.result}: {proof.says}",
                 reference=proof.output,
             )
+
+        self._store.surely(write)
 
 
 def _redacted(proof: Proof, doing: Doing) -> Proof:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -33,12 +34,13 @@ class Executor:
         self._store = store
         self._acting = Acting(store, parts)
         remedy = Remedy(Stages(store, parts), self._acting, Ending(store, parts, self._acting))
-        self._durable = remedy.durable = Durable(store.home, remedy)
+        self._durable = remedy.durable = Durable(store, remedy)
         self._seen = 0
         self._over = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
 
     def __enter__(self) -> Self:
+        self._store.patience.begin()
         self._durable.launch()
         self._watcher.start()
         return self
@@ -46,6 +48,7 @@ class Executor:
     def __exit__(self, *_: object) -> None:
         """End between two recorded points; what has not ended goes on at the next start."""
         self._durable.drain()
+        self._store.patience.end()
         self._over.set()
         self._store.signalled.set()
         self._watcher.join()
@@ -62,6 +65,8 @@ class Executor:
             except StoreTrouble as trouble:
                 _log.warning("%s; trying again", trouble)
                 again = True
+            except asyncio.CancelledError:  # it ends, and what could not be written is left to the next one
+                return
             except Exception:  # noqa: BLE001  # the others' runs go on
                 _log.exception("what others want could not be seen to")
                 again = True

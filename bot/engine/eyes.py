@@ -49,13 +49,15 @@ class Looking:
             treats = runbook_of(answer.verdicts) if runbook == DIAGNOSE else None
             if treats is not None:
                 runbook = shelf.read(shelf.shipped() / f"{treats}.md")
-            plan = propose(runbook, inputs, answer.look, answer.verdicts, anyway=order.anyway)
+            plan = propose(runbook, inputs, answer.look, answer.verdicts, anyway=order.anyway, here=order.here)
             row = chosen(runbook, inputs, answer.verdicts)
             self._keep(order, answer.look.redactor)
             known = subject(runbook, inputs, answer.look, answer.verdicts).inputs
             masked = {name: value for name, value in known.items() if value != plan.inputs.get(name)}
+            folder = _absolute(order, folder_of(answer.look) or order.here)
             looked = Looked(
-                plan=plan, verdict=_verdict(answer, runbook, inputs, plan), folder=_absolute(order, folder_of(answer.look)), roots=tuple(_absolute(order, root) for root in _roots(answer)), job_type=_job_type(answer, plan),
+                plan=plan, verdict=_verdict(answer, runbook, inputs, plan), folder=folder, places=_places(plan, folder),
+                roots=tuple(_absolute(order, root) for root in _roots(answer)), job_type=_job_type(answer, plan),
                 quotes=tuple(": ".join((f"{source}:{line}", text)) for source, line, text in map(answer.look.quote, row.evidence[:_QUOTED] if row else ())),
                 findings=findings(answer), rooms=sum(row.room is not None for row in answer.verdicts.rows),
                 notes=tuple(map(answer.look.plain, answer.verdicts.notes)), runbook=runbook if treats is not None else None,
@@ -92,11 +94,16 @@ class Looking:
 
 
 def _files(order: Order) -> tuple[tuple[Kind, str], ...]:
-    """What was given, from the folder in which it was asked for; whoever carries it out may be in another one."""
+    """What was given, as it is called from the folder of this process: the order may come from another one."""
     if Path(order.here).absolute() == Path.cwd():
         return order.files
-    there = ((kind, name, Path(order.here, name)) for kind, name in order.files)
-    return tuple((kind, str(path) if os.path.lexists(path) else name) for kind, name, path in there)
+    return tuple((kind, _from(order.here, kind, name)) for kind, name in order.files)
+
+
+def _from(here: str, kind: Kind, name: str) -> str:
+    if kind in {"endpoint", "token"} and not os.path.lexists(Path(here, name)):  # an address, or the token itself
+        return name
+    return str(Path(here, name))
 
 
 def _absolute(order: Order, path: str) -> str:
@@ -109,6 +116,12 @@ def target_of(order: Order, environment: Mapping[str, str]) -> Target:
     here = Path(order.here)
     config = here / order.config if order.config else None
     return targets(environment, here, config).choose(order.target or None, **order.fields)
+
+
+def _places(plan: Plan, folder: str) -> dict[str, str]:
+    """Where the files' names lead that are to be changed: behind a link that was put there since is another file."""
+    names = (one.file for step in plan.steps for one in step.files)
+    return {name: os.path.realpath(there if (there := Path(folder, name)).exists() else name) for name in names}
 
 
 def _verdict(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import time
 from dataclasses import replace
 from functools import partial
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Self, TextIO
 import msgspec
 
 from bot.engine import events, private, rows
+from bot.engine.database import StoreTrouble
 from bot.engine.home import Home, checked
 from bot.engine.log import logged
 from bot.engine.store import Store
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 _HEARD: Final = 30 * 86400.0  # seconds that a door remembers; no question is open for longer than a week
 
+_log = logging.getLogger("fletcher.engine")
+
 
 class Front:
     """One FLETCHER_HOME, as every door sees it; a context manager that gives the store back."""
@@ -39,6 +43,7 @@ class Front:
         self.home = Home(folder)
         self._store = Store(self.home)
         self._policy = policy
+        self._shown: dict[str, int] = {}  # how many events of a run were shown here
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +105,7 @@ class Front:
             why = f": {decision.reason}" if decision.reason else ""
             change.audit(run_id, person, f"said {decision.kind}{why}", digest=decision.digest, decision=decision.kind)
             if decision.kind == "no":
-                change.go(run_id, "declined", f"{person.name} said no{why}; nothing was done.")
+                change.go(run_id, "declined", f"Declined by {person.name}{why}. Nothing was done.")
             change.signal(run_id, "decision")
         return self.show(run_id)
 
@@ -181,7 +186,11 @@ class Front:
 
     def attend(self, run_id: str, herald: Herald) -> Run:
         """Show a run to somebody and ask him when it asks, until it has ended or waits as `unknown`."""
-        for event in self.follow(run_id):
+        shown = self._shown.setdefault(run_id, 0)
+        for number, event in enumerate(self.follow(run_id), 1):
+            if number <= shown:  # before somebody interrupted
+                continue
+            self._shown[run_id] = number
             herald.tell(event)
             if event.kind == "run" and event.state == "waiting":
                 self._asked(run_id, herald)
@@ -237,8 +246,11 @@ class Front:
         with self.home.executing("fletcher serve", person), logged(log):
             self._forget()
             with executor(self._store, parts):
+                _log.info("serves from %s", self.home.path)
                 while not stop.wait(3600.0):
                     self._forget()
+                _log.info("ends: a step that is being done is waited for, all else goes on at the next start")
+            _log.info("has ended")
 
     def _forget(self) -> None:
         """Remove what has been kept for long enough: outputs of runs that have ended, as the policy says."""
@@ -266,18 +278,30 @@ class Front:
             own = order.id == run_id and order.person.name == person.name  # nobody else's token, whoever carries it out
             return partial(herald.hand, self.home.folder(run_id)) if own else None
 
+        def warn(says: str) -> None:
+            herald.tell(Event(kind="says", at=time.time(), text=says))
+
         parts = replace(parts, hand=hand)
         self._forget()
-        with self.home.log() as log, logged(log), _executor()(self._store, parts):
+        with self.home.log() as log, logged(log, warn), _executor()(self._store, parts):
             try:
                 run = self.attend(run_id, herald)
             except KeyboardInterrupt:
-                if not self.show(run_id).ended:
-                    self.cancel(run_id, person)
+                self._cancel_here(run_id, person)
                 run = self.attend(run_id, herald)
             while any(row.state == "running" for row in self.runs()):  # left by a dead one, and in the middle of it
                 time.sleep(0.05)
         return run
+
+    def _cancel_here(self, run_id: str, person: Person) -> None:
+        try:
+            if not self.show(run_id).ended:
+                self.cancel(run_id, person)
+        except StoreTrouble as trouble:
+            raise Unreachable(
+                f"run {run_id} is not cancelled: {trouble}; `fletcher cancel {run_id}` does it then, and until it does the "
+                "next `fletcher run` or `fletcher serve` here goes on with it"
+            ) from None
 
 
 def _executor() -> type[Executor]:

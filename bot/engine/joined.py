@@ -9,20 +9,21 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bot.engine.case import POLL, SECOND, Case
+from bot.engine.anew import rooms_of
+from bot.engine.case import SECOND, Case
 from bot.engine.registered import registered
 from bot.engine.since import Heard, Said, hear
 from bot.engine.values import Proof
 from bot.errors import FletcherError
-from bot.livekit.marks import CANARY
-from bot.livekit.words import quote
+from bot.livekit.words import quote, ways_out
 
 if TYPE_CHECKING:
     from bot.livekit.seen import ApiRoom
     from bot.runbook import document as doc
 
 _LOADED: Final = 6.0  # seconds after its registration from which on a worker's reported load is its own
-_JOINS: Final = 12.0  # seconds in which an agent that is assigned becomes ACTIVE; a cold name lookup alone takes 5
+_JOINS: Final = 12.0  # seconds in which an agent is sent and becomes ACTIVE; a cold name lookup alone takes 5
+_STARTS: Final = 30.0  # seconds in which one that was sent becomes ACTIVE, on a machine that has much else to do
 _EMPTY: Final = 30  # seconds after which the server ends the room by itself, should nobody do it
 
 
@@ -66,10 +67,10 @@ def joined(case: Joining) -> Proof:
 
 def _canary(case: Joining) -> Proof:
     """A room of its own, made as a new token would make it; ended in any case."""
-    room = f"{CANARY}{case.run.id[:8]}-{case.world.now() % 100_000:05d}"
-    agent = _dispatched(case)
-    marked = json.dumps({"fletcher": case.run.id, "canary": True})
     begun = case.world.now()
+    room = f"{rooms_of(case.run)}{begun % 100_000:05d}"
+    agent = _dispatched(case, begun)
+    marked = json.dumps({"fletcher": case.run.id, "canary": True})
     try:
         case.world.create_room(room, agent=agent, metadata=marked, empty_timeout=_EMPTY)
         return _watched(case, room, begun)
@@ -83,18 +84,18 @@ def _canary(case: Joining) -> Proof:
             case.tell(f"the room {room} could not be ended ({problem}); it ends by itself after {_EMPTY} s")
 
 
-def _dispatched(case: Joining) -> str | None:
+def _dispatched(case: Joining, at_ns: int) -> str | None:
     """Whom the room asks for: whom the new token does. None is nobody: a worker without a name gets such rooms."""
     if case.asked is None:
         says = f"no new token was made, so the room asks for {quote(case.agent)} by itself: only the worker is proven"
-        case.add("dispatch", says, ok=None)
+        case.add("dispatch", says, ok=None, at_ns=at_ns)
         return case.agent or None
     if case.agent in case.asked or not (case.agent or case.asked):
         who = quote(case.agent) if case.agent else "nobody"
-        case.add("dispatch", f"the room is made as the new token makes it: it asks for {who}", ok=True)
+        case.add("dispatch", f"the room is made as the new token makes it: it asks for {who}", ok=True, at_ns=at_ns)
         return case.agent or None
     told = ", ".join(map(quote, case.asked)) or "nobody"
-    case.add("dispatch", f"the new token asks for {told}, the worker is {quote(case.agent)}", ok=False)
+    case.add("dispatch", f"the new token asks for {told}, the worker is {quote(case.agent)}", ok=False, at_ns=at_ns)
     return next(iter(case.asked), "") or None
 
 
@@ -112,6 +113,8 @@ def _watched(case: Joining, room: str, begun_ns: int) -> Proof:
     while True:
         heard = hear(case.world, "livekit", begun_ns)
         assigned = assigned or _assigned(case, heard, room, begun_ns)
+        if assigned is not None:
+            limit = max(limit, assigned.at_ns + int(_STARTS * SECOND))
         inside = room or (assigned.room if assigned is not None else "")
         there, api_why = _there(case, inside) if inside else (False, "")
         now = case.world.now()
@@ -125,16 +128,16 @@ def _watched(case: Joining, room: str, begun_ns: int) -> Proof:
         shown = assigned is not None or heard.blind or not case.what.log
         if there and now - active_at >= settle and shown:
             break
-        if (not there and now >= limit) or now >= max(limit, case.deadline_ns) + settle or case.stopped:
+        if (not there and now >= limit and not api_why) or now >= max(limit, case.deadline_ns) + settle or case.stopped:
             if there and not case.stopped:
                 case.add("assignment", f"the server's log has no `{case.what.log}` for this room", ok=None)
                 return case.proof(
                     "cannot-tell", "the agent is in the room, but the server did not write that it sent it"
                 )
             return _absent(case, heard, assigned, api_why, seconds=(now - begun_ns) / SECOND)
-        case.world.wait(POLL)
+        case.pause(active_at + settle if there else 0)
     seconds = (active_at - begun_ns) / SECOND
-    _found(case, heard, assigned, seconds)
+    _found(case, heard, assigned, active_at, seconds)
     return case.proof("holds", f"the agent is ACTIVE in the room after {seconds:.1f} s, and stayed")
 
 
@@ -198,7 +201,7 @@ def _absent(case: Joining, heard: Heard, assigned: Said | None, api_why: str, *,
     return case.proof("refuted", "the agent does not join a new room")
 
 
-def _found(case: Joining, heard: Heard, assigned: Said | None, seconds: float) -> None:
+def _found(case: Joining, heard: Heard, assigned: Said | None, at_ns: int, seconds: float) -> None:
     since = hear(case.world, "livekit", case.since_ns)
     refused = _refusals(case, since, "", case.since_ns)
     when = ", all before its room was made" if refused else ""
@@ -209,7 +212,7 @@ def _found(case: Joining, heard: Heard, assigned: Said | None, seconds: float) -
     else:
         why = heard.blind or "it did not show it"
         case.add("assignment", f"the server's log does not tell ({why}); the API does", ok=None)
-    case.add("agent", f"the agent was ACTIVE after {seconds:.1f} s", ok=True)
+    case.add("agent", f"the agent was ACTIVE after {seconds:.1f} s", ok=True, at_ns=at_ns)
     noise = sum(s.type not in {case.type or "JT_ROOM", ""} for s in since.of("not-dispatching"))
     if noise:
         says = f"{noise} lines `not dispatching …` of other job types will go on: the server tries all three types"
@@ -241,8 +244,5 @@ def _own(case: Joining, room: str) -> tuple[str, bool | None]:
         return f"room {quote(room)} is over; its next session is a new room", True
     if _active(found, case.agent):
         return f"room {quote(room)} has its agent now", True
-    ways = f"let everybody leave and join again, or dispatch into it: `fletcher run agent-never-joins --room {room} --input remedy=create-dispatch`"
-    return (
-        f"room {quote(room)} is still open without an agent ({people} inside), since agents are asked for when a room is made: {ways}",
-        None,
-    )
+    says = f"room {quote(room)} is still open without an agent ({people} inside), since agents are asked for when a room is made"
+    return f"{says}: {ways_out(room, case.agent)}", None

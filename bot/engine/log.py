@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 from bot.redact import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _LOGGERS: Final = ("fletcher", "dbos")
 
@@ -33,16 +33,37 @@ class _Line(logging.Formatter):
         return json.dumps(told, ensure_ascii=False)
 
 
+class _To(logging.StreamHandler[TextIO]):
+    """What cannot be written, as on a full disk, is lost; it is no reason to write traces onto somebody's terminal."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the library's name
+        """Go on."""
+
+
+class _Warned(logging.Handler):
+    """Tells warnings to somebody who watches, each as one sentence."""
+
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        super().__init__(logging.WARNING)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno == logging.WARNING:  # what is graver is a bug, which its run says
+            self._tell(redact(record.getMessage()))
+
+
 @contextmanager
-def logged(to: TextIO) -> Iterator[None]:
-    """Write the log there for a while, and nowhere else."""
-    handler = logging.StreamHandler(to)
+def logged(to: TextIO, tell: Callable[[str], object] | None = None) -> Iterator[None]:
+    """Write the log there for a while, and nowhere else; `tell` gets the sentences of warnings too."""
+    handler = _To(to)
     handler.setFormatter(_Line())
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     before = [(logger.handlers[:], logger.propagate, logger.level) for logger in loggers]
     for logger in loggers:
         logger.handlers[:], logger.propagate = [handler], False
     logging.getLogger("fletcher").setLevel(logging.INFO)
+    if tell is not None:
+        logging.getLogger("fletcher").addHandler(_Warned(tell))
     logging.getLogger("dbos").setLevel(logging.ERROR)  # its warnings are about itself, such as that it is ended
     try:
         yield

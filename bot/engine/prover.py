@@ -9,12 +9,12 @@ import json
 from typing import TYPE_CHECKING
 
 from bot.engine import private, tasks
+from bot.engine.anew import steadily, sweep
 from bot.engine.case import SECOND, Case
 from bot.engine.held import held
 from bot.engine.joined import Joining, joined
 from bot.engine.undone import undone
 from bot.engine.values import Proof
-from bot.livekit.marks import CANARY
 from bot.redact import masked
 from bot.runbook import document as doc
 from bot.steps import check
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from bot.engine.values import Run
     from bot.steps.contract import Doing
-    from bot.world.contract import World
 
 
 class Prover:
@@ -32,6 +31,7 @@ class Prover:
 
     def prove(self, run: Run, doing: Doing) -> Proof:
         """Whether the steps that were done made a failing state a working one."""
+        sweep(run, doing)
         proofs: list[Proof] = []
         for block in _blocks(run):
             if not _wanted(run, block, doing):
@@ -47,22 +47,22 @@ class Prover:
 
     def prove_undone(self, run: Run, doing: Doing) -> Proof:
         """Whether, after everything was taken back, what ran before runs again."""
+        sweep(run, doing)
         return undone(run, doing, next(_blocks(run), None))
 
     def _block(self, run: Run, block: doc.Verify, doing: Doing) -> Proof:
         since, deadline = _since(run, block), doing.world.now() + int(block.timeout * SECOND)
         if not isinstance(block.evidence, doc.Joined):
-            case = Case(run=run, doing=doing, block=block, since_ns=since, deadline_ns=deadline)
-            return held(case, tasks.inputs(run, private.secret_inputs(doing.scratch)))
+            other = Case(run=run, doing=doing, block=block, since_ns=since, deadline_ns=deadline)
+            return held(other, tasks.inputs(run, private.secret_inputs(doing.scratch)))
         plan, known = run.plan, tasks.inputs(run, private.secret_inputs(doing.scratch))
         agent = "" if plan is None or plan.remedy == "auto-dispatch" else _true(plan.agent, known.get("agent_name", ""))
         rebuilt = any(tasks.builds(run, row.name) and row.state == "done" for row in run.steps)
-        return joined(
-            Joining(
-                run=run, doing=doing, block=block, since_ns=since, deadline_ns=deadline, what=block.evidence, agent=agent,
-                room=_true(plan.room, known.get("room", "")) if plan is not None else "", rebuilt=rebuilt, asked=_claimed(run), type=(run.looked.job_type if run.looked else "") or "JT_ROOM",
-            )
+        case = Joining(
+            run=run, doing=doing, block=block, since_ns=since, deadline_ns=deadline, what=block.evidence, agent=agent,
+            room=_true(plan.room, known.get("room", "")) if plan is not None else "", rebuilt=rebuilt, asked=_claimed(run), type=(run.looked.job_type if run.looked else "") or "JT_ROOM",
         )  # fmt: skip
+        return steadily(case, joined)
 
 
 def _true(shown: str, known: str) -> str:
@@ -101,11 +101,3 @@ def _claimed(run: Run) -> tuple[str, ...] | None:
         if told:
             return tuple(json.loads(told)["agents"])
     return None
-
-
-def sweep(world: World) -> tuple[str, ...]:
-    """End the rooms that a proof left behind when it was killed; their names."""
-    left = tuple(room.name for room in world.api(None).rooms if room.name.startswith(CANARY))
-    for name in left:
-        world.delete_room(name)
-    return left

@@ -32,7 +32,7 @@ def registered(case: Case, name: str | None) -> Said | Proof | None:
         mine = [said for said in own if name is None or said.name in {name, None}]
         if mine:
             says = f"the worker registered as {quote(mine[-1].name or '')}, {mine[-1].type or 'type not shown'}"
-            case.add("registration", says, ok=True)
+            case.add("registration", says, ok=True, at_ns=mine[-1].at_ns)
             return mine[-1]
         state = _ended(case)
         dead = dead + 1 if state else 0

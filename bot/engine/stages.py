@@ -13,7 +13,7 @@ from msgspec import Struct
 from bot import spans
 from bot.engine import breaker, private, rows
 from bot.engine.changed import changes
-from bot.engine.values import DIAGNOSE, Asked, Decision
+from bot.engine.values import DIAGNOSE, Asked, Decision, Event
 from bot.errors import FletcherError, UsageError
 from bot.policy import EXPIRES, needed, why_not_look, why_not_run
 from bot.runbook import shelf
@@ -81,6 +81,8 @@ class Stages:
             change.audit(run.id, run.order.person, f"planned {plan.title}: {_told(plan)}", digest=plan.digest)
             if (by := rows.run(change.c, run.id).cancelled_by) is not None:  # while it was looked at
                 return _leave(change, run, "cancelled", f"{by.name} cancelled it before anything was done.")
+            if run.order.dry_run and plan.steps:
+                return self._tried(change, run, plan)
             if stop := self._stop(change, run, looked):
                 return _leave(change, run, *stop)
             if trouble := why_not_run(self.parts.policy, run.order.person, run.runbook.id, plan.effect):
@@ -100,11 +102,18 @@ class Stages:
             if looked.verdict != "cause":
                 state = looked.verdict
             return state, "; ".join([plan.refused or "nothing is to be done", *plan.instead])
-        if run.order.dry_run:
-            return "done", "This was a dry run: the plan is made, nothing of it was done."
         before = rows.acted(change.c, plan.target, change.now - breaker.BACK, run.id)
         stop = breaker.stops(run.runbook.policy, run.runbook.id, breaker.fix_of(plan), before, change.now)
         return ("refused", f"{stop}.") if stop else None
+
+    def _tried(self, change: Change, run: Run, plan: Plan) -> Ahead:
+        """End a dry run, with what would be asked of whom."""
+        need = self._needed(change, run, plan)
+        asked = Asked(need=need.need, why=need.why, until=change.now, switches=need.switches)
+        rows.put(change.c, run.id, asked=rows.text(asked))
+        why = why_not_run(self.parts.policy, run.order.person, run.runbook.id, plan.effect) or need.refused
+        refused = (f"For real it would be refused: {why}.",) if why else ()
+        return _leave(change, run, "done", "This was a dry run: the plan is made, nothing of it was done.", *refused)
 
     def _needed(self, change: Change, run: Run, plan: Plan) -> Needed:
         before = rows.acted(change.c, plan.target, change.now - breaker.BACK, run.id)
@@ -125,6 +134,8 @@ class Stages:
             change.audit(
                 run.id, run.order.person, f"asks for less than usual: {'; '.join(need.switches)}", digest=plan.digest
             )
+            for switch in need.switches:
+                change.tell(run.id, Event(kind="says", at=change.now, text=f"LOWERED by {switch}"))
         if asked.need == "none":
             return Ahead("act", _names(plan))
         if run.order.yes and asked.need == "confirm":
@@ -175,7 +186,7 @@ class Stages:
                 _leave(change, run, "expired", "Nobody answered in time, so nothing was done.")
             else:
                 why = f": {given.reason}" if given.reason else ""
-                _leave(change, run, "declined", f"{given.person.name} said no{why}; nothing was done.")
+                _leave(change, run, "declined", f"Declined by {given.person.name}{why}. Nothing was done.")
         return "out"
 
     # --- entering --------------------------------------------------------------------------------
@@ -238,7 +249,9 @@ class Stages:
             return None
         now, known = looked.plan, private.secret_inputs(self.store.home.folder(run.id))
         others = (f"the input {name}" for name, value in masked.items() if known.get(name) != value)
-        changed = tuple(dict.fromkeys((*text, *changes(plan, now), *others)))
+        places = run.looked.places if run.looked is not None else {}
+        led = (f"the file {f}, which leads to {to} now" for f, to in looked.places.items() if places.get(f, to) != to)
+        changed = tuple(dict.fromkeys((*text, *changes(plan, now), *others, *led)))
         if changed:
             approved = (
                 "What was approved is no longer so" if run.decision is not None else "What was planned is no longer so"

@@ -15,11 +15,13 @@ from bot.engine import audit, events, prepared, private, rows
 from bot.engine import tables as t
 from bot.engine.audit import Entry, Head
 from bot.engine.database import Database
+from bot.engine.patience import Patience
 from bot.engine.values import ENDED, Event
 from bot.redact import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection
 
@@ -69,8 +71,7 @@ class Change:
         """Bring a run into a state and tell it; whether it was in another one. One that has ended gives its lock back."""
         moved = rows.go(self.c, run, state, self.now, *says)
         if moved:
-            _log.info("%s", " ".join((state, *says)), extra={"run": run})
-            self.tell(run, Event(kind="run", at=self.now, state=state, text=" ".join(says)))
+            self.tell(run, Event(kind="run", at=self.now, state=state, text="\n".join(says)))
             if state in ENDED:
                 rows.unlock(self.c, run)
                 rows.unsignal(self.c, run)
@@ -98,6 +99,7 @@ class Store:
     def __init__(self, home: Home) -> None:
         self.home = home
         self.signalled = Flag()  # set when this process has signalled something
+        self.patience = Patience()
         self._database = Database(home.database)
 
     def close(self) -> None:
@@ -112,10 +114,35 @@ class Store:
             yield change
         if change.signalled:
             self.signalled.set()
-        if change.head is not None:
-            audit.write_head(self.home.head, change.head)
-        for run, event in change.told:
-            events.write(self.home.folder(run), event)
+        self._after(change)
+
+    def surely(self, write: Callable[[Change], object]) -> None:
+        """Change it, however long that takes: for what was seen once and cannot be seen again.
+
+        Raises StoreTrouble once the executor has ended and waited in vain.
+        """
+
+        def once() -> None:
+            with self.change() as change:
+                write(change)
+
+        self.patience(once)
+
+    def library_waits(self) -> AbstractContextManager[None]:
+        """Within it the library that records into the same file has our patience."""
+        return self.patience.for_library(self._database.engine)
+
+    def _after(self, change: Change) -> None:
+        """Tell what is written down by now. What a full disk does not take of it is lost, and keeps nobody from going on."""
+        try:
+            if change.head is not None:
+                audit.write_head(self.home.head, change.head)
+            for run, event in change.told:
+                if event.kind == "run":
+                    _log.info("%s", f"{event.state} {event.text}".rstrip().replace("\n", " "), extra={"run": run})
+                events.write(self.home.folder(run), event)
+        except OSError as problem:
+            _log.warning("%s: %s", self.home.path, (problem.strerror or "cannot be written").lower())
         for run in change.ended:
             private.forget(self.home.folder(run))
 

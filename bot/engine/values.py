@@ -115,11 +115,15 @@ class StepRow(Struct, frozen=True, kw_only=True):
 
 
 class Point(Struct, frozen=True):
-    """One point of a proof; `ok` None is what could not be told."""
+    """One point of a proof; `ok` None is what could not be told.
+
+    `at_ns` is when what it tells of happened, by the engine's clock in nanoseconds; 0 where it has no time.
+    """
 
     name: str
     ok: bool | None
     says: str
+    at_ns: int = 0
 
 
 class Proof(Struct, frozen=True, kw_only=True):
@@ -161,7 +165,8 @@ class Looked(Struct, frozen=True, kw_only=True):
 
     `roots` are the folders and files that were read as source, `quotes` the lines (redacted) that decided. `findings` are
     the rooms, the most urgent first, of which `rooms` were seen in all. `runbook` is the one that treats what was found,
-    where the order left that open. `job_type` is that of the worker in question, "" where nothing shows it.
+    where the order left that open. `job_type` is that of the worker in question, "" where nothing shows it. `places` are
+    the files that are to be changed, and where their names lead.
     """
 
     plan: Plan
@@ -174,6 +179,7 @@ class Looked(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     runbook: Runbook | None = None
     job_type: str = ""
+    places: dict[str, str] = {}
 
 
 class Run(Struct, frozen=True, kw_only=True):

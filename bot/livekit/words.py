@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import unicodedata
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -56,3 +57,15 @@ def _visible(name: str) -> str:
 def listed(names: Iterable[str]) -> str:
     """Several names, quoted."""
     return ", ".join(quote(n) for n in names)
+
+
+def ways_out(room: str, agent: str) -> str:
+    """What helps who waits in an open room without its agent, once that can be sent; one without a name is sent nowhere."""
+    again = "let everybody leave and join again"
+    if not agent:
+        return again
+    inputs = f"--input remedy=create-dispatch --input {shlex.quote(f'agent_name={agent}')}"
+    # The diagnosis may call it otherwise by now, such as that the worker came too late for this room.
+    return (
+        f"{again}, or dispatch into it: `fletcher run agent-never-joins --room {shlex.quote(room)} {inputs} --anyway`"
+    )

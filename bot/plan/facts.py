@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`folder` is where commands are run, "" where that is not known.
+    """`folder` is where commands are run; `composed` whether it is known to be that of the compose file.
 
     `files` holds the bytes of files by their path, or why there are none. `scripts` maps a script of the project to the
     folder from which it is run, "" where it is not found. `tools` maps a program to its path, "" where it
@@ -25,6 +25,7 @@ class Facts:
 
     folder: str = ""
     named: str = ""
+    composed: bool = False
     files: Mapping[str, bytes | str] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
     tools: Mapping[str, str] = field(default_factory=dict)

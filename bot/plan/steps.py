@@ -212,7 +212,7 @@ class Maker:
         effect = self._disruption(services)
         does = f"{'rebuilds and recreates' if block.command.action == 'build' else 'restarts'} {', '.join(services)}"
         hangs = [condition, self._guessed(block.command)]
-        if not self.facts.folder:
+        if not self.facts.composed:
             hangs.append("in the folder of the compose file, which is not at hand (--project DIR)")
         condition = "; ".join(part for part in hangs if part)
         self._add(

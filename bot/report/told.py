@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bot.engine.values import Person, Point, Proof, Run, RunState, StepRow, StepState
-    from bot.plan.values import Step
+    from bot.plan.values import Plan, Step
 
 Mood = Literal["good", "bad", "open"]
 _SECOND: Final = 1_000_000_000  # nanoseconds
@@ -105,13 +105,20 @@ def told(run: Run) -> Told:
             "what is wrong was found; no runbook treats it, and nothing was changed",
         )
     return Told(
-        id=run.id, word=word, mood=mood, means=f"{means[0].upper()}{means[1:]}", title=plain(run.runbook.title), facts=tuple(_facts(run)), says=tuple(map(plain, run.says)),
+        id=run.id, word=word, mood=mood, means=f"{means[0].upper()}{means[1:]}", title=plain(run.runbook.title), facts=tuple(_facts(run)), says=tuple(_says(run)),
         wrong=tuple(map(plain, _wrong(run))), quotes=tuple(map(plain, run.looked.quotes if run.looked else ())),
         did=tuple(_did(run)), who=tuple(map(plain, _who(run))),
         proof=plain(run.proof.says) if run.proof else "", points=_points(run.proof),
         undone=plain(run.undone.says) if run.undone else "", undone_points=_points(run.undone),
         goes_on=tuple(map(plain, _goes_on(run))), next=tuple(map(plain, _next(run))),
     )  # fmt: skip
+
+
+def _says(run: Run) -> Iterator[str]:
+    """The sentences that were said of its states; who is waited for only while that is so."""
+    for said in run.says:
+        if run.state == "waiting" or not said.startswith("Waits for "):
+            yield plain(said)
 
 
 def person(who: Person) -> str:
@@ -129,7 +136,7 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
         ("remedy", plan.remedy if plan else ""),
         ("plan", run.digest[:12]),
         ("asked for", stamp(run.order.at, None)),
-        ("since then", f"{run.state} at {stamp(run.changed_at, None)}"),
+        ("state", f"{run.state} since {stamp(run.changed_at, None)}"),
     ]
     yield from ((name, plain(value)) for name, value in facts if value)
 
@@ -162,7 +169,10 @@ def _step(row: StepRow, step: Step | None) -> Did:
     outcome = row.outcome
     seconds = f"{(outcome.ended_ns - outcome.began_ns) / _SECOND:.1f} s" if outcome is not None else ""
     says = row.says or (outcome.says if outcome is not None else "")
-    wrote = row.state in {"done", "undone", "unknown", "failed"} and step is not None and row.attempts > 0
+    untouched = outcome is not None and "untouched" in outcome.facts
+    wrote = (
+        row.state in {"done", "undone", "unknown", "failed"} and step is not None and row.attempts > 0 and not untouched
+    )
     return Did(
         name=plain(row.name), state=_ROW[row.state], does=plain(step.does) if step else "", says=plain(says), seconds=seconds,
         diffs=tuple(block(one.diff) for one in step.files if one.diff) if wrote and step else (),
@@ -212,12 +222,18 @@ def _goes_on(run: Run) -> Iterator[str]:
     points = {point.name for point in run.proof.points} if run.proof else set()
     if plan.remedy in {"auto-dispatch", "explicit-dispatch"} and "earlier tokens" not in points:
         yield "tokens that were issued before keep the dispatch that they were made with until they expire"
-    if plan.room and plan.remedy != "create-dispatch" and "own room" not in points:
+    if plan.cause and plan.room and plan.remedy != "create-dispatch" and "own room" not in points:
         yield (
             f"room {quote(plan.room)} itself was not looked at again: where it is still open without an agent it stays so, since "
-            "agents are asked for when a room is made; let everybody leave and join again, or dispatch into it with "
-            f"`fletcher run {plan.runbook} --room {shlex.quote(plan.room)} --input remedy=create-dispatch`"
+            f"agents are asked for when a room is made; let everybody leave and join again{_dispatch(run, plan)}"
         )
+
+
+def _dispatch(run: Run, plan: Plan) -> str:
+    """How an agent gets into a room that is open, as the end of a sentence, where the runbook has a way."""
+    if not any(one.name == "remedy" and "create-dispatch" in (one.choices or ()) for one in run.runbook.inputs):
+        return ""
+    return f", or dispatch into it with `fletcher run {plan.runbook} --room {shlex.quote(plan.room)} --input remedy=create-dispatch --anyway`"
 
 
 def _next(run: Run) -> Iterator[str]:
@@ -230,9 +246,11 @@ def _next(run: Run) -> Iterator[str]:
             yield f"look at it, then `fletcher resume {run.id}` to go on or `fletcher cancel {run.id}` to take it back"
         case "queued" | "looking" | "running":
             yield f"`fletcher logs -f {run.id}` follows it"
-        case "failed" | "rolled-back" | "rollback-failed" | "not-verified" | "cancelled":
+        case "failed" | "rolled-back" | "rollback-failed" | "not-verified" | "cancelled" if any(
+            row.attempts for row in run.steps
+        ):
             yield f"`fletcher show {run.id} --step NAME` has what a step printed"
-        case "expired" | "refused" | "declined":
+        case "expired" | "refused" | "declined" | "cancelled":
             yield f"`fletcher run {shlex.quote(run.order.runbook)}` asks anew"
         case _:
             return

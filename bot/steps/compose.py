@@ -27,6 +27,7 @@ _UP: Final = ("docker", "compose", "up", "-d", "--build")
 _RESTART: Final = ("docker", "compose", "restart")
 _LEAST: Final = 30.0  # seconds for `up` behind a build that took nearly all the time
 #: docker compose, of a variable that its file takes from the environment: it goes on with "" in its place.
+_NO_FILE: Final = "no configuration file provided"  # Compose's own words
 _UNSET: Final = re.compile(r'The \\?"(\w+)\\?" variable is not set')
 _HASH: Final = re.compile(r"^(\S+) (\S+)$", re.MULTILINE)  # docker compose config --hash
 
@@ -83,7 +84,8 @@ class Compose:
                 ran = into(output, command, doing, task.step.timeout)
         if not ran.good:
             what = "the new container could not be started: docker compose up" if builds else "docker compose restart"
-            return _failed(f"{what} {ran.told(task.step.timeout)}", ran, services, before, doing, began)
+            why = _no_file(ran, task) or f"{what} {ran.told(task.step.timeout)}"
+            return _failed(why, ran, services, before, doing, began)
         return _looked_at(services, before, ran, doing, began, replaced)
 
 
@@ -121,7 +123,7 @@ def _finished(task: Task, before: list[Instance], now: tuple[Instance, ...]) -> 
 def _stops(ran: Ran, task: Task, before: list[Instance], output: Output, doing: Doing) -> str:
     """Why nothing may be replaced after a build; "" when it may."""
     if not ran.good:
-        return f"the build {ran.told(task.step.timeout)}"
+        return _no_file(ran, task) or f"the build {ran.told(task.step.timeout)}"
     if doing.stop.is_set():
         return "the run was stopped after the build"
     unset = list(dict.fromkeys(name for line in output.head for name in _UNSET.findall(line)))
@@ -131,6 +133,13 @@ def _stops(ran: Ran, task: Task, before: list[Instance], output: Output, doing: 
         f"the compose file takes {', '.join(unset)} from the environment, where Fletcher has none, and the service would be "
         f"set up otherwise than it runs: write it into the project's .env (`{unset[0]}=` where it is to be empty)"
     )
+
+
+def _no_file(ran: Ran, task: Task) -> str:
+    """That Compose finds no file of its own, with what to do; "" where that is not why it failed."""
+    if _NO_FILE not in ran.last:
+        return ""
+    return f"there is no compose file in {_command(task).cwd} or above it: name the folder that has one with --project"
 
 
 def _as_before(task: Task, before: list[Instance], doing: Doing) -> bool:

@@ -120,6 +120,8 @@ def _looked_at(change: Change) -> _File:
     planned = change.before if isinstance(change.before, str) else hashlib.sha256(change.before).hexdigest()
     if hashlib.sha256(old).hexdigest() != planned.lower():
         raise Unreachable(f"{path} has changed since this was planned, so nothing was written; plan again.")
+    if os.statvfs(real).f_flag & os.ST_RDONLY:
+        raise Unreachable(f"{path} cannot be written: {_why(OSError(errno.EROFS, ''))}.")
     if not os.access(real, os.W_OK):
         raise Unreachable(f"{path} is not allowed to be written; see its owner and its mode.")
     mark = f".{real.name[:100]}.{secrets.token_hex(6)}"

@@ -80,9 +80,14 @@ class RealWorld:
         """Run a program; see the contract. Raises Unreachable when it cannot be started."""
         here = {"PWD": command.cwd} if command.cwd else {}  # as every shell sets it; compose files may take it
         environment = {**self._environment, **here, **command.environment}
-        return self._processes.run(
+        ended = self._processes.run(
             command.argv, cwd=command.cwd, environment=environment, seconds=seconds, tell=tell, stop=stop
         )
+        if ended.code != 0:
+            # The engine may be ending: it takes nobody new then, but answers on a connection that is open.
+            with self._lock:
+                self._drop()
+        return ended
 
     # -- containers -------------------------------------------------------------------------------
 

@@ -115,11 +115,11 @@ class StagedWorld:
         if self.api_fails:
             raise Unreachable(self.api_fails)
         place = Place("LiveKit API", 1, "")
-        told = [
-            ApiRoom(name, f"RM_{name}", None, tuple(p for at, p in inside.people if at <= self.clock), (), place)
-            for name, inside in self.rooms.items()
-            if rooms is None or name in rooms
-        ]
+        told = []
+        for name, inside in self.rooms.items():
+            asked = rooms is None or name in rooms
+            people = tuple(p for at, p in inside.people if at <= self.clock)
+            told.append(ApiRoom(name, f"RM_{name}", None, people if asked else None, () if asked else None, place))
         return ApiSeen("http://stage", self.clock / SECOND, tuple(told))
 
     def create_room(self, name: str, *, agent: str | None, metadata: str, empty_timeout: int) -> None:  # noqa: ARG002

@@ -235,6 +235,12 @@ class Engine:
             self._server.server_close()
             self._server = None
 
+    def drain(self) -> None:
+        """Take nobody new, and go on answering who is connected: so an engine begins to end, while its containers stop."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.socket.close()
+
     def restart(self) -> None:
         """Stop and start the engine; containers and logs stay."""
         self.down()

@@ -43,7 +43,7 @@ def run(text: str = "", /, **more: object) -> Run:
     )
     runbook = Runbook(
         id="agent-never-joins", title=f"Agent never joins{text}", path="x.md", sha256="a" * 64,
-        inputs=(Input(name="pin", line=1, secret=True), Input(name="remedy", line=2)),
+        inputs=(Input(name="pin", line=1, secret=True), Input(name="remedy", line=2, choices=("auto-dispatch", "create-dispatch"))),
     )  # fmt: skip
     looked = Looked(plan=plan(text), verdict="cause", quotes=(f"livekit.log:7 not dispatching{text}",))
     done = Outcome(state="done", says=f"it is done{text}", began_ns=0, ended_ns=2 * SECOND)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.engine.prover import Prover, sweep
+from bot.engine.prover import Prover
 from bot.engine.values import Looked, Order, Person, Run, StepRow
 from bot.livekit.marks import CANARY
-from bot.livekit.seen import ApiParticipant
+from bot.livekit.seen import ApiParticipant, Machine
+from bot.livekit.setup import Place
 from bot.plan.values import Plan, Step
 from bot.redact import Redactor
 from bot.runbook.compile import compile_runbook
@@ -24,6 +25,7 @@ from bot.world.staged import SECOND, START, Inside, StagedWorld
 
 if TYPE_CHECKING:
     from bot.engine.values import Proof
+    from bot.world.contract import Role
 
 ROOT = Path(__file__).parents[2]
 RUNBOOK = ROOT / "runbooks" / "agent-never-joins.md"
@@ -40,9 +42,10 @@ def prove(
     room: str = "demo",
     job_type: str = "",
     told: list[str] | None = None,
+    world: StagedWorld | None = None,
 ) -> tuple[Proof, StagedWorld]:
     """The proof of a run whose step began just now, on a stage."""
-    world = StagedWorld()
+    world = world or StagedWorld()
     stage(world)
     runbook = compile_runbook(str(RUNBOOK), RUNBOOK.read_bytes())
     verify = "agent-came" if after == "dispatch-again" else "agent-joins"
@@ -200,6 +203,18 @@ def absent(world: StagedWorld) -> None:
     )
 
 
+def slow(world: StagedWorld) -> None:
+    """It is assigned at once, and its process needs long to start, as on a machine that has much else to do."""
+    absent(world)
+    assigned = world.happens
+
+    def happens(w: StagedWorld, room: str, agent: str | None) -> None:
+        assigned(w, room, agent)
+        w.comes(room, 25.0, AGENT)
+
+    world.happens = happens
+
+
 def leaves(world: StagedWorld) -> None:
     """The agent comes and goes again within the time in which it has to stay."""
     registers(world)
@@ -233,6 +248,7 @@ def participant(world: StagedWorld) -> None:
         (dumb, "explicit-dispatch", None, "cannot-tell", "made no room"),
         (quiet, "explicit-dispatch", None, "holds", "ACTIVE"),
         (absent, "explicit-dispatch", None, "refuted", "does not join"),
+        (slow, "explicit-dispatch", None, "holds", "ACTIVE in the room after 25."),
         (leaves, "explicit-dispatch", None, "refuted", "refuses"),
         (participant, "job-type-participant", None, "cannot-tell", "no agent came"),
     ],
@@ -286,7 +302,25 @@ def test_the_room_of_the_complaint_is_looked_at_again() -> None:
     proof, _ = prove(stage, claims=[AGENT])
     own = next(point for point in proof.points if point.name == "own room")
     assert (proof.result, own.ok) == ("holds", None)
-    assert "remedy=create-dispatch" in own.says
+    # What is wrong with that room may be called otherwise by now, such as that the worker came too late.
+    way = f"`fletcher run agent-never-joins --room demo --input remedy=create-dispatch --input agent_name={AGENT} --anyway`"
+    assert way in own.says
+
+
+def test_without_a_name_nobody_is_dispatched_into_the_room() -> None:
+    """A worker without a name is sent for by no name, so that the way out is to join again."""
+
+    def stage(world: StagedWorld) -> None:
+        unnamed(world)
+        user = ApiParticipant("ada", agent=False, state="ACTIVE", agent_name="", joined=None)
+        world.rooms["demo"] = Inside(world.clock, [(world.clock, user)])
+
+    proof, _ = prove(stage, remedy="auto-dispatch", claims=[])
+    own = next(point for point in proof.points if point.name == "own room")
+    assert (proof.result, own.says.endswith("when a room is made: let everybody leave and join again")) == (
+        "holds",
+        True,
+    )
 
 
 def test_a_dispatch_is_proven_in_its_own_room() -> None:
@@ -310,12 +344,58 @@ def test_a_dispatch_is_proven_in_its_own_room() -> None:
 
 
 def test_what_a_killed_proof_left_behind_is_ended() -> None:
-    """The next start sweeps up, and leaves users' rooms alone."""
-    world = StagedWorld()
-    world.comes(f"{CANARY}run1-00001", 0)
-    world.comes("users", 0)
-    assert sweep(world) == (f"{CANARY}run1-00001",)
-    assert list(world.rooms) == ["users"]
+    """A proof that begins anew ends the rooms of its own run, and leaves users' rooms and those of others alone."""
+
+    def stage(world: StagedWorld) -> None:
+        good(world)
+        for room in (f"{CANARY}run12345-00001", f"{CANARY}other-00001", "users"):
+            world.comes(room, 0)
+
+    proof, world = prove(stage, claims=[AGENT])
+    assert (proof.result, world.ended[0], set(world.rooms)) == (
+        "holds",
+        f"{CANARY}run12345-00001",
+        {f"{CANARY}other-00001", "users"},
+    )
+
+
+class Restarting(StagedWorld):
+    """A server that restarts: everything in it is gone, and the worker registers anew a while later."""
+
+    began = START / SECOND
+    at = knows = 0
+
+    def wait(self, seconds: float) -> None:
+        super().wait(seconds)
+        if self.at and self.clock >= self.at:
+            self.at, self.began, self.knows = 0, self.clock / SECOND, self.clock + 3 * SECOND
+            self.rooms.clear()
+            self.log_line(3.0, "worker registered", jobType="JT_ROOM", agentName=AGENT, workerID="AW_2")
+
+    def machines(self, role: Role) -> tuple[Machine, ...]:
+        if role == "agent":
+            return super().machines(role)
+        place = Place("docker inspect demo-livekit-1", 1, "running")
+        return (
+            Machine("livekit", "livekit", "demo-livekit-1", "running", "", 0, oom_killed=False, restarts=0, created=None, started=self.began, finished=None, place=place),
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("after", [1.0, 4.0, 12.0], ids=["before-the-room", "before-the-load", "while-it-settles"])
+def test_a_server_that_restarts_meanwhile_refutes_nothing(after: float) -> None:
+    """What it took with it is proven anew, from the worker's new registration on."""
+    world = Restarting()
+
+    def stage(world: StagedWorld) -> None:
+        assert isinstance(world, Restarting)
+        registers(world, after=0.0)
+        world.happens = lambda w, room, agent: served(w, room, agent) if w.clock >= world.knows else None
+        world.at = START + int(after * SECOND)
+
+    proof, _ = prove(stage, claims=[AGENT], world=world)
+    points = {point.name: point for point in proof.points}
+    assert (proof.result, points["agent"].ok, points["assignment"].ok) == ("holds", True, True)
+    assert not any(room.startswith(CANARY) for room in world.rooms)
 
 
 def empty(world: StagedWorld) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 import pytest
 
-from bot.engine import executor, rows
+from bot.engine import durable, executor, rows
 from bot.engine.values import Decision, Person, exit_code
 from bot.errors import FletcherError, Unreachable, UsageError
 from bot.policy import Auto, Grant, Policy
@@ -464,6 +464,21 @@ def test_an_order_reaches_who_serves(place: Place) -> None:
         assert front.attend(run, Door()).state == "fixed"
         assert [row.state for row in front.runs()] == ["fixed"]
     assert place.done == MENDED
+
+
+def test_who_serves_ends_while_somebody_answers(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is woken in the very moment in which it is ended goes on at the next start."""
+    close = durable.Durable.close
+
+    def woken(self: durable.Durable) -> None:
+        self.wake("asks")
+        close(self)
+
+    monkeypatch.setattr(durable.Durable, "close", woken)
+    with Serving(place), place.front() as front:
+        until(front, front.submit(place.order("asks")), "waiting")
+    with Serving(place), place.front() as front:
+        assert front.attend("asks", Door()).state == "fixed"
 
 
 def test_a_decision_of_the_process_that_acts_is_heeded_at_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.engine import audit, database, durable
+from bot.engine import audit, database, patience
 from bot.engine.audit import Entry, Head, Row, chained, problems
 from bot.engine.front import Front
 from bot.engine.home import Home, home_of
@@ -249,7 +249,7 @@ def test_a_run_outlasts_a_store_that_cannot_be_written(tmp_path: Path, monkeypat
         warned.append(text % args)
         other.execute("rollback")
 
-    monkeypatch.setattr(durable._log, "warning", warning)
+    monkeypatch.setattr(patience._log, "warning", warning)
     monkeypatch.setattr(staged.Building, "perform", perform)
     assert place.run().state == "fixed"
     other.close()

@@ -27,7 +27,8 @@ def install_engine(phase: Phase) -> None:
     _demand_root(f"to install {' and '.join(missing)}")
     phase.run("apt-get", "update", "-qq")
     phase.run(
-        *("apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing),
+        # Another apt-get, such as that of a machine which has just started, is waited for.
+        *("apt-get", "-o", "DPkg::Lock::Timeout=120", "install", "-y", "-qq", "--no-install-recommends", *missing),
         env={"DEBIAN_FRONTEND": "noninteractive"},
     )
 

@@ -6,11 +6,15 @@ import os
 import signal
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.stack.places import WORK
 from tests.stack.progress import Phase, StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _MINE = WORK / "engine.pid"
 _PID = Path("/var/run/docker.pid")
@@ -58,8 +62,9 @@ def start(phase: Phase) -> None:
     _MINE.write_text(f"{pid} {_born(pid)}\n", encoding="utf-8")
 
 
-def restart(phase: Phase) -> None:
-    """End the machine's engine and start it again, where no service manager does; whose it was, it is still.
+@contextmanager
+def ended(phase: Phase, by: signal.Signals = signal.SIGTERM) -> Iterator[None]:
+    """End the machine's engine, and start it again afterwards, where no service manager does; whose it was, it is still.
 
     Raises:
         StackError: the engine may not be ended here, or it does not end or start.
@@ -68,15 +73,20 @@ def restart(phase: Phase) -> None:
     try:
         pid = int(_PID.read_text(encoding="utf-8"))
         born, mine = _born(pid), _MINE.is_file()
-        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, by)
     except (OSError, ValueError) as problem:
         raise StackError(f"the engine of {_PID} cannot be ended here: {problem}") from problem
     _wait_for_end(pid, born)
-    if answers():  # asked through the socket that a service manager listens at, it is started by that
-        return
-    started = _start(phase)
-    if mine:
-        _MINE.write_text(f"{started} {_born(started)}\n", encoding="utf-8")
+    _PID.unlink(
+        missing_ok=True
+    )  # one that was killed leaves it, and is taken for alive as long as nobody has reaped it
+    try:
+        yield
+    finally:
+        if not answers():  # asked through the socket that a service manager listens at, it is started by that
+            started = _start(phase)
+            if mine:
+                _MINE.write_text(f"{started} {_born(started)}\n", encoding="utf-8")
 
 
 def _start(phase: Phase) -> int:

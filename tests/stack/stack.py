@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -96,6 +97,17 @@ class Stack:
         """Address and keys, as LiveKit's own tools read them."""
         return {"LIVEKIT_URL": self.url, "LIVEKIT_API_KEY": KEY, "LIVEKIT_API_SECRET": SECRET}
 
+    @property
+    def path(self) -> str:
+        """The PATH of a person at the project, who has bun."""
+        assert self._ready is not None, "the stack is not up"
+        modules = self._ready.node_modules
+        # The package's launcher wants to be installed by its script; the program itself lies beside it.
+        bun = [
+            str(path.parent) for path in sorted(modules.glob("@oven/bun-linux-*/bin/bun"), key=lambda p: len(str(p)))
+        ]
+        return os.pathsep.join([*bun, str(modules / ".bin"), os.environ.get("PATH", "")])
+
     # --- start, failures, end -------------------------------------------------------------------------------------
 
     def up(self) -> Self:
@@ -103,7 +115,7 @@ class Stack:
         self._ready = make_ready(self.progress, self.version)
         with self.progress.phase("project") as phase:
             if self.project.exists():
-                self._compose(phase, "down", "--volumes", "--timeout", "3")
+                self._down(phase)
             self._ports = free_ports()
             write_project(self.project, self._ready.livekit_image, self._ports, level=self.level, json=self.json)
         self.fail(self.fail_first, settle=self.settle)
@@ -135,11 +147,15 @@ class Stack:
         self._visitors.clear()
         if (self.project / "docker-compose.yml").is_file():
             with self.progress.phase("down") as phase:
-                self._compose(phase, "down", "--volumes", "--timeout", "3")
+                self._down(phase)
                 mine = (
                     f"label=com.docker.compose.project={self.name}"  # each build leaves the one before without a name
                 )
                 phase.run("docker", "image", "prune", "--force", "--filter", mine)
+
+    def _down(self, phase: Phase) -> None:
+        """Remove the containers, also those of services that only a profile starts."""
+        self._compose(phase, "--profile", "*", "down", "--volumes", "--timeout", "3")
 
     def compose(self, *words: str) -> str:
         """Run a compose command in the project, as a person would, and return what it prints."""
@@ -233,14 +249,7 @@ class Stack:
 
     def _people(self) -> Mapping[str, str]:
         """The environment of a person at the project: address, keys, and bun in the path."""
-        assert self._ready is not None, "the stack is not up"
-        modules = self._ready.node_modules
-        # The package's launcher wants to be installed by its script; the program itself lies beside it.
-        bun = [
-            str(path.parent) for path in sorted(modules.glob("@oven/bun-linux-*/bin/bun"), key=lambda p: len(str(p)))
-        ]
-        path = os.pathsep.join([*bun, str(modules / ".bin"), os.environ.get("PATH", "")])
-        return {**os.environ, **self.environment, "PATH": path}
+        return {**os.environ, **self.environment, "PATH": self.path}
 
     @contextmanager
     def busy(self) -> Iterator[None]:
@@ -264,10 +273,11 @@ class Stack:
             phase.run("docker", "compose", "build", "fletcher", cwd=CHECKOUT, env=own)
         return image
 
-    def restart_engine(self) -> None:
-        """Stop the engine and start it again, as an upgrade of Docker does; the containers come back by themselves."""
-        with self.progress.phase("engine restart") as phase:
-            engine.restart(phase)
+    @contextmanager
+    def without_engine(self, by: signal.Signals = signal.SIGTERM) -> Iterator[None]:
+        """Stop the engine, then start it again, as an upgrade of Docker does; the containers come back by themselves."""
+        with self.progress.phase("engine restart") as phase, engine.ended(phase, by):
+            yield
 
     # --- containers and logs --------------------------------------------------------------------------------------
 

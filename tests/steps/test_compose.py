@@ -147,6 +147,16 @@ def test_a_start_that_fails_says_what_runs_now(at: Bench, docker: Compose, engin
     )
 
 
+@pytest.mark.parametrize("word", ["build", "restart"])
+def test_a_compose_file_that_is_missing_is_said(at: Bench, docker: Compose, word: str) -> None:
+    """With the folder that was looked in and the way on; what runs is left as it is."""
+    docker.fails[word] = (14, "no configuration file provided: not found")
+    outcome, _ = perform(step(at, "restart" if word == "restart" else "build"), at)
+    assert outcome.state == "failed"
+    assert outcome.says.startswith(f"there is no compose file in {at.project} or above it: name the folder")
+    assert outcome.says.endswith("the old container of voice-agent is untouched and runs on")
+
+
 def test_a_build_that_changes_nothing_is_told(at: Bench, docker: Compose) -> None:
     """Since then no new worker will come."""
     docker.changes = False

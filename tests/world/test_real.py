@@ -136,6 +136,17 @@ def test_an_engine_that_was_restarted_is_asked_again(engine: Engine, world: Real
     assert world.instances(("livekit",))
 
 
+def test_an_engine_that_is_being_ended_is_not_asked_on_the_old_connection(engine: Engine, world: RealWorld) -> None:
+    """A program that failed may have failed for that; as long as its containers stop it answers who is connected."""
+    assert world.instances(("livekit",))
+    engine.drain()
+    assert world.instances(("livekit",))
+    command = Command(argv=("false",), cwd="/")
+    assert world.run(command, seconds=20, tell=lambda _: None, stop=threading.Event()) == Ended(1)
+    with pytest.raises(Unreachable):
+        world.instances(("livekit",))
+
+
 # --- LiveKit -----------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,106 @@
+"""A store that cannot be written just now is waited for: what was done is not forgotten because a disk was full."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from bot.engine.database import StoreTrouble
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.engine import ExceptionContext
+
+_T = TypeVar("_T")
+AGAIN: Final = 1.0  # seconds after which something is tried again that the store could not take
+LAST: Final = 10.0  # seconds that an executor which ends still waits
+_LASTING: Final = ("full", "disk i/o")  # what the database says of a disk that may have room again
+
+_OURS: Final = ("dbos-executor", "run", "watcher")  # threads in which runs are recorded and woken
+
+_log = logging.getLogger("fletcher.engine")
+
+
+class Patience:
+    """How long an executor waits for its store: as long as it lasts, and a little while it ends."""
+
+    def __init__(self) -> None:
+        self._until: float | None = None
+        self._told = ""
+
+    def begin(self) -> None:
+        """Wait for as long as it takes."""
+        self._until = None
+
+    def end(self) -> None:
+        """Wait only a little longer."""
+        self._until = time.monotonic() + LAST
+
+    @property
+    def spent(self) -> bool:
+        """Whether nothing is waited for any more."""
+        return self._until is not None and time.monotonic() >= self._until
+
+    def __call__(self, do: Callable[[], _T]) -> _T:
+        """Do it, and again while the store cannot take it: to begin anew is safe, as after a crash.
+
+        Raises StoreTrouble once the executor has ended and waited in vain.
+        """
+        while True:
+            try:
+                done = do()
+            except StoreTrouble as trouble:
+                self._tell(str(trouble))
+                if self.spent:
+                    raise
+                time.sleep(AGAIN)
+            else:
+                self._told = ""
+                return done
+
+    @contextmanager
+    def for_library(self, own: sa.Engine) -> Iterator[None]:
+        """Let the library that records into the same file wait for a full disk, as it waits by itself while it is locked.
+
+        `own` is our engine, whose failures are told by us. What waits in vain is left as it is by a killed process.
+        """
+
+        def failed(context: ExceptionContext) -> Exception | None:
+            engine, said = context.engine, str(context.original_exception)
+            if engine is None or engine.pool is own.pool or engine.url.database != own.url.database:
+                return None
+            if not any(word in said.lower() for word in _LASTING):
+                return None
+            if self.spent and threading.current_thread().name.startswith(_OURS):
+                raise asyncio.CancelledError
+            if self.spent:  # the library's own threads take a failure for one
+                return None
+            self._tell(f"{engine.url.database} could not be written: {said}")
+            return Locked(said)
+
+        event.listen(sa.Engine, "handle_error", failed)
+        try:
+            yield
+        finally:
+            event.remove(sa.Engine, "handle_error", failed)
+
+    def _tell(self, trouble: str) -> None:
+        if trouble != self._told:  # once, however often it is tried
+            self._told = trouble
+            _log.warning("%s; trying again", trouble)
+
+
+class Locked(Exception):  # noqa: N818  # it is told in the library's own words
+    """A failure in the words that the library knows for one that passes."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        self.orig = f"{said} (database is locked)"
