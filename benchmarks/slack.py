@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from msgspec import structs  # noqa: E402  # the checkout's own packages, whatever is installed
 
+from bot.engine.contract import Sight  # noqa: E402
 from bot.plan.values import sealed  # noqa: E402
 from bot.runbook import document as doc  # noqa: E402
 from tests.doubles.slack import ADA, GRACE, Channel, Slack, User, buttons, says  # noqa: E402
@@ -35,7 +36,7 @@ from tests.slack.served import PERSONS, Finding, Served  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bot.engine.values import Looked, Order
+    from bot.engine.values import Order
     from bot.runbook.document import Runbook
     from bot.steps.contract import Doing, Kind, Memory, Outcome, Task
     from tests.doubles.slack_wire import Sent
@@ -212,9 +213,9 @@ class Far:
 class Apart(Finding):
     """Every run has a target of its own, so that they need not wait for one another."""
 
-    def look(self, order: Order, runbook: Runbook, inputs: dict[str, str]) -> Looked:
-        looked = super().look(order, runbook, inputs)
-        return structs.replace(looked, plan=sealed(structs.replace(looked.plan, target=order.id)))
+    def look(self, order: Order, runbook: Runbook, inputs: dict[str, str]) -> Sight:
+        looked, masked = super().look(order, runbook, inputs)
+        return Sight(structs.replace(looked, plan=sealed(structs.replace(looked.plan, target=order.id))), masked)
 
 
 class Streaming(staged.Scripting):
