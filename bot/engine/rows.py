@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 import msgspec
@@ -271,7 +272,8 @@ def answer(c: Connection, run_id: str, decision: Decision) -> None:
         raise Unreachable(f"run {run_id} asks nothing (it is {state(c, run_id)})")
     if row[2] is not None:
         given = msgspec.json.decode(row[2], type=Decision)
-        who = "nobody answered in time" if given.kind == "expired" else f"{given.person.name} said {given.kind}"
+        at = time.strftime("%H:%M UTC", time.gmtime(given.at))
+        who = "nobody answered in time" if given.kind == "expired" else f"{given.person.name} said {given.kind} at {at}"
         raise Unreachable(f"the plan of run {run_id} is decided already: {who}")
     if row[0] != decision.digest:
         raise Unreachable(
