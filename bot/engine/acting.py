@@ -64,17 +64,23 @@ class Acting:
     def take_told(self, run_id: str, name: str) -> str | float:
         """Go on with a step of which nothing was known, as a person said; seconds while nobody has said anything."""
         word = self._word(run_id)
-        if word == "resume":
-            word = self._taken(self._planned(run_id), name, self._last(run_id, name, "do"), told=True)
+        if word in {"resume", "begun"}:
+            last = self._last(run_id, name, "do")
+            word = self._taken(self._planned(run_id), name, last, told=word == "resume")
         return word if word not in {"", "unknown"} else UNTIL_TOLD
 
     def _word(self, run_id: str) -> str:
-        """What a person has said to a run that waits for him, with which it goes on; "" when nobody has."""
-        with self.store.read() as c:
-            word = rows.told(c, run_id)
-        if word:
-            with self.store.change() as change:
+        """What a person has said to a run that waits for him, with which it goes on; "" when nobody has.
+
+        It counts once. "begun" is that it was heeded by a process that died meanwhile: what it did is looked at anew.
+        """
+        with self.store.change() as change:
+            word: str = rows.told(change.c, run_id)
+            if word:
                 change.go(run_id, "running")
+                rows.put(change.c, run_id, word="")
+            elif rows.state(change.c, run_id) == "running":
+                return "begun"
         return word
 
     def _last(self, run_id: str, name: str, part: Part) -> Attempt | None:
@@ -137,8 +143,8 @@ class Acting:
         """Go on with taking back a step, as a person said; a cancellation means that it is left as it is."""
         run = self.store.run(run_id)
         word = self._word(run_id)
-        if word == "resume":
-            word = self._taken_back(run, name, told=True)
+        if word in {"resume", "begun"}:
+            word = self._taken_back(run, name, told=word == "resume")
         return "on" if word in {"on", "cancel"} else UNTIL_TOLD
 
     def _taken_back(self, run: Run, name: str, *, told: bool) -> str:

@@ -23,7 +23,8 @@ def steadily(case: _C, prove: Callable[[_C], Proof]) -> Proof:
         servers = _servers(case)
         case.since_ns = max(case.since_ns, min((began for began, _ in servers.values()), default=0))
         proof = prove(case)
-        if proof.result == "holds" or case.stopped or _servers(case) == servers:
+        now = _servers(case)
+        if proof.result == "holds" or case.stopped or not servers or not now or now == servers:
             return proof
         if not case.left():
             return case.proof("cannot-tell", "the LiveKit server restarted while it was proven")

@@ -65,6 +65,9 @@ class Attempts:
         `told` is whether a person said that an attempt of which nothing is known is to be made again.
         """
         if last is not None and last.outcome is not None and not (told and last.outcome.state == "unknown"):
+            if last.outcome.state == "unknown":
+                with self._store.change() as change:
+                    _waits(change, act.run, last.outcome.says)
             return last.outcome
         if last is None:
             return self._first(act)

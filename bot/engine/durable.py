@@ -68,7 +68,7 @@ class Durable:
         self._loop.set_default_executor(ThreadPoolExecutor(_THREADS, "run"))
         self._thread = threading.Thread(target=self._loop.run_forever, name="runs", daemon=True)
 
-        @DBOS.workflow(name="remedy")
+        @DBOS.workflow(name="remedy", max_recovery_attempts=None)  # a run may wait through any number of starts
         async def remedy(run: str) -> str:
             try:
                 return await body(run)
@@ -90,6 +90,9 @@ class Durable:
         except (DBAPIError, Locked) as problem:
             self.close()
             raise StoreTrouble(f"{self._store.home.database} could not be written: {problem.orig}") from problem
+        except BaseException:  # such as Ctrl-C: nothing goes on behind a lock that is given back
+            self.close()
+            raise
 
     def start(self, run: str) -> None:
         """Start a run; one that was started already goes on as it is."""

@@ -28,10 +28,13 @@ def write(folder: Path, event: Event) -> None:
 
 
 def _append(path: Path, event: Event) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
-        if event.kind != "line" or os.fstat(descriptor).st_size < _MOST:
-            os.write(descriptor, encoded(event) + b"\n")
+        size = os.fstat(descriptor).st_size
+        if event.kind != "line" or size < _MOST:
+            # What a full disk took only a part of ends here, so that nothing else is read with it.
+            cut = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            os.write(descriptor, (b"\n" if cut else b"") + encoded(event) + b"\n")
     finally:
         os.close(descriptor)
 
@@ -45,12 +48,20 @@ def read(folder: Path, over: Callable[[], bool]) -> Iterator[Event]:
         offset += len(raw)
         *lines, rest = (rest + raw).split(b"\n")
         for line in lines:
-            if line:  # a line that a power cut left half written is followed by nothing that it belongs to
-                yield msgspec.json.decode(line, type=Event)
+            if event := _event(line):
+                yield event
         if last:
             return
         if not raw:
             time.sleep(_PAUSE)
+
+
+def _event(line: bytes) -> Event | None:
+    """The event of a line; None where a full disk or a power cut left only a part of it."""
+    try:
+        return msgspec.json.decode(line, type=Event)
+    except msgspec.DecodeError:
+        return None
 
 
 def _from(path: Path, offset: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import time
@@ -248,7 +249,10 @@ class Front:
             with executor(self._store, parts):
                 _log.info("serves from %s", self.home.path)
                 while not stop.wait(3600.0):
-                    self._forget()
+                    try:
+                        self._forget()
+                    except StoreTrouble as trouble:  # an hour later is early enough
+                        _log.warning("%s", trouble)
                 _log.info("ends: a step that is being done is waited for, all else goes on at the next start")
             _log.info("has ended")
 
@@ -265,7 +269,7 @@ class Front:
         Raises Unreachable, naming who is the executor already; and as `submit`.
         """
         with self.home.executing("fletcher run", order.person.name):
-            return self._here(parts, self.submit(order), order.person, herald)
+            return self._here(parts, order.id, order.person, herald, lambda: self.submit(order))
 
     def go_on_here(self, parts: Parts, run_id: str, person: Person, herald: Herald) -> Run:
         """Go on in this process with a run that was left, as `run_here`."""
@@ -273,7 +277,9 @@ class Front:
         with self.home.executing("fletcher run", person.name):
             return self._here(parts, run_id, person, herald)
 
-    def _here(self, parts: Parts, run_id: str, person: Person, herald: Herald) -> Run:
+    def _here(
+        self, parts: Parts, run_id: str, person: Person, herald: Herald, begin: Callable[[], object] = lambda: None
+    ) -> Run:
         def hand(order: Order) -> Callable[[str], str] | None:
             own = order.id == run_id and order.person.name == person.name  # nobody else's token, whoever carries it out
             return partial(herald.hand, self.home.folder(run_id)) if own else None
@@ -284,14 +290,24 @@ class Front:
         parts = replace(parts, hand=hand)
         self._forget()
         with self.home.log() as log, logged(log, warn), _executor()(self._store, parts):
+            begin()  # once it can be carried out: what is interrupted before has never been ordered
             try:
                 run = self.attend(run_id, herald)
             except KeyboardInterrupt:
                 self._cancel_here(run_id, person)
                 run = self.attend(run_id, herald)
-            while any(row.state == "running" for row in self.runs()):  # left by a dead one, and in the middle of it
-                time.sleep(0.05)
+            with contextlib.suppress(KeyboardInterrupt, StoreTrouble):  # it goes on at the next start
+                self._let_end(warn)
         return run
+
+    def _let_end(self, tell: Callable[[str], None]) -> None:
+        """Wait for runs that a dead process left in their middle, and that go on here."""
+        told = False
+        while left := [row.id for row in self.runs() if row.state == "running"]:
+            if not told:
+                tell(f"Run {', '.join(left)} was left in the middle by a process that died, and is ended here first.")
+            told = True
+            time.sleep(0.05)
 
     def _cancel_here(self, run_id: str, person: Person) -> None:
         try:

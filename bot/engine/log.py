@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, TextIO
 
 from bot.redact import redact
@@ -49,7 +49,8 @@ class _Warned(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno == logging.WARNING:  # what is graver is a bug, which its run says
-            self._tell(redact(record.getMessage()))
+            with suppress(OSError, ValueError):  # where he watches may be on the full disk, too
+                self._tell(redact(record.getMessage()))
 
 
 @contextmanager

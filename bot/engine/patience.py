@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 AGAIN: Final = 1.0  # seconds after which something is tried again that the store could not take
-LAST: Final = 10.0  # seconds that an executor which ends still waits
+LAST: Final = (
+    10.0  # seconds that an executor which ends still waits; the library itself sleeps up to a minute between two tries
+)
 _LASTING: Final = ("full", "disk i/o")  # what the database says of a disk that may have room again
 
-_OURS: Final = ("dbos-executor", "run", "watcher")  # threads in which runs are recorded and woken
+_OURS: Final = ("dbos-executor", "run")  # threads in which runs are recorded and woken
 
 _log = logging.getLogger("fletcher.engine")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from bot.engine.database import StoreTrouble
 from bot.errors import Unreachable
 from bot.redact import MASK, masked, redact
 
@@ -41,12 +42,15 @@ def keep(folder: Path, values: Mapping[str, str]) -> None:
         return
     known = {**secret_inputs(folder), **values}
     beside = folder / f"{_NAME}.new"
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(known))
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(folder / _NAME)
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(known))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(folder / _NAME)
+    except OSError as problem:
+        raise StoreTrouble(f"{folder} could not be written: {(problem.strerror or '').lower()}") from None
 
 
 def secret_inputs(folder: Path) -> dict[str, str]:

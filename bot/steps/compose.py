@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _UP: Final = ("docker", "compose", "up", "-d", "--build")
 _RESTART: Final = ("docker", "compose", "restart")
 _LEAST: Final = 30.0  # seconds for `up` behind a build that took nearly all the time
-#: docker compose, of a variable that its file takes from the environment: it goes on with "" in its place.
 _NO_FILE: Final = "no configuration file provided"  # Compose's own words
+#: docker compose, of a variable that its file takes from the environment: it goes on with "" in its place.
 _UNSET: Final = re.compile(r'The \\?"(\w+)\\?" variable is not set')
 _HASH: Final = re.compile(r"^(\S+) (\S+)$", re.MULTILINE)  # docker compose config --hash
 
