@@ -138,7 +138,7 @@ def _end(run: Run, word: str) -> tuple[RunState, str]:
     """The state that a run ends in, and why, as a sentence."""
     if word in {"stop", "cancel", "refuted"}:
         return _taken_back(run, word)
-    says = run.proof.says if run.proof is not None else ""
+    says = _sentence(run.proof.says) if run.proof is not None and run.proof.says else ""
     late = (
         f" {run.cancelled_by.name} cancelled it too late: it was proven already."
         if run.cancelled_by is not None
@@ -194,8 +194,12 @@ def _seen_again(proof: Proof | None) -> str:
     if proof is None:
         return ""
     if proof.result == "holds":
-        return f"{proof.says[:1].upper()}{proof.says[1:]}."
+        return _sentence(proof.says)
     return f"Whether what ran before runs again could not be told: {proof.says.rstrip('.')}."
+
+
+def _sentence(says: str) -> str:
+    return f"{says[:1].upper()}{says[1:].rstrip('.')}."
 
 
 def _why(run: Run, word: str) -> str:

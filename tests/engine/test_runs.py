@@ -88,6 +88,7 @@ def test_a_failing_state_becomes_a_working_one(place: Place) -> None:
     assert [e.state for e in door.heard if e.kind == "run"] == ["queued", "looking", "waiting", "running", "fixed"]
     assert [e.text for e in door.heard if e.kind == "line"] == ["note says something", "building"]
     assert [(e.state, e.text) for e in door.heard if e.step == "works"] == [("running", "verifying"), ("done", "seen")]
+    assert run.says[-1] == "A failing state became a working one. Seen."
 
 
 def test_what_does_not_hold_is_taken_back(place: Place) -> None:
@@ -136,7 +137,7 @@ def test_what_cannot_be_told_is_left(place: Place) -> None:
     run = place.run()
     assert (run.state, exit_code(run.state)) == ("not-verified", 3)
     assert place.done == MENDED
-    assert "nobody answers" in run.says[-1]
+    assert run.says[-1].endswith("whether it holds could not be told. Nobody answers.")
 
 
 def test_what_is_healthy_is_left_alone_unless_it_is_asked_for(place: Place) -> None:

@@ -17,7 +17,7 @@ from tests.live.phases import phases
 from tests.live.ways import surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from tests.stack.stack import Stack
     from tests.stack.visitor import Visitor
@@ -27,6 +27,8 @@ Row = dict[str, Any]
 JUDGED = 8.5  # seconds after a room's birth from which on it can be judged
 NEVER, REFUSED = "agent-never-joins", "no-servers-available"
 AGENT_SOURCE = Path("apps/voice-agent/src/agent.ts")
+#: Behind the worker's code it lets that end at once when it has lost its name.
+SABOTAGE = "\nimport { readFileSync } from 'node:fs';\nif (!readFileSync(import.meta.filename, 'utf8').includes(\"agent\" + \"Name:\")) process.exit(7);\n"
 _FLETCHER = (sys.executable, "-I", "-m", "bot")
 
 
@@ -34,12 +36,14 @@ _FLETCHER = (sys.executable, "-I", "-m", "bot")
 class Desk:
     """Somebody who stands in the folder of a stack's project, with a store of his own in `home`, and with bun or without.
 
+    `more` is set in his environment too.
     A context manager: what he has started does not stay.
     """
 
     stack: Stack
     home: Path
     bun: bool = True
+    more: Mapping[str, str] = field(default_factory=dict)
     _started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -112,7 +116,7 @@ class Desk:
 
     @property
     def _environment(self) -> dict[str, str]:
-        own = {**self.stack.environment, "FLETCHER_HOME": str(self.home)}
+        own = {**self.stack.environment, "FLETCHER_HOME": str(self.home), **self.more}
         return surroundings({**own, "PATH": self.stack.path} if self.bun else own)
 
 

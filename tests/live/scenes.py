@@ -11,6 +11,7 @@ from subprocess import SubprocessError
 from typing import TYPE_CHECKING
 
 from bot.livekit.answer import runbook_for
+from tests.live.incidents import Incident
 from tests.live.ways import WAYS, Way, ask_files, ask_live, ask_plan
 from tests.stack.places import CHECKOUT, digest
 from tests.stack.progress import StackError
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.fletcher import Reply
-    from tests.live.incidents import Incident
 
 NAME = f"fletcher-test-{digest(str(CHECKOUT))[:6]}"  # of the stacks: the engine may serve another checkout too
 
@@ -66,6 +66,12 @@ class Scenes:
         if isinstance(made, Exception):
             raise made
         return made
+
+    def lent(self, failure: str, *, settled: bool = False) -> Stack:
+        """The stack with this failure made anew, for a test that changes it."""
+        stack = self._stack_for(Incident(failure, failure, failure, settled=settled))
+        self._fresh = False  # for the next one
+        return stack
 
     def close(self) -> None:
         """Remove the stack."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.live.healing import AGENT_SOURCE, JUDGED, NEVER, REFUSED, Desk, comes, container, points, waiting
+from tests.live.healing import AGENT_SOURCE, JUDGED, NEVER, REFUSED, SABOTAGE, Desk, comes, container, points, waiting
 from tests.live.incidents import second_in_the_room
 from tests.live.scenes import NAME
 from tests.stack.places import FAILURES
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 TOKEN_SOURCE = "scripts/generate-token.ts"
-SABOTAGE = "\nimport { readFileSync } from 'node:fs';\nif (!readFileSync(import.meta.filename, 'utf8').includes(\"agent\" + \"Name:\")) process.exit(7);\n"
 #: What a project often has beside its scripts, and nobody sees in the script itself: here it forgets the dispatch.
 SIGNS = """\
 import type { AccessToken } from 'livekit-server-sdk';

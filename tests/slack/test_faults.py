@@ -176,6 +176,7 @@ def test_a_dialog_that_came_too_late_is_told(served: Served, slack: Slack) -> No
     slack.submit(slack.modal("Deny"), {"reason": "not now"}, GRACE).ack()
     served.later(run.id, "declined")
     ends(slack, "declined")
+    assert len(slack.whispers(GRACE)) == 1  # that, once
 
 
 def test_of_two_approvers_at_once_one_is_the_first(here: Path, slack: Slack) -> None:

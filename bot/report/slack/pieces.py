@@ -129,13 +129,7 @@ def whole(plan: Plan) -> Iterator[Element]:
             bullets(said(one, 400) for one in plan.instead[:5]),
         )
         return
-    yield from _some(
-        line(
-            word("Effect "),
-            word(plan.effect, bold=True),
-            *said(f"; approval: {plan.approval.need} ({plan.approval.why})", 300),
-        )
-    )
+    yield from _some(line(word("Effect "), word(plan.effect, bold=True)))  # who has to approve it, the card says
     yield from consequences(plan)
     for number, step in enumerate(plan.steps, 1):
         yield from _step(step, number)
