@@ -115,6 +115,7 @@ def test_a_view_that_comes_too_late_is_said_so(served: Served, slack: Slack) -> 
     slack.click(card, "deny", GRACE).ack()
     slack.submit(slack.modal("Deny"), {"reason": "no"}, GRACE).ack()
     served.later(run.id, "declined")
+    assert len(slack.whispers(GRACE)) == 1
 
 
 def test_a_guard_wants_its_word_typed(served: Served, slack: Slack) -> None:
@@ -215,6 +216,18 @@ def test_where_it_is_not_in_the_channel_it_asks_to_be_invited(served: Served, sl
     run = served.later(served.ordered("diagnose", ADA, channel).id, "waiting")
     slack.whisper(ADA, "/invite @fletcher")
     served.card(run, channel=f"D{ADA[1:]}")
+
+
+@pytest.mark.parametrize("channel", [OUTSIDE, SECRET])
+def test_nothing_is_decided_from_where_it_cannot_tell_who_is(served: Served, slack: Slack, channel: str) -> None:
+    """Strangers may be in such a channel; in a direct message only he is."""
+    run, _ = served.waiting("run mend")
+    for verb, user in (("approve", GRACE), ("deny", LIN), ("cancel", ADA)):
+        slack.slash(f"{verb} {run.id}", user, channel).ack()
+        slack.whisper(user, "I am not in this channel")
+    assert (served.front.show(run.id).state, served.front.show(run.id).decision) == ("waiting", None)
+    slack.dm(f"approve {run.id}", GRACE).ack()
+    served.later(run.id, "fixed")
 
 
 def test_the_same_thing_twice_is_done_once(here: Path, slack: Slack) -> None:
