@@ -166,10 +166,6 @@ class Ears:
             await self._replies.tell(
                 spot, answers.sentence(f"Slack did not take what was to be shown ({code(trouble)}); try it again.")
             )
-            says = (
-                f"Slack did not take what was to be shown ({code(trouble)}), and nothing was decided; please try again."
-            )
-            await self._replies.tell(spot, answers.sentence(says))
         except Exception:  # noqa: BLE001  # a bug is told, and what others want goes on
             number = secrets.token_hex(4)
             _log.exception("a bug, told to %s as %s", spot.user, number)
