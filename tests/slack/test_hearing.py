@@ -210,6 +210,20 @@ def test_who_is_not_known_approves_nothing(
     served.later(run.id, "fixed")
 
 
+def test_what_nobody_may_approve_is_said_and_has_no_button(here: Path, slack: Slack) -> None:
+    """What the terminal can confirm still waits, and what needs another person is refused, with the line that lets one."""
+    settings = f"{PERSONS}[policy]\nrun = [{{}}]\n"
+    with Served(here, slack, settings) as served:
+        card = served.card(
+            served.later(served.ordered("run mend").id, "waiting"), "deny", "Nobody may approve this in Slack"
+        )
+        assert "approve" not in buttons(card)
+    with Served(here, slack, f'{settings}effects = {{change = "peer"}}\n') as served:
+        run = served.later(served.ordered("run mend").id)
+        assert run.state == "refused"
+        served.card(run, says_='approve = [{who = ["NAME"], doors = ["slack"]}]')
+
+
 @pytest.mark.parametrize("channel", [OUTSIDE, SECRET])
 def test_where_it_is_not_in_the_channel_it_asks_to_be_invited(served: Served, slack: Slack, channel: str) -> None:
     """The diagnosis then goes to a direct message of who asked, and can be approved by whom he asks."""
