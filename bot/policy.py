@@ -167,6 +167,12 @@ def approvers(
     return names, channels
 
 
+def approvable(policy: Policy | None, requester: str, runbook: str, effect: Effect, need: Approval, door: str) -> bool:
+    """Whether any line lets somebody approve at that door what `requester` asked for; a peer is another person."""
+    found = approvers(policy, runbook, effect, door)
+    return found is not None and (need != "peer" or not found[0] or any(name != requester for name in found[0]))
+
+
 def why_not_run(policy: Policy | None, who: Who, runbook: str, effect: Effect | None = None) -> str:
     """Why this person may not run this runbook from here, "" when he may; without an effect, before there is a plan."""
     return _why_not(policy.run if policy else None, who, runbook, "run", effect)
@@ -211,14 +217,25 @@ def needed(
     if need != "none" and effect != "destroy" and (auto := _auto(policy, runbook, acted)):
         need = "none"
         switches.append(auto)
-    refused = ""
-    if need == "peer" and not (policy and policy.vouching):
-        refused = (
+    refused = _peerless(policy, effect, who, runbook, why) if need == "peer" else ""
+    return Needed(need, why, tuple(switches), refused)
+
+
+def _peerless(policy: Policy | None, effect: Effect, who: Who, runbook: str, why: str) -> str:
+    """Why no other person can approve what this one asks for, and what would let one, "" where one can."""
+    if policy is None or not policy.vouching:
+        return (
             f"another person has to approve this ({why}), through a door that knows who somebody is; there is none here, so it "
             "cannot be approved: `fletcher serve` with Slack is such a door (docs/slack.md), and single-operator = true in "
             "[policy] lets the requester confirm it himself"
         )
-    return Needed(need, why, tuple(switches), refused)
+    if any(approvable(policy, who.name, runbook, effect, "peer", door) for door in policy.vouching):
+        return ""
+    line = f'approve = [{{who = ["NAME"], doors = ["{policy.vouching[0]}"]}}]'
+    return (
+        f"another person has to approve this ({why}), and no line `approve` of [policy] lets one; in fletcher.toml this one "
+        f"would, with a [[person]] of that name: `{line}`"
+    )
 
 
 def _grant(line: Allowed) -> Grant:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bot.engine.values import Person
-from bot.policy import Auto, Grant, Policy, declared, needed, why_not_approve, why_not_run
+from bot.policy import Auto, Grant, Policy, approvable, declared, needed, why_not_approve, why_not_run
 from bot.runbook.document import Approval, Effect, Limit
 from bot.settings import targets
 
@@ -83,6 +83,39 @@ def test_what_is_asked_for(
     assert bool(told.switches) is bool(switch)
     assert all(one.startswith(switch) for one in told.switches)
     assert bool(told.refused) is (need == "peer")
+
+
+SLACK = Grant(doors=("slack",))
+
+
+@pytest.mark.parametrize(
+    ("approve", "refused"),
+    [
+        ((), True),
+        ((Grant(doors=("terminal",)),), True),
+        ((Grant(who=("ada",)),), True),
+        ((Grant(doors=("slack",), runbooks=("other",)),), True),
+        ((Grant(doors=("slack",), effects=("read", "disrupt")),), True),
+        ((Grant(who=("ada",)), Grant(who=("grace",), doors=("slack",))), False),
+        ((SLACK,), False),
+        ((ALL,), False),
+    ],
+)
+def test_what_nobody_may_approve_is_not_asked_for(approve: tuple[Grant, ...], refused: bool) -> None:  # noqa: FBT001  # a column of the table
+    """Where no line lets another person, it is refused at once, with the line that would let one."""
+    policy = Policy(run=(ALL,), approve=approve, effects={"change": "peer"}, vouching=("slack",))
+    told = needed(policy, ("confirm", "so"), "change", ADA, "mend", ())
+    assert told.need == "peer"
+    assert bool(told.refused) is refused
+    assert ('`approve = [{who = ["NAME"], doors = ["slack"]}]`' in told.refused) is refused
+
+
+@pytest.mark.parametrize("need", ["confirm", "peer"])
+def test_whoever_asked_may_approve_where_his_word_is_enough(need: Approval) -> None:
+    """A line for him alone lets him confirm, and nobody be his peer."""
+    own = Policy(approve=(Grant(who=("ada",), doors=("slack",)),))
+    assert approvable(own, "ada", "mend", "change", need, "slack") is (need == "confirm")
+    assert not approvable(Policy(run=(ALL,)), "ada", "mend", "change", need, "slack")
 
 
 @pytest.mark.parametrize("verb", ["run", "approve"])

@@ -122,6 +122,13 @@ def test_who_may_approve_is_mentioned_where_the_sentence_says_so() -> None:
     assert "@U0GRACE in #C0OPS, not <!channel> or <@nobody>." in readable(message)
 
 
+def test_where_nobody_may_approve_there_is_no_button_for_it() -> None:
+    """Whoever asked can still take it back, and everybody see it."""
+    message = card(WAITING, approvers="Nobody may approve this in Slack.", approvable=False, now=NOW)
+    assert [*buttons(message)] == ["deny", "show_plan"]
+    assert faults(message) == []
+
+
 def test_no_approval_without_a_policy_and_the_lines_that_would_allow_it() -> None:
     """The verdict stands first, then why it cannot be repaired from here, with the line to copy, and one more hint."""
     message = card(LIVES["refused"][-1], hint="docs/slack.md shows a whole policy.", now=NOW)

@@ -115,6 +115,7 @@ def test_a_view_that_comes_too_late_is_said_so(served: Served, slack: Slack) -> 
     slack.click(card, "deny", GRACE).ack()
     slack.submit(slack.modal("Deny"), {"reason": "no"}, GRACE).ack()
     served.later(run.id, "declined")
+    assert len(slack.whispers(GRACE)) == 1
 
 
 def test_a_guard_wants_its_word_typed(served: Served, slack: Slack) -> None:
@@ -209,12 +210,38 @@ def test_who_is_not_known_approves_nothing(
     served.later(run.id, "fixed")
 
 
+def test_what_nobody_may_approve_is_said_and_has_no_button(here: Path, slack: Slack) -> None:
+    """What the terminal can confirm still waits, and what needs another person is refused, with the line that lets one."""
+    settings = f"{PERSONS}[policy]\nrun = [{{}}]\n"
+    with Served(here, slack, settings) as served:
+        card = served.card(
+            served.later(served.ordered("run mend").id, "waiting"), "deny", "Nobody may approve this in Slack"
+        )
+        assert "approve" not in buttons(card)
+    with Served(here, slack, f'{settings}effects = {{change = "peer"}}\n') as served:
+        run = served.later(served.ordered("run mend").id)
+        assert run.state == "refused"
+        served.card(run, says_='approve = [{who = ["NAME"], doors = ["slack"]}]')
+
+
 @pytest.mark.parametrize("channel", [OUTSIDE, SECRET])
 def test_where_it_is_not_in_the_channel_it_asks_to_be_invited(served: Served, slack: Slack, channel: str) -> None:
     """The diagnosis then goes to a direct message of who asked, and can be approved by whom he asks."""
     run = served.later(served.ordered("diagnose", ADA, channel).id, "waiting")
     slack.whisper(ADA, "/invite @fletcher")
     served.card(run, channel=f"D{ADA[1:]}")
+
+
+@pytest.mark.parametrize("channel", [OUTSIDE, SECRET])
+def test_nothing_is_decided_from_where_it_cannot_tell_who_is(served: Served, slack: Slack, channel: str) -> None:
+    """Strangers may be in such a channel; in a direct message only he is."""
+    run, _ = served.waiting("run mend")
+    for verb, user in (("approve", GRACE), ("deny", LIN), ("cancel", ADA)):
+        slack.slash(f"{verb} {run.id}", user, channel).ack()
+        slack.whisper(user, "I am not in this channel")
+    assert (served.front.show(run.id).state, served.front.show(run.id).decision) == ("waiting", None)
+    slack.dm(f"approve {run.id}", GRACE).ack()
+    served.later(run.id, "fixed")
 
 
 def test_the_same_thing_twice_is_done_once(here: Path, slack: Slack) -> None:

@@ -14,6 +14,7 @@ from bot.doors.slack.asking import Place, may_approve, places
 from bot.doors.slack.card import FINAL, Card, key_of, part_key
 from bot.doors.slack.lanes import Clock
 from bot.errors import FletcherError, UsageError
+from bot.policy import approvable
 from bot.report.slack.message import Message
 
 if TYPE_CHECKING:
@@ -203,7 +204,8 @@ class Cards:
         hint = f"It is asked about in <#{asked_in}>." if asked_in and run.state == "waiting" else ""
         try:
             who = may_approve(run, self._policy, self._members)
-            return _Drawn(card(run, approvers=who, hint=hint, now=self._wall()), thread(run))
+            may = run.plan is None or run.asked is None or approvable(self._policy, run.order.person.name, run.runbook.id, run.plan.effect, run.asked.need, "slack")  # fmt: skip
+            return _Drawn(card(run, approvers=who, approvable=may, hint=hint, now=self._wall()), thread(run))
         except Exception:  # noqa: BLE001  # a bug in a picture must not keep a decision from being made
             _log.exception("a run could not be drawn", extra={"run": run.id})
             return _Drawn(Message(f"Run {run.id} is {run.state}; `fletcher show {run.id}` has the rest."), ())

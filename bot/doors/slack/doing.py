@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _INVITE: Final = (
     "I am not in this channel, so the answer comes to you as a direct message. `/invite @fletcher` lets me answer here."
 )
+_NOT_HERE: Final = "I am not in this channel and cannot tell who is; answer where the run's message is."
 _VIEWS: Final = 500  # that are remembered; one that is not counts as said nowhere
 
 
@@ -60,6 +61,8 @@ class Doing:
             await self._replies.tell(spot, answers.help_())
             return
         person, here = await self._known(spot)
+        if isinstance(said, words.Decide | words.Cancel) and not here and not spot.channel.startswith("D"):
+            raise Unreachable(_NOT_HERE)  # strangers may be in it
         match said:
             case words.Diagnose() | words.Run():
                 await self._ordered(said, spot, person, files if isinstance(said, words.Diagnose) else (), here=here)

@@ -41,11 +41,11 @@ _EFFECT: Final = {"read": "nothing is changed", "change": "files or containers a
 _ASSIGNED: Final = "assigned job to worker"  # the server's line that proves most
 
 
-def card(run: Run, *, approvers: str = "", hint: str = "", now: float) -> Message:
+def card(run: Run, *, approvers: str = "", approvable: bool = True, hint: str = "", now: float) -> Message:
     """A run's root message.
 
     `approvers` says who may approve, `hint` what else would help, both as sentences that are not escaped and in which `<@ID>` and
-    `<#ID>` name a person and a channel. `now` is in seconds since the epoch.
+    `<#ID>` name a person and a channel; `approvable` is whether anybody may. `now` is in seconds since the epoch.
     """
     at = phase(run, now)
     blocks: list[Block] = [*rich(f"head {run.id}", _head(run, at), *_lead(run, at))]
@@ -53,7 +53,7 @@ def card(run: Run, *, approvers: str = "", hint: str = "", now: float) -> Messag
         blocks += _question(run, approvers, hint)
     else:
         blocks += rich(f"hint {run.id}", line(*addressed(hint, 500)))
-    blocks += buttons(f"buttons {run.id}", *_buttons(run, at))
+    blocks += buttons(f"buttons {run.id}", *_buttons(run, at, approvable=approvable))
     blocks += context(f"who {run.id}", *_who(run, at))
     return Message(escaped(sentences(run, now), 1500), tuple(blocks))
 
@@ -148,21 +148,10 @@ def _plan_title(plan: Plan) -> str:
     return f"{plan.title}{f', {plan.remedy}' if plan.remedy else ''}{where}; {_EFFECT[plan.effect]}"
 
 
-def _buttons(run: Run, at: Phase) -> Iterator[Element]:
+def _buttons(run: Run, at: Phase, *, approvable: bool) -> Iterator[Element]:
     if at.asks and run.asked is not None and run.plan is not None:
-        plan, dangerous = run.plan, run.plan.effect in _DANGEROUS
-        confirm = (
-            sure("Approve this plan?", _warning(plan), "Approve", "Not now")
-            if dangerous and not run.asked.word
-            else None
-        )
-        yield button(
-            "approve",
-            "Approve…" if run.asked.word else "Approve",
-            value(run),
-            style="danger" if dangerous else "primary",
-            confirm=confirm,
-        )
+        if approvable:
+            yield _approve(run, run.plan, run.asked.word)
         yield button("deny", "Deny…", value(run))
     yield from show_plan(run)
     if at.stops:
@@ -170,6 +159,14 @@ def _buttons(run: Run, at: Phase) -> Iterator[Element]:
         yield button(
             "cancel", "Cancel", value(run), confirm=sure("Cancel this run?", what, "Cancel the run", "Let it go on")
         )
+
+
+def _approve(run: Run, plan: Plan, asked: str) -> Element:
+    """The button to approve a plan; `asked` is the word that a guard wants typed, "" for none."""
+    dangerous = plan.effect in _DANGEROUS
+    confirm = sure("Approve this plan?", _warning(plan), "Approve", "Not now") if dangerous and not asked else None
+    style = "danger" if dangerous else "primary"
+    return button("approve", "Approve…" if asked else "Approve", value(run), style=style, confirm=confirm)
 
 
 def _warning(plan: Plan) -> str:
