@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.doors.slack.failures import Failure, backoff, pause
 from bot.doors.slack.outbox import Outbox, Sent
 from bot.engine.front import Front
 from bot.report.slack.message import Message, Upload
@@ -244,6 +245,13 @@ def test_what_fails_for_a_while_is_sent_once_it_can_be(at_desk: Any, method: str
             assert desk.clock.now() - began >= 14
 
     at_desk(work)
+
+
+@pytest.mark.parametrize("tries", [0, 6, 1100, 10**6])
+def test_after_days_without_slack_the_next_try_is_still_near(tries: int) -> None:
+    """Each pause is twice the one before, up to the longest, however many tries there were."""
+    assert pause(Failure("wait", "x"), tries) == (1.0 if tries == 0 else 60.0)
+    assert backoff(tries, 0.1, 30.0) == (6.4 if tries == 6 else 0.1 if tries == 0 else 30.0)
 
 
 def test_what_becomes_newer_while_slack_is_busy_is_what_is_sent(at_desk: Any) -> None:  # noqa: ANN401

@@ -26,6 +26,7 @@ from bot.doors.slack.app import Ears, bolt
 from bot.doors.slack.cards import Cards
 from bot.doors.slack.connect import Connections, State
 from bot.doors.slack.doing import Doing
+from bot.doors.slack.failures import backoff
 from bot.doors.slack.homes import Homes
 from bot.doors.slack.outbox import Outbox
 from bot.doors.slack.reply import Replies
@@ -171,7 +172,7 @@ class _Service:
                 said = await client.auth_test()
             except TROUBLES as trouble:
                 least = self._state.failed(trouble, "auth.test")
-                await asyncio.sleep(max(least, min(2.0**tries, _TIMEOUT)))
+                await asyncio.sleep(max(least, backoff(tries, 1.0, _TIMEOUT)))
                 tries += 1
             else:
                 self._state.workspace = f"{said.get('team')} as @{said.get('user')}"
