@@ -215,12 +215,16 @@ FAULTS = [{"status": 429, "after": 7}, {"status": 500}, {"status": 503}, {"error
     "method", ["chat.postMessage", "chat.update", "conversations.open", "files.getUploadURLExternal", "files.completeUploadExternal", "views.publish"]
 )  # fmt: skip
 def test_what_fails_for_a_while_is_sent_once_it_can_be(at_desk: Any, method: str, fault: Json) -> None:  # noqa: ANN401
-    """Each method after each trouble, twice; a 429 is not asked again before its time."""
+    """Each method after each trouble, twice; a 429 is not asked again before its time.
+
+    A file that may be there already is given a second time, and no third.
+    """
+    once = method == "files.completeUploadExternal" and fault.get("status") != 429
 
     async def work(desk: Desk) -> None:
         if method == "chat.update":
             sent = await desk.posted(card("before"))
-        desk.slack.fail(method, times=2, **fault)
+        desk.slack.fail(method, times=1 if once else 2, **fault)
         began = desk.clock.now()
         if method == "chat.postMessage":
             assert (await desk.posted(card("told"))).trouble == ""
@@ -243,6 +247,19 @@ def test_what_fails_for_a_while_is_sent_once_it_can_be(at_desk: Any, method: str
             at = [call.status for call in desk.slack.journal if call.method == method]
             assert at == [429, 429, 200]
             assert desk.clock.now() - began >= 14
+
+    at_desk(work)
+
+
+def test_a_file_of_which_slack_never_says_that_it_took_it_is_not_posted_again_and_again(at_desk: Any) -> None:  # noqa: ANN401
+    """It is there twice at most, and its beginning is said in words, since it may not be there at all."""
+
+    async def work(desk: Desk) -> None:
+        desk.slack.fail("files.completeUploadExternal", lost=True, times=None)
+        assert (await desk.posted(FILE)).trouble == ""
+        assert len(desk.calls("files.completeUploadExternal")) == 2
+        assert len([m for m in desk.slack.messages() if m.get("files")]) == 2
+        assert "first line" in says(desk.slack.messages()[-1])
 
     at_desk(work)
 

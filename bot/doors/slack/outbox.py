@@ -169,16 +169,19 @@ class Outbox:
             job.what = post
 
     async def _post(self, post: _Post) -> Sent | Failure:
+        seen = False  # whether a failure may come of a call that shows it to people
         try:
             channel = post.channel or await self._calls.direct(post.to)
             if isinstance(post.content, Upload):
-                await self._calls.upload(channel, post.thread, post.content)
-                sent = Sent(channel, "file")
-            else:
-                sent = Sent(*await self._calls.post(channel, post.thread, post.content, post.key))
+                file = await self._calls.upload(post.content)
+                seen = True
+                await self._calls.share(channel, post.thread, post.content, file)
+                return Sent(channel, "file")
+            seen = True
+            return Sent(*await self._calls.post(channel, post.thread, post.content, post.key))
         except TROUBLES as error:
-            return failure(error)
-        return sent
+            failed = failure(error)
+            return failed if seen else replace(failed, doubtful=False)
 
     async def _updated(self, job: Job[_Update, Sent]) -> Sent | Later:
         update = job.what
@@ -237,8 +240,10 @@ def _fitting(post: _Post) -> _Post:
 
 
 def _patient(failed: Failure, content: Message | Upload, tries: int) -> bool:
-    """Whether the same is tried once more, and not something plainer."""
-    return tries < _FILES if isinstance(content, Upload) else not failed.odd or tries < _ODD
+    """Whether the same is tried once more, and not something plainer. Nobody may look whether a file is there already."""
+    if isinstance(content, Upload):
+        return tries < (1 if failed.doubtful else _FILES)
+    return not failed.odd or tries < _ODD
 
 
 def _told(what: str, failed: Failure) -> None:
