@@ -73,6 +73,7 @@ class Outbox:
         self._lanes: dict[str, Lane[Any, Sent]] = {}
         self._paces: dict[str, Pace] = {}
         self._going: dict[str, asyncio.Task[Sent]] = {}
+        self.dead = asyncio.Event()  # Slack has said that it does not know us any more
         self._updates, self._homes = Pace(UPDATES), Pace(_HOMES)
 
     async def post(
@@ -151,7 +152,7 @@ class Outbox:
             failed = await self._post(post)
             if isinstance(failed, Sent):
                 return await self._noted(post, failed)
-            _told(f"{post.key} in {post.channel or post.to}", failed)
+            self._told(f"{post.key} in {post.channel or post.to}", failed)
             if failed.kind == "wait" and (post.plain or _patient(failed, post.content, job.tries)):
                 job.what = replace(post, doubtful=post.doubtful or failed.doubtful)
                 return Later(pause(failed, job.tries))
@@ -190,7 +191,7 @@ class Outbox:
             failed = await self._update(update, message)
             if failed is None:
                 return Sent(update.channel, update.ts)
-            _told(f"the update of {update.ts} in {update.channel}", failed)
+            self._told(f"the update of {update.ts} in {update.channel}", failed)
             if failed.kind == "wait" and (message is messages[-1] or _patient(failed, message, job.tries)):
                 return Later(pause(failed, job.tries))
             if failed.kind in {"gone", "place"}:
@@ -211,7 +212,7 @@ class Outbox:
             await self._calls.publish(account, job.what)
         except TROUBLES as error:
             failed = failure(error)
-            _told(f"the App Home of {account}", failed)
+            self._told(f"the App Home of {account}", failed)
             return Later(pause(failed, job.tries)) if failed.kind == "wait" else Sent(trouble="refused")
         return Sent()
 
@@ -231,6 +232,11 @@ class Outbox:
         await self._journal.keep(post.key, sent.channel, sent.ts)
         return sent
 
+    def _told(self, what: str, failed: Failure) -> None:
+        _log.warning("Slack did not take %s: %s (%s)", what, failed.error, failed.kind)
+        if failed.kind == "dead":
+            self.dead.set()
+
 
 def _fitting(post: _Post) -> _Post:
     """The same within Slack's limits as we know them."""
@@ -244,7 +250,3 @@ def _patient(failed: Failure, content: Message | Upload, tries: int) -> bool:
     if isinstance(content, Upload):
         return tries < (1 if failed.doubtful else _FILES)
     return not failed.odd or tries < _ODD
-
-
-def _told(what: str, failed: Failure) -> None:
-    _log.warning("Slack did not take %s: %s (%s)", what, failed.error, failed.kind)
