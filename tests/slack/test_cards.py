@@ -277,6 +277,27 @@ def test_a_card_that_was_deleted_is_posted_anew_with_its_thread(scene: Scene) ->
         assert len(scene.report(ts=fixed["ts"])) == 6
 
 
+@pytest.mark.parametrize(
+    ("method", "error"),
+    [
+        ("chat.postMessage", "restricted_action_non_threadable_channel"), ("chat.postMessage", "cannot_reply_to_message"),
+        ("files.completeUploadExternal", "not_in_channel"),
+    ],
+)  # fmt: skip
+def test_where_only_replies_are_refused_the_card_is_posted_once(scene: Scene, method: str, error: str) -> None:
+    """The card is still there, so that it is kept to the end; what its thread does not take is in the log."""
+    scene.slack.fail(method, error, times=None, when=lambda args: bool(args.get("thread_ts")))
+    with scene.door():
+        run = scene.order(ada())
+        scene.slack.card(says_="approval")
+        scene.approve(run, grace())
+        scene.slack.until(
+            lambda: scene.front.kept("slack", f"card {run}")[f"card {run}"].endswith("final"), 20, "the end"
+        )
+        assert len(scene.slack.roots()) == 1
+        scene.slack.card(says_="FIXED")
+
+
 @pytest.mark.parametrize(("channel", "error"), [(OUTSIDE, ""), (OPS, "is_archived"), (OPS, "not_in_channel")])
 def test_where_the_channel_takes_nothing_the_requester_has_the_run(scene: Scene, channel: str, error: str) -> None:
     """The card and all that follows it are a direct message to him; without that the run goes on and the log has it."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bot.doors.slack import serving
 from bot.engine.values import Decision
-from tests.doubles.slack import ADA, ARCHIVED, DEV, GRACE, LIN, OPS, OUTSIDE, Slack, buttons, markup, says
+from tests.doubles.slack import ADA, ARCHIVED, BOT_TOKEN, DEV, GRACE, LIN, OPS, OUTSIDE, Slack, buttons, markup, says
 from tests.engine.staged import ME
 from tests.slack.served import PERSONS, POLICY, Served
 
@@ -307,3 +308,22 @@ def test_without_slack_fletcher_goes_on_and_says_so(here: Path, slack: Slack) ->
         served.later(run.id, "fixed")
         assert served.front.show(waits.id).state == "waiting"
         assert any("revoked" in line and "terminal" in line for line in served.logged())
+
+
+@pytest.mark.parametrize("asked", [60.0, 0.05])
+def test_a_bot_token_that_is_revoked_while_the_connections_stay_up_is_noticed(
+    here: Path, slack: Slack, asked: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the first call that is refused, and without one by asking: `status` says so, and the log, as no bug of ours."""
+    monkeypatch.setattr(serving, "_ASKED", asked)
+    with Served(here, slack) as served:
+        run, _ = served.waiting()
+        slack.tokens.discard(BOT_TOKEN)
+        if asked > 1:
+            served.front.cancel(run.id, ME)
+        slack.until(lambda: served.state.told().startswith("Slack is not connected"), 20, served.state.told)
+        assert "auth.test: the token" in served.state.told()
+        slack.until(lambda: slack.connections == 0)
+        told = [line for line in served.logged() if "auth.test" in line]
+        assert len(told) == 1
+        assert "Traceback" not in "".join(served.logged())

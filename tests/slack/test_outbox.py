@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.doors.slack.failures import Failure, backoff, pause
 from bot.doors.slack.outbox import Outbox, Sent
 from bot.engine.front import Front
 from bot.report.slack.message import Message, Upload
@@ -214,12 +215,16 @@ FAULTS = [{"status": 429, "after": 7}, {"status": 500}, {"status": 503}, {"error
     "method", ["chat.postMessage", "chat.update", "conversations.open", "files.getUploadURLExternal", "files.completeUploadExternal", "views.publish"]
 )  # fmt: skip
 def test_what_fails_for_a_while_is_sent_once_it_can_be(at_desk: Any, method: str, fault: Json) -> None:  # noqa: ANN401
-    """Each method after each trouble, twice; a 429 is not asked again before its time."""
+    """Each method after each trouble, twice; a 429 is not asked again before its time.
+
+    A file that may be there already is given a second time, and no third.
+    """
+    once = method == "files.completeUploadExternal" and fault.get("status") != 429
 
     async def work(desk: Desk) -> None:
         if method == "chat.update":
             sent = await desk.posted(card("before"))
-        desk.slack.fail(method, times=2, **fault)
+        desk.slack.fail(method, times=1 if once else 2, **fault)
         began = desk.clock.now()
         if method == "chat.postMessage":
             assert (await desk.posted(card("told"))).trouble == ""
@@ -244,6 +249,26 @@ def test_what_fails_for_a_while_is_sent_once_it_can_be(at_desk: Any, method: str
             assert desk.clock.now() - began >= 14
 
     at_desk(work)
+
+
+def test_a_file_of_which_slack_never_says_that_it_took_it_is_not_posted_again_and_again(at_desk: Any) -> None:  # noqa: ANN401
+    """It is there twice at most, and its beginning is said in words, since it may not be there at all."""
+
+    async def work(desk: Desk) -> None:
+        desk.slack.fail("files.completeUploadExternal", lost=True, times=None)
+        assert (await desk.posted(FILE)).trouble == ""
+        assert len(desk.calls("files.completeUploadExternal")) == 2
+        assert len([m for m in desk.slack.messages() if m.get("files")]) == 2
+        assert "first line" in says(desk.slack.messages()[-1])
+
+    at_desk(work)
+
+
+@pytest.mark.parametrize("tries", [0, 6, 1100, 10**6])
+def test_after_days_without_slack_the_next_try_is_still_near(tries: int) -> None:
+    """Each pause is twice the one before, up to the longest, however many tries there were."""
+    assert pause(Failure("wait", "x"), tries) == (1.0 if tries == 0 else 60.0)
+    assert backoff(tries, 0.1, 30.0) == (6.4 if tries == 6 else 0.1 if tries == 0 else 30.0)
 
 
 def test_what_becomes_newer_while_slack_is_busy_is_what_is_sent(at_desk: Any) -> None:  # noqa: ANN401

@@ -106,9 +106,14 @@ class Card:
             sent = await self._outbox.post(self.channel, at, part.content, key, doubtful=self._left)
         finally:
             self._saying = False
-        if self.ts == at and sent.trouble in {"", "refused"}:  # which is in the log; the rest is said
+        if self.ts != at:
+            return
+        if sent.trouble in {"", "refused", "gone"}:  # which is in the log; the rest is said
             self.said.add(part.key)
-        await self._see(at, sent)
+        if sent.trouble == "gone":  # the thread takes nothing; whether the card is gone as well, its next update tells
+            self._shown = None
+        else:
+            await self._see(at, sent)
 
     async def _update(self, message: Message, *, urgent: bool) -> None:
         at = self.ts

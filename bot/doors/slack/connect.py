@@ -16,6 +16,7 @@ import aiohttp
 from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app
 from slack_sdk.socket_mode.request import SocketModeRequest
 
+from bot.doors.slack.failures import backoff
 from bot.doors.slack.who import TROUBLES, code
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Connections:
             except Exception:  # noqa: BLE001  # the next envelope and the next connection are others
                 _log.exception("a connection to Slack ended")
             tries = 0 if time.monotonic() - began > _PING else tries + 1
-            await asyncio.sleep(max(least, min(0.1 * 2**tries, _LONGEST) if tries else 0.0))
+            await asyncio.sleep(max(least, backoff(tries, 0.1, _LONGEST) if tries else 0.0))
 
     async def _read(self, url: str, replaced: asyncio.Event) -> None:
         """Read one connection to its end; `replaced` is set when Slack wants another one in its place."""

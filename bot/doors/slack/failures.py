@@ -68,7 +68,12 @@ def failure(error: Exception) -> Failure:
 
 def pause(failed: Failure, tries: int) -> float:
     """Seconds before the next try: as long as Slack says, else twice as long each time."""
-    return max(failed.seconds, 1.0) if failed.seconds is not None else min(2.0**tries, _LONGEST)
+    return max(failed.seconds, 1.0) if failed.seconds is not None else backoff(tries, 1.0, _LONGEST)
+
+
+def backoff(tries: int, first: float, longest: float) -> float:
+    """Seconds before the next try after so many that failed: twice as long each time, up to the longest."""
+    return min(first * 2.0 ** min(tries, 30), longest)  # days without a network are more tries than a float can tell
 
 
 def _code(error: SlackApiError) -> str:

@@ -73,6 +73,7 @@ class Outbox:
         self._lanes: dict[str, Lane[Any, Sent]] = {}
         self._paces: dict[str, Pace] = {}
         self._going: dict[str, asyncio.Task[Sent]] = {}
+        self.dead = asyncio.Event()  # Slack has said that it does not know us any more
         self._updates, self._homes = Pace(UPDATES), Pace(_HOMES)
 
     async def post(
@@ -151,7 +152,7 @@ class Outbox:
             failed = await self._post(post)
             if isinstance(failed, Sent):
                 return await self._noted(post, failed)
-            _told(f"{post.key} in {post.channel or post.to}", failed)
+            self._told(f"{post.key} in {post.channel or post.to}", failed)
             if failed.kind == "wait" and (post.plain or _patient(failed, post.content, job.tries)):
                 job.what = replace(post, doubtful=post.doubtful or failed.doubtful)
                 return Later(pause(failed, job.tries))
@@ -169,16 +170,19 @@ class Outbox:
             job.what = post
 
     async def _post(self, post: _Post) -> Sent | Failure:
+        seen = False  # whether a failure may come of a call that shows it to people
         try:
             channel = post.channel or await self._calls.direct(post.to)
             if isinstance(post.content, Upload):
-                await self._calls.upload(channel, post.thread, post.content)
-                sent = Sent(channel, "file")
-            else:
-                sent = Sent(*await self._calls.post(channel, post.thread, post.content, post.key))
+                file = await self._calls.upload(post.content)
+                seen = True
+                await self._calls.share(channel, post.thread, post.content, file)
+                return Sent(channel, "file")
+            seen = True
+            return Sent(*await self._calls.post(channel, post.thread, post.content, post.key))
         except TROUBLES as error:
-            return failure(error)
-        return sent
+            failed = failure(error)
+            return failed if seen else replace(failed, doubtful=False)
 
     async def _updated(self, job: Job[_Update, Sent]) -> Sent | Later:
         update = job.what
@@ -187,7 +191,7 @@ class Outbox:
             failed = await self._update(update, message)
             if failed is None:
                 return Sent(update.channel, update.ts)
-            _told(f"the update of {update.ts} in {update.channel}", failed)
+            self._told(f"the update of {update.ts} in {update.channel}", failed)
             if failed.kind == "wait" and (message is messages[-1] or _patient(failed, message, job.tries)):
                 return Later(pause(failed, job.tries))
             if failed.kind in {"gone", "place"}:
@@ -208,7 +212,7 @@ class Outbox:
             await self._calls.publish(account, job.what)
         except TROUBLES as error:
             failed = failure(error)
-            _told(f"the App Home of {account}", failed)
+            self._told(f"the App Home of {account}", failed)
             return Later(pause(failed, job.tries)) if failed.kind == "wait" else Sent(trouble="refused")
         return Sent()
 
@@ -228,6 +232,11 @@ class Outbox:
         await self._journal.keep(post.key, sent.channel, sent.ts)
         return sent
 
+    def _told(self, what: str, failed: Failure) -> None:
+        _log.warning("Slack did not take %s: %s (%s)", what, failed.error, failed.kind)
+        if failed.kind == "dead":
+            self.dead.set()
+
 
 def _fitting(post: _Post) -> _Post:
     """The same within Slack's limits as we know them."""
@@ -237,9 +246,7 @@ def _fitting(post: _Post) -> _Post:
 
 
 def _patient(failed: Failure, content: Message | Upload, tries: int) -> bool:
-    """Whether the same is tried once more, and not something plainer."""
-    return tries < _FILES if isinstance(content, Upload) else not failed.odd or tries < _ODD
-
-
-def _told(what: str, failed: Failure) -> None:
-    _log.warning("Slack did not take %s: %s (%s)", what, failed.error, failed.kind)
+    """Whether the same is tried once more, and not something plainer. Nobody may look whether a file is there already."""
+    if isinstance(content, Upload):
+        return tries < (1 if failed.doubtful else _FILES)
+    return not failed.odd or tries < _ODD

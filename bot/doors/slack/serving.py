@@ -26,11 +26,12 @@ from bot.doors.slack.app import Ears, bolt
 from bot.doors.slack.cards import Cards
 from bot.doors.slack.connect import Connections, State
 from bot.doors.slack.doing import Doing
+from bot.doors.slack.failures import DEAD, backoff
 from bot.doors.slack.homes import Homes
 from bot.doors.slack.outbox import Outbox
 from bot.doors.slack.reply import Replies
 from bot.doors.slack.verbs import Verbs
-from bot.doors.slack.who import TROUBLES, Who
+from bot.doors.slack.who import TROUBLES, Who, code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,9 +47,14 @@ if TYPE_CHECKING:
 
 _TIMEOUT: Final = 30  # seconds for one call
 _AGAIN: Final = 5.0  # seconds after which all is begun anew that ended with a bug
+_ASKED: Final = 60.0  # seconds between two questions whether Slack still knows the bot
 _THREADS: Final = 16  # calls of the front at a time; each takes milliseconds
 
 _log = logging.getLogger("fletcher.slack")
+
+
+class _UnknownError(Exception):
+    """Slack does not know the bot any more, as `State` has it."""
 
 
 class _ServerErrors(AsyncServerErrorRetryHandler):
@@ -158,10 +164,26 @@ class _Service:
             async with asyncio.TaskGroup() as group:
                 group.create_task(connections.run())
                 group.create_task(cards.run())
+                group.create_task(self._known(client, outbox))
+        except* _UnknownError:
+            pass  # it is asked who we are until Slack says so
         finally:
             await ears.close()
             doing.close()
             await outbox.close()
+
+    async def _known(self, client: AsyncWebClient, outbox: Outbox) -> None:
+        """Ask whether Slack still knows the bot, for its connections stay up when the token is revoked; raises once it does not."""
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(outbox.dead.wait(), _ASKED)
+            outbox.dead.clear()
+            try:
+                await client.auth_test()
+            except TROUBLES as trouble:
+                if code(trouble) in DEAD:
+                    self._state.failed(trouble, "auth.test")
+                    raise _UnknownError from trouble
 
     async def _workspace(self, client: AsyncWebClient) -> dict[str, Any]:
         """Which workspace this is; asked until Slack says so."""
@@ -171,7 +193,7 @@ class _Service:
                 said = await client.auth_test()
             except TROUBLES as trouble:
                 least = self._state.failed(trouble, "auth.test")
-                await asyncio.sleep(max(least, min(2.0**tries, _TIMEOUT)))
+                await asyncio.sleep(max(least, backoff(tries, 1.0, _TIMEOUT)))
                 tries += 1
             else:
                 self._state.workspace = f"{said.get('team')} as @{said.get('user')}"
