@@ -118,6 +118,22 @@ def test_a_view_that_comes_too_late_is_said_so(served: Served, slack: Slack) -> 
     assert len(slack.whispers(GRACE)) == 1
 
 
+def test_a_dialog_outlives_a_restart(here: Path, slack: Slack) -> None:
+    """What it sends off counts as said where its button was, and nowhere for another person."""
+    only_here = POLICY.replace('"grace"], doors = ["slack"]', f'"grace"], doors = ["slack"], channels = ["{OPS}"]')
+    with Served(here, slack, PERSONS + only_here) as served:
+        run, card = served.waiting("run mend")
+        slack.click(card, "deny", GRACE).ack()
+        view = slack.modal("Deny")
+    with Served(here, slack, PERSONS + only_here) as served:
+        slack.submit(view, {"reason": "not mine"}, LIN).ack()
+        slack.until(lambda: any("may not approve mend" in says(m) for m in slack.messages(f"D{LIN[1:]}")))
+        assert slack.submit(view, {"reason": "no"}, GRACE).ack() == {}
+        run = served.later(run.id, "declined")
+        assert run.decision is not None
+        assert run.decision.person.channel == OPS
+
+
 def test_a_guard_wants_its_word_typed(served: Served, slack: Slack) -> None:
     """Approve opens a view that says what the guard warns of; only its word lets the plan go."""
     served.place.put("look/warning", "two workers are there")
