@@ -315,6 +315,39 @@ def test_pasted_lines_are_evidence(served: Served, slack: Slack) -> None:
     assert not any(TOKEN in str(call.args) for call in slack.journal)
 
 
+RICH = {"type": "rich_text", "elements": [
+    {"type": "rich_text_section", "elements": [{"type": "text", "text": "Look, "}, {"type": "user", "user_id": ADA}, {"type": "text", "text": " & see:"}]},
+    {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": LINE}]},
+]}  # fmt: skip
+SECTIONS = [
+    {"type": "header", "text": {"type": "plain_text", "text": "An alert <of> ours"}},
+    {"type": "section", "fields": [{"type": "mrkdwn", "text": "*Room* a &lt;b&gt;"}, {"type": "mrkdwn", "text": "<https://a.example|a link>"}]},
+    {"type": "context", "elements": [{"type": "plain_text", "text": "WARN no worker"}]},
+    {"type": "actions", "elements": [{"type": "button", "action_id": "ack", "text": {"type": "plain_text", "text": "Acknowledge"}}]},
+]  # fmt: skip
+READ = "An alert <of> ours\n*Room* a <b>\na link\nWARN no worker\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "read"),
+    [
+        (f"Look, <@{ADA}> & see:\n```{LINE}```", {"blocks": [RICH]}, f"{LINE}\n"),
+        ("", {"blocks": [RICH]}, f"{LINE}\n"),
+        ("An alert <of> ours", {"blocks": SECTIONS}, READ),
+        ("Something is wrong", {"blocks": SECTIONS}, f"Something is wrong\n{READ}"),
+        ("", {"attachments": [{"fallback": "[no preview available]", "blocks": SECTIONS}]}, READ),
+        ("", {"attachments": [{"fallback": "WARN no room"}]}, "WARN no room\n"),
+    ],
+)  # fmt: skip
+def test_what_a_message_says_in_blocks_is_evidence(
+    served: Served, slack: Slack, text: str, more: dict[str, Any], read: str
+) -> None:
+    """Monitors say what is wrong in blocks, and in the text little of it; what people type stands in both, and counts once."""
+    slack.shortcut(slack.write(text, GRACE, OPS, **more)).ack()
+    slack.until(lambda: served.eyes.files)
+    assert served.eyes.files == [("any", read)]
+
+
 def test_files_cannot_be_read_and_that_is_said(served: Served, slack: Slack) -> None:
     """A message with nothing but a file orders nothing; one with lines too is diagnosed, and what was left out is said."""
     file = [{"id": "F1", "name": "agent.log"}]

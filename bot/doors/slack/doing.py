@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bot import __version__
 from bot.doors.slack import words
+from bot.doors.slack.text import said_in
 from bot.errors import FletcherError, Unreachable, UsageError
 from bot.report.slack import answers, modals
 from bot.report.slack.home import home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from typing import TypeVar
 
     from slack_sdk.web.async_client import AsyncWebClient
@@ -82,7 +83,7 @@ class Doing:
 
     async def evidence(self, message: dict[str, Any], spot: Spot) -> None:
         """Diagnose with a message of somebody's as evidence."""
-        said, files = words.evidence("\n".join(_texts(message))), files_of(message)
+        said, files = words.evidence(said_in(message)), files_of(message)
         person, here = await self._known(spot)
         if not said.pasted:
             why = f"I cannot read files ({', '.join(files)})" if files else "There is no text in this message"
@@ -210,13 +211,3 @@ class Doing:
 def files_of(message: dict[str, Any]) -> tuple[str, ...]:
     """The names of a message's files, which the app may not read."""
     return tuple(str(one.get("name") or one.get("id") or "a file")[:80] for one in (message.get("files") or ())[:5])
-
-
-def _texts(message: dict[str, Any]) -> Iterator[str]:
-    """What stands in a message: its text, and that of its attachments."""
-    if message.get("text"):
-        yield str(message["text"])
-    for one in message.get("attachments") or ():
-        parts: Iterable[object] = [one.get("pretext"), one.get("title"), one.get("text"), *(field.get("value") for field in one.get("fields") or ())]  # fmt: skip
-        told = [str(part) for part in parts if part]
-        yield from told or [str(one.get("fallback") or "")]
