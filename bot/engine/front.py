@@ -99,7 +99,7 @@ class Front:
                 raise Unreachable(f"{trouble}.")
             if asked.word and decision.word != asked.word:
                 raise Unreachable(f"a guard warns, so the word `{asked.word}` has to be typed to approve this")
-        elif trouble and (trouble := self._why_not_stop(run, person)):  # whoever may say yes may say no
+        elif trouble and self._why_not_stop(run, person):  # whoever may say yes may say no
             raise Unreachable(f"{trouble}.")
         with self._store.change() as change:
             rows.answer(change.c, run_id, msgspec.structs.replace(decision, at=change.now))

@@ -311,7 +311,7 @@ def test_who_may_say_yes_may_say_no(tmp_path: Path) -> None:
         run = until(front, front.submit(place.order()), "waiting")
         for person, refused in ((Person("lin", "slack"), True), (PEER, False)):
             no = Decision(kind="no", person=person, digest=run.digest, at=0)
-            with pytest.raises(Unreachable, match="lin may not run mend") if refused else nullcontext():
+            with pytest.raises(Unreachable, match="lin may not approve mend") if refused else nullcontext():
                 front.decide(run.id, no)
         until(front, run.id, "declined")
 

@@ -118,6 +118,22 @@ def test_a_view_that_comes_too_late_is_said_so(served: Served, slack: Slack) -> 
     assert len(slack.whispers(GRACE)) == 1
 
 
+def test_a_dialog_outlives_a_restart(here: Path, slack: Slack) -> None:
+    """What it sends off counts as said where its button was, and nowhere for another person."""
+    only_here = POLICY.replace('"grace"], doors = ["slack"]', f'"grace"], doors = ["slack"], channels = ["{OPS}"]')
+    with Served(here, slack, PERSONS + only_here) as served:
+        run, card = served.waiting("run mend")
+        slack.click(card, "deny", GRACE).ack()
+        view = slack.modal("Deny")
+    with Served(here, slack, PERSONS + only_here) as served:
+        slack.submit(view, {"reason": "not mine"}, LIN).ack()
+        slack.until(lambda: any("may not approve mend" in says(m) for m in slack.messages(f"D{LIN[1:]}")))
+        assert slack.submit(view, {"reason": "no"}, GRACE).ack() == {}
+        run = served.later(run.id, "declined")
+        assert run.decision is not None
+        assert run.decision.person.channel == OPS
+
+
 def test_a_guard_wants_its_word_typed(served: Served, slack: Slack) -> None:
     """Approve opens a view that says what the guard warns of; only its word lets the plan go."""
     served.place.put("look/warning", "two workers are there")
@@ -297,6 +313,39 @@ def test_pasted_lines_are_evidence(served: Served, slack: Slack) -> None:
     slack.until(lambda: len(served.front.runs()) == 2)
     slack.until(lambda: served.eyes.files[-1] == ("any", f"{LINE}\nmore & more\n"))
     assert not any(TOKEN in str(call.args) for call in slack.journal)
+
+
+RICH = {"type": "rich_text", "elements": [
+    {"type": "rich_text_section", "elements": [{"type": "text", "text": "Look, "}, {"type": "user", "user_id": ADA}, {"type": "text", "text": " & see:"}]},
+    {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": LINE}]},
+]}  # fmt: skip
+SECTIONS = [
+    {"type": "header", "text": {"type": "plain_text", "text": "An alert <of> ours"}},
+    {"type": "section", "fields": [{"type": "mrkdwn", "text": "*Room* a &lt;b&gt;"}, {"type": "mrkdwn", "text": "<https://a.example|a link>"}]},
+    {"type": "context", "elements": [{"type": "plain_text", "text": "WARN no worker"}]},
+    {"type": "actions", "elements": [{"type": "button", "action_id": "ack", "text": {"type": "plain_text", "text": "Acknowledge"}}]},
+]  # fmt: skip
+READ = "An alert <of> ours\n*Room* a <b>\na link\nWARN no worker\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "read"),
+    [
+        (f"Look, <@{ADA}> & see:\n```{LINE}```", {"blocks": [RICH]}, f"{LINE}\n"),
+        ("", {"blocks": [RICH]}, f"{LINE}\n"),
+        ("An alert <of> ours", {"blocks": SECTIONS}, READ),
+        ("Something is wrong", {"blocks": SECTIONS}, f"Something is wrong\n{READ}"),
+        ("", {"attachments": [{"fallback": "[no preview available]", "blocks": SECTIONS}]}, READ),
+        ("", {"attachments": [{"fallback": "WARN no room"}]}, "WARN no room\n"),
+    ],
+)  # fmt: skip
+def test_what_a_message_says_in_blocks_is_evidence(
+    served: Served, slack: Slack, text: str, more: dict[str, Any], read: str
+) -> None:
+    """Monitors say what is wrong in blocks, and in the text little of it; what people type stands in both, and counts once."""
+    slack.shortcut(slack.write(text, GRACE, OPS, **more)).ack()
+    slack.until(lambda: served.eyes.files)
+    assert served.eyes.files == [("any", read)]
 
 
 def test_files_cannot_be_read_and_that_is_said(served: Served, slack: Slack) -> None:

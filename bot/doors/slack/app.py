@@ -93,7 +93,7 @@ class Ears:
 
     def _command(self, body: Body) -> None:
         spot = Spot(body["user_id"], body.get("team_id", ""), body["channel_id"], response_url=body.get("response_url", ""))  # fmt: skip
-        self._take(body, spot, lambda: self._doing.typed(body.get("text", ""), spot))
+        self._take(body, spot, lambda at: self._doing.typed(body.get("text", ""), at))
 
     def _mentioned(self, body: Body) -> None:
         event = body["event"]
@@ -102,7 +102,7 @@ class Ears:
             self._take(
                 body,
                 spot,
-                lambda: self._doing.typed(_MENTION.sub("", event.get("text", ""), count=1), spot, files_of(event)),
+                lambda at: self._doing.typed(_MENTION.sub("", event.get("text", ""), count=1), at, files_of(event)),
             )
 
     def _written(self, body: Body) -> None:
@@ -113,18 +113,18 @@ class Ears:
             self._take(
                 body,
                 spot,
-                lambda: self._doing.typed(_MENTION.sub("", event.get("text", ""), count=1), spot, files_of(event)),
+                lambda at: self._doing.typed(_MENTION.sub("", event.get("text", ""), count=1), at, files_of(event)),
             )
 
     def _opened(self, body: Body) -> None:
         event = body["event"]
         if event.get("tab") == "home":
-            self._take(body, Spot(event["user"]), lambda: self._doing.home(event["user"]))
+            self._take(body, Spot(event["user"]), lambda _: self._doing.home(event["user"]))
 
     def _shortcut(self, body: Body) -> None:
         message = body.get("message") or {}
         spot = _spot(body, message.get("thread_ts", ""))
-        self._take(body, spot, lambda: self._doing.evidence(message, spot))
+        self._take(body, spot, lambda at: self._doing.evidence(message, at))
 
     def _pressed(self, body: Body) -> None:
         doing = self._doing
@@ -133,7 +133,7 @@ class Ears:
         run, digest = _named(action.get("value"))
         do = {"approve": doing.approve, "deny": doing.deny, "show_plan": doing.plan, "cancel": doing.cancel}.get(action.get("action_id", ""))  # fmt: skip
         if do is not None and run:
-            self._take(body, spot, lambda: do(spot, body.get("trigger_id", ""), run, digest))
+            self._take(body, spot, lambda at: do(at, body.get("trigger_id", ""), run, digest))
 
     def _sent(self, body: Body) -> None:
         view = body["view"]
@@ -142,20 +142,26 @@ class Ears:
         if run and asked is not None:
             field, kind = asked
             said = str((view["state"]["values"].get(field, {}).get(field) or {}).get("value") or "")
-            spot, given = self._doing.opened(_spot(body), view["id"]), words.Decide(kind, run, unescaped(said))
-            self._take(body, spot, lambda: self._doing.decided(spot, given, digest))
+            given = words.Decide(kind, run, unescaped(said))
+            self._take(
+                body, _spot(body), lambda at: self._doing.decided(at, given, digest), view.get("external_id") or ""
+            )
 
     # --- once ------------------------------------------------------------------------------------
 
-    def _take(self, body: Body, spot: Spot, do: Callable[[], Awaitable[None]]) -> None:
-        """Do it, unless it was heard before: events by their id, all else by what Slack gives to each press and command."""
-        key = str(body.get("event_id") or body.get("trigger_id") or body.get("envelope_id") or secrets.token_hex(8))
-        self._spawn(self._once(key, spot, do))
+    def _take(self, body: Body, spot: Spot, do: Callable[[Spot], Awaitable[None]], view: str = "") -> None:
+        """Do it, unless it was heard before: events by their id, all else by what Slack gives to each press and command.
 
-    async def _once(self, key: str, spot: Spot, do: Callable[[], Awaitable[None]]) -> None:
+        What a view sends off counts as said where that was opened.
+        """
+        key = str(body.get("event_id") or body.get("trigger_id") or body.get("envelope_id") or secrets.token_hex(8))
+        self._spawn(self._once(key, spot, do, view))
+
+    async def _once(self, key: str, spot: Spot, do: Callable[[Spot], Awaitable[None]], view: str) -> None:
         try:
             if await asyncio.to_thread(self._front.claim, "slack", f"heard {key}"):
-                await do()
+                spot = await self._doing.opened(spot, view) if view else spot
+                await do(spot)
         except words.Unknown as slip:
             await self._replies.tell(spot, answers.unknown(slip.typed, slip.nearest))
         except FletcherError as trouble:

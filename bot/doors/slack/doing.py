@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bot import __version__
 from bot.doors.slack import words
+from bot.doors.slack.text import said_in
 from bot.errors import FletcherError, Unreachable, UsageError
 from bot.report.slack import answers, modals
 from bot.report.slack.home import home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from typing import TypeVar
 
     from slack_sdk.web.async_client import AsyncWebClient
@@ -33,7 +35,6 @@ _INVITE: Final = (
     "I am not in this channel, so the answer comes to you as a direct message. `/invite @fletcher` lets me answer here."
 )
 _NOT_HERE: Final = "I am not in this channel and cannot tell who is; answer where the run's message is."
-_VIEWS: Final = 500  # that are remembered; one that is not counts as said nowhere
 
 
 class Doing:
@@ -45,7 +46,6 @@ class Doing:
         self._verbs, self._who, self._replies, self._client = verbs, who, replies, client
         self._cards, self._homes = cards, homes
         self._repairs: set[asyncio.Task[None]] = set()
-        self._views: dict[str, Spot] = {}  # where the button was that opened a view, by the view's id
         self._looking = ThreadPoolExecutor(4, "slack-look")  # what looks at machines keeps nobody else waiting
 
     def close(self) -> None:
@@ -83,7 +83,7 @@ class Doing:
 
     async def evidence(self, message: dict[str, Any], spot: Spot) -> None:
         """Diagnose with a message of somebody's as evidence."""
-        said, files = words.evidence("\n".join(_texts(message))), files_of(message)
+        said, files = words.evidence(said_in(message)), files_of(message)
         person, here = await self._known(spot)
         if not said.pasted:
             why = f"I cannot read files ({', '.join(files)})" if files else "There is no text in this message"
@@ -116,13 +116,13 @@ class Doing:
         run = await self._quick(self._verbs.found, run_id)
         if run.state == "waiting" and run.asked is not None and run.asked.word:
             warned = " ".join(guard.says for guard in (run.plan.guards if run.plan else ()) if guard.level == "warning")
-            await self._open(spot, trigger, modals.approve_word(run_id, digest, run.asked.word, warned))
+            await self._ask(spot, trigger, modals.approve_word(run_id, digest, run.asked.word, warned))
         else:
             await self.decided(spot, words.Decide("yes", run_id), digest)
 
     async def deny(self, spot: Spot, trigger: str, run_id: str, digest: str) -> None:
         """Ask for the reason first: what opens a view lives for three seconds, so who it is comes afterwards."""
-        await self._open(spot, trigger, modals.deny(run_id, digest))
+        await self._ask(spot, trigger, modals.deny(run_id, digest))
 
     async def decided(self, spot: Spot, said: words.Decide, digest: str) -> None:
         """Answer the plan that was seen, and show at once what came of it, also to whoever came too late."""
@@ -140,7 +140,7 @@ class Doing:
 
     async def plan(self, spot: Spot, trigger: str, run_id: str, _digest: str) -> None:
         """Show the whole plan."""
-        view = await self._open(spot, trigger, modals.loading("Plan"))
+        view = await self._open(trigger, modals.loading("Plan"))
         try:
             person, _ = await self._known(spot)
             shown = modals.plan(await self._quick(self._verbs.looked_at, run_id, person))
@@ -148,17 +148,19 @@ class Doing:
             shown = modals.note("Plan", str(trouble))
         await self._client.views_update(view_id=view, view=shown)
 
-    def opened(self, spot: Spot, view: str) -> Spot:
+    async def opened(self, spot: Spot, view: str) -> Spot:
         """Where something counts as said that comes from a view: where the button was that opened it."""
-        at = self._views.pop(view, spot)
-        return at if at.user == spot.user else spot
+        return await self._quick(self._verbs.opened, view, spot)
 
-    async def _open(self, spot: Spot, trigger: str, view: dict[str, Any]) -> str:
+    async def _ask(self, spot: Spot, trigger: str, view: dict[str, Any]) -> None:
+        """Open a view that may be sent off after a restart, too."""
+        key = secrets.token_hex(8)
+        await self._quick(self._verbs.opens, key, spot)
+        await self._open(trigger, view | {"external_id": key})
+
+    async def _open(self, trigger: str, view: dict[str, Any]) -> str:
         """Open a view; its id."""
         opened: str = (await self._client.views_open(trigger_id=trigger, view=view))["view"]["id"]
-        while len(self._views) >= _VIEWS:
-            self._views.pop(next(iter(self._views)))
-        self._views[opened] = spot
         return opened
 
     # --- the App Home ----------------------------------------------------------------------------
@@ -209,13 +211,3 @@ class Doing:
 def files_of(message: dict[str, Any]) -> tuple[str, ...]:
     """The names of a message's files, which the app may not read."""
     return tuple(str(one.get("name") or one.get("id") or "a file")[:80] for one in (message.get("files") or ())[:5])
-
-
-def _texts(message: dict[str, Any]) -> Iterator[str]:
-    """What stands in a message: its text, and that of its attachments."""
-    if message.get("text"):
-        yield str(message["text"])
-    for one in message.get("attachments") or ():
-        parts: Iterable[object] = [one.get("pretext"), one.get("title"), one.get("text"), *(field.get("value") for field in one.get("fields") or ())]  # fmt: skip
-        told = [str(part) for part in parts if part]
-        yield from told or [str(one.get("fallback") or "")]

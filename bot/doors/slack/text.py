@@ -6,13 +6,16 @@ It is escaped (`&lt;`) and holds forms of its own (`<#C1|name>`); both are undon
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _FORM: Final = re.compile(r"<([^<>\s][^<>]*)>")
 _FENCE: Final = re.compile(r"```[ \t]*\n?(.*?)(?:```|\Z)", re.DOTALL)
+_MARKS: Final = re.compile(r"[\s`*_~]+")
+_RICH: Final = frozenset({"rich_text_section", "rich_text_preformatted", "rich_text_quote"})  # paragraphs
+_PRESSED: Final = frozenset({"actions", "button"})  # what is there to press says nothing of a failure
 _CLOSES: Final[Mapping[str, str]] = {'"': '"', "'": "'", "`": "`", "“": "”", "„": "“”", "”": "”", "‘": "’", "’": "’", "«": "»"}  # fmt: skip
 
 
@@ -34,6 +37,51 @@ def plain(text: str) -> str:
 def unescaped(text: str) -> str:
     """The text without Slack's escapes, undone once."""
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def escaped(text: str) -> str:
+    """The text with Slack's escapes, done once."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def said_in(message: Mapping[str, Any]) -> str:
+    """What stands in a message and its attachments, as Slack hands text over: the texts, and what only the blocks say."""
+    told = _told(str(message.get("text") or ""), message.get("blocks"))
+    for one in message.get("attachments") or ():
+        parts = [one.get("pretext"), one.get("title"), one.get("text"), *(field.get("value") for field in one.get("fields") or ())]  # fmt: skip
+        told += _told("\n".join(str(part) for part in parts if part), one.get("blocks")) or [str(one.get("fallback") or "")]  # fmt: skip
+    return "\n".join(told)
+
+
+def _told(text: str, blocks: object) -> list[str]:
+    """The text, and the pieces of the blocks that it does not have: what people type stands in both."""
+    known = _bare(plain(text))
+    new = [piece for piece, words in _pieces(blocks) if any(_bare(word) not in known for word in words)]
+    repeated = new and known in _bare(plain("\n".join(new)))
+    return new if repeated or not text else [text, *new]
+
+
+def _pieces(value: Any) -> Iterator[tuple[str, list[str]]]:  # noqa: ANN401  # JSON
+    """Each paragraph of these blocks, as a text would have it, with the words that it is made of."""
+    kind = value.get("type") if isinstance(value, dict) else ""
+    if isinstance(value, list):
+        for inner in value:
+            yield from _pieces(inner)
+    elif not isinstance(value, dict) or kind in _PRESSED:
+        return
+    elif kind in _RICH:
+        words = [str(one.get("text") or one.get("url") or "") for one in value.get("elements") or ()]
+        joined = escaped("".join(words))
+        yield f"```{joined}```" if kind == "rich_text_preformatted" else joined, words
+    elif isinstance(said := value.get("text"), str):
+        yield (said, [plain(said)]) if kind == "mrkdwn" else (escaped(said), [said])
+    else:
+        yield from _pieces([*value.values()])
+
+
+def _bare(text: str) -> str:
+    """What is left of a text where its blanks and its marks are not looked at."""
+    return _MARKS.sub("", text)
 
 
 def first(text: str) -> tuple[str, str]:

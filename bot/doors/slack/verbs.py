@@ -10,6 +10,7 @@ import secrets
 import time
 from collections import deque
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,7 @@ from bot.settings import targets
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from bot.doors.slack.reply import Spot
     from bot.engine.front import Front
     from bot.engine.values import Person, Run
     from bot.policy import Policy
@@ -94,6 +96,19 @@ class Verbs:
             raise Unreachable(f"{trouble}.")
         return self.found(asked)
 
+    # --- views -----------------------------------------------------------------------------------
+
+    def opens(self, view: str, spot: Spot) -> None:
+        """Keep where the button is that opens a view."""
+        self._front.keep("slack", f"view {view}", f"{spot.user} {spot.channel} {spot.message}")
+
+    def opened(self, view: str, spot: Spot) -> Spot:
+        """Where its button was, for the person who pressed it; for another one, and where it is forgotten, nowhere."""
+        user, channel, message = self._front.kept("slack", f"view {view}").get(f"view {view}", "  ").split(" ")
+        return replace(spot, channel=channel, message=message, posted=True) if user == spot.user else spot
+
+    # --- orders ----------------------------------------------------------------------------------
+
     def _not_too_fast(self, person: Person) -> None:
         """A key that hangs, or a script in somebody's name, fills no queue."""
         now = time.monotonic()
@@ -102,8 +117,6 @@ class Verbs:
         if len(placed) == _ORDERS and placed[0] > now - _MINUTE:
             raise Unreachable(f"that is more than {_ORDERS} orders in a minute; wait a little.")
         placed.append(now)
-
-    # --- orders ----------------------------------------------------------------------------------
 
     def _diagnosis(self, run: str, said: words.Diagnose, person: Person) -> Order:
         if trouble := why_not_look(self._policy, person):
