@@ -205,7 +205,8 @@ class Cards:
         try:
             who = may_approve(run, self._policy, self._members)
             may = run.plan is None or run.asked is None or approvable(self._policy, run.order.person.name, run.runbook.id, run.plan.effect, run.asked.need, "slack")  # fmt: skip
-            return _Drawn(card(run, approvers=who, approvable=may, hint=hint, now=self._wall()), thread(run))
+            called = who if may and "ask" not in cards else ""  # what is asked elsewhere is posted as a question
+            return _Drawn(card(run, approvers=who, approvable=may, hint=hint, now=self._wall()), thread(run, called))
         except Exception:  # noqa: BLE001  # a bug in a picture must not keep a decision from being made
             _log.exception("a run could not be drawn", extra={"run": run.id})
             return _Drawn(Message(f"Run {run.id} is {run.state}; `fletcher show {run.id}` has the rest."), ())
