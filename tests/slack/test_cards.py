@@ -165,6 +165,8 @@ def test_a_run_is_one_message_that_becomes_what_the_run_is(scene: Scene) -> None
         assert f"<@{GRACE}>" in [
             f"<@{n['user_id']}>" for b in asked["blocks"] for n in _nodes(b) if n.get("type") == "user"
         ]
+        said = scene.slack.until(lambda: t if len(t := scene.slack.thread(OPS, asked["ts"])) == 3 else [], 20, "a call")
+        assert GRACE in [n["user_id"] for n in _nodes(said[-1]["blocks"]) if n.get("type") == "user"]
         scene.approve(run, grace())
         door.call(door.cards.touch, run)
         scene.until(run, "fixed")
@@ -173,7 +175,7 @@ def test_a_run_is_one_message_that_becomes_what_the_run_is(scene: Scene) -> None
         assert not {"approve", "deny", "cancel"} & set(buttons(fixed))
         thread = scene.report()
     keys = [one["metadata"]["event_payload"]["key"].split()[-1] for one in thread if one.get("metadata")]
-    assert keys == ["verdict", "plan", "decision", "steps", "proof"]
+    assert keys == ["verdict", "plan", "asked", "decision", "steps", "proof"]
     assert len(scene.slack.roots()) == 1
     assert scene.slack.messages(DEV) == []
 
@@ -238,7 +240,7 @@ def test_a_restart_between_post_and_click_changes_the_card_in_place(scene: Scene
     with scene.door():
         run = scene.order(ada())
         before = scene.slack.card(says_="approval")
-        scene.slack.until(lambda: len(scene.slack.thread(OPS, before["ts"])) == 2, 20, "the verdict and the plan")
+        scene.slack.until(lambda: len(scene.slack.thread(OPS, before["ts"])) == 3, 20, "verdict, plan, who is asked")
     scene.approve(run, grace())
     scene.until(run, "fixed")  # while nobody told Slack
     with scene.door():
@@ -269,7 +271,7 @@ def test_a_card_that_was_deleted_is_posted_anew_with_its_thread(scene: Scene) ->
     with scene.door():
         run = scene.order(ada())
         first = scene.slack.card(says_="approval")
-        scene.slack.until(lambda: len(scene.slack.thread(OPS, first["ts"])) == 2, 20, "the verdict and the plan")
+        scene.slack.until(lambda: len(scene.slack.thread(OPS, first["ts"])) == 3, 20, "verdict, plan, who is asked")
         scene.slack.run(scene.slack.store.call("chat.delete", {"channel": OPS, "ts": first["ts"]}))
         scene.approve(run, grace())
         fixed = scene.slack.card(says_="FIXED")
@@ -311,6 +313,21 @@ def test_where_the_channel_takes_nothing_the_requester_has_the_run(scene: Scene,
         scene.approve(run, grace())
         scene.slack.card(f"D{ADA[1:]}", says_="FIXED")
         scene.report(f"D{ADA[1:]}")
+
+
+def test_where_the_policys_channel_takes_nothing_an_approver_is_asked_himself(scene: Scene) -> None:
+    """The terminal's run is in a direct message to one whom the policy names, and follows it to its end."""
+    scene.place.put("look/effect", "destroy")
+    scene.slack.fail("chat.postMessage", "not_in_channel", times=None, channel=DEV)
+    with scene.door():
+        run = scene.order(ANN)
+        direct = f"D{GRACE[1:]}"
+        asked = scene.slack.card(direct, says_="approval")
+        assert f"<#{DEV}>" in says(asked)
+        assert {"approve", "deny"} <= set(buttons(asked))
+        scene.approve(run, grace(direct))
+        scene.slack.card(direct, says_="FIXED")
+        scene.report(direct)
 
 
 @pytest.mark.parametrize(

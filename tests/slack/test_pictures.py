@@ -43,6 +43,9 @@ def drawn() -> dict[str, str]:
         "modal-deny": modals.deny("fl-7c1d", "0" * 64),
         "modal-plan": modals.plan(moments["waiting"]),
     }
+    asked = thread(moments["waiting"], APPROVERS)[-1].content
+    assert isinstance(asked, Message)
+    content["asked"] = asked
     content["home"] = home(
         waiting=[moments["waiting"]], mine=mine, served="fletcher serve on this host", version="1.0", now=AT
     )

@@ -44,6 +44,23 @@ def test_what_is_said_at_last(name: str, keys: str) -> None:
     assert [part.key for part in thread(LIVES[name][-1])] == keys.split()
 
 
+@pytest.mark.parametrize(
+    ("name", "at", "approvers", "keys"),
+    [
+        ("fixed", 2, "<@U0GRACE> may approve it.", "verdict plan asked"), ("fixed", 3, "<@U0GRACE> may approve it.", "verdict plan decision"),
+        ("fixed", -1, "<@U0GRACE> may approve it.", "verdict plan decision steps proof report"),
+        ("fixed", 2, "Anybody but ada may approve it.", "verdict plan"), ("refused", -1, "<@U0GRACE> may approve it.", "verdict plan report"),
+    ],
+)  # fmt: skip
+def test_who_is_asked_is_called_while_it_waits(name: str, at: int, approvers: str, keys: str) -> None:
+    """Slack notifies nobody of a mention that an edit brings, so that it is said below; never once it is decided."""
+    parts = thread(LIVES[name][at], approvers)
+    assert [part.key for part in parts] == keys.split()
+    asked = [part.content for part in parts if part.key == "asked"]
+    assert [fault for one in asked for fault in faults(one)] == []
+    assert all(isinstance(one, Message) and "@U0GRACE may approve" in readable(one) for one in asked)
+
+
 def test_a_plan_that_is_long_is_a_file() -> None:
     """More than 20 lines of diffs and commands are no pleasure in a message."""
     seen = looked()

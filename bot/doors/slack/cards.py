@@ -161,7 +161,7 @@ class Cards:
             if run.ended and cards and all(card.final for card in cards.values()) and run_id not in self._urgent:
                 return
         at = cards["card"].channel if "card" in cards else ""
-        for place in places(run, self._policy, at):
+        for place in places(run, self._policy, self._members, at):
             if place.kind not in cards:
                 cards[place.kind] = self._card(place, run_id)
         if not cards:
@@ -180,7 +180,7 @@ class Cards:
 
     async def _known(self, run: Run) -> dict[str, Card]:
         """The cards that were posted before, by this process or another one."""
-        known = {place.kind: place for place in places(run, self._policy)}
+        known = {place.kind: place for place in places(run, self._policy, self._members)}
         cards = {}
         for kind in _KINDS:
             key = key_of(kind, run.id)
@@ -205,7 +205,8 @@ class Cards:
         try:
             who = may_approve(run, self._policy, self._members)
             may = run.plan is None or run.asked is None or approvable(self._policy, run.order.person.name, run.runbook.id, run.plan.effect, run.asked.need, "slack")  # fmt: skip
-            return _Drawn(card(run, approvers=who, approvable=may, hint=hint, now=self._wall()), thread(run))
+            called = who if may and "ask" not in cards else ""  # what is asked elsewhere is posted as a question
+            return _Drawn(card(run, approvers=who, approvable=may, hint=hint, now=self._wall()), thread(run, called))
         except Exception:  # noqa: BLE001  # a bug in a picture must not keep a decision from being made
             _log.exception("a run could not be drawn", extra={"run": run.id})
             return _Drawn(Message(f"Run {run.id} is {run.state}; `fletcher show {run.id}` has the rest."), ())

@@ -39,7 +39,7 @@ def shown() -> Iterator[tuple[str, Message | dict[str, Any]]]:
     for state in _STATES:
         run = _run(state)
         yield f"the message of a run that is {state}", card(run, approvers="grace may approve it.", now=_AT)
-        for part in thread(run):
+        for part in thread(run, "<@U0SAMPLE0> may approve it."):
             if isinstance(part.content, Message):
                 yield f"{part.key} of a run that is {state}", part.content
     waiting = _run("waiting")

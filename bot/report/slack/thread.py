@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from bot.report import plan as plans
 from bot.report import run as reports
 from bot.report.slack import pieces
-from bot.report.slack.blocks import bullets, context, emoji, line, pre, rich, said, who, word
+from bot.report.slack.blocks import addressed, bullets, context, emoji, line, pre, rich, said, who, word
 from bot.report.slack.budget import ROWS, clean, escaped, rows, weight
 from bot.report.slack.message import Message, Part, Upload
 from bot.report.slack.phase import first, outcome, phase, subject
@@ -35,16 +35,22 @@ _PIECES: Final = 40  # blocks of a plan in one message
 _ASSIGNED: Final = "assigned job to worker"
 
 
-def thread(run: Run) -> tuple[Part, ...]:
-    """The thread so far. What a later state of the same run adds comes after all that an earlier one had."""
-    return tuple(_parts(run))
+def thread(run: Run, approvers: str = "") -> tuple[Part, ...]:
+    """The thread so far. What a later state of the same run adds comes after all that an earlier one had.
+
+    `approvers` is the sentence of `card`. Whom it mentions is called below, since Slack notifies nobody of a mention that
+    an edit brings; only while the run waits, so that nobody is called to what is decided.
+    """
+    return tuple(_parts(run, approvers))
 
 
-def _parts(run: Run) -> Iterator[Part]:
+def _parts(run: Run, approvers: str) -> Iterator[Part]:
     if run.looked is not None:
         yield Part("verdict", _verdict(run, run.looked))
         if run.looked.plan.steps:
             yield Part("plan", _plan(run, run.looked.plan))
+    if run.state == "waiting" and run.decision is None and "<@" in approvers:
+        yield Part("asked", _asked(run, approvers))
     if run.decision is not None:
         yield Part("decision", _decision(run))
     if any(row.attempts for row in run.steps) and (run.proof is not None or run.undone is not None or run.ended):
@@ -89,6 +95,12 @@ def _plan(run: Run, plan: Plan) -> Message | Upload:
         )
     head = rich("plan", line(word("The plan", bold=True), *said(f": {plan.title}", 300)))
     return Message(escaped(says, 500), (*head, *blocks))
+
+
+def _asked(run: Run, approvers: str) -> Message:
+    says = f"Run {run.id} waits for approval: {subject(run)}."
+    head = line(emoji("raised_hand"), word(" Approval is asked for: ", bold=True), *addressed(approvers, 300))
+    return Message(escaped(says, 500), tuple(rich("asked", head)))
 
 
 def _decision(run: Run) -> Message:
