@@ -204,10 +204,9 @@ def test_the_samples_are_all_kinds_that_slack_is_shown() -> None:
         assert f'"{word}"' in text
 
 
+@pytest.mark.usefixtures("slack")
 @pytest.mark.parametrize(("channel", "told"), [(OPS, []), (DEV, ["ask-in"])])
-def test_where_it_is_asked_somebody_has_to_be_able_to_answer(
-    here: Path, slack: Slack, channel: str, told: list[str]
-) -> None:
+def test_where_it_is_asked_somebody_has_to_be_able_to_answer(here: Path, channel: str, told: list[str]) -> None:
     """A line `approve` that takes answers from another channel leaves the question without any."""
     lines = SETTINGS.replace('doors = ["slack"]', f'doors = ["slack"], channels = ["{channel}"]')
     (here / "fletcher.toml").write_text(lines, encoding="utf-8")

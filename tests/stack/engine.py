@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _MINE = WORK / "engine.pid"
 _PID = Path("/var/run/docker.pid")
+_CONTAINERD = Path("/var/run/docker/containerd/containerd.pid")  # of the one that dockerd starts for itself
 _SOCKET = Path("/var/run/docker.sock")
 
 
@@ -77,9 +78,7 @@ def ended(phase: Phase, by: signal.Signals = signal.SIGTERM) -> Iterator[None]:
     except (OSError, ValueError) as problem:
         raise StackError(f"the engine of {_PID} cannot be ended here: {problem}") from problem
     _wait_for_end(pid, born)
-    _PID.unlink(
-        missing_ok=True
-    )  # one that was killed leaves it, and is taken for alive as long as nobody has reaped it
+    _wait_for_containerd()
     try:
         yield
     finally:
@@ -91,6 +90,12 @@ def ended(phase: Phase, by: signal.Signals = signal.SIGTERM) -> Iterator[None]:
 
 def _start(phase: Phase) -> int:
     """Start an engine, wait until it answers, and return its process id."""
+    for path in (
+        _PID,
+        _CONTAINERD,
+    ):  # what was killed leaves it, and is taken for alive as long as nobody has reaped it
+        if not _born(_noted(path)):
+            path.unlink(missing_ok=True)
     # A session of its own: a Ctrl-C is for the harness, which stops the containers first.
     background = 'setsid /usr/sbin/dockerd >>"$1" 2>&1 </dev/null & echo $!'
     started = subprocess.run(
@@ -119,6 +124,22 @@ def stop() -> bool:
     os.kill(int(pid), signal.SIGTERM)
     _wait_for_end(int(pid), born)
     return True
+
+
+def _noted(path: Path) -> int:
+    """The process of a pid file; 0 where there is none."""
+    try:
+        return int(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0
+
+
+def _wait_for_containerd() -> None:
+    """It ends with its dockerd, a moment later; one that does not is used by the next."""
+    for _ in range(100):
+        if not _born(_noted(_CONTAINERD)):
+            return
+        time.sleep(0.1)
 
 
 def _wait_for_end(pid: int, born: str) -> None:
