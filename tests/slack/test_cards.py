@@ -315,6 +315,21 @@ def test_where_the_channel_takes_nothing_the_requester_has_the_run(scene: Scene,
         scene.report(f"D{ADA[1:]}")
 
 
+def test_where_the_policys_channel_takes_nothing_an_approver_is_asked_himself(scene: Scene) -> None:
+    """The terminal's run is in a direct message to one whom the policy names, and follows it to its end."""
+    scene.place.put("look/effect", "destroy")
+    scene.slack.fail("chat.postMessage", "not_in_channel", times=None, channel=DEV)
+    with scene.door():
+        run = scene.order(ANN)
+        direct = f"D{GRACE[1:]}"
+        asked = scene.slack.card(direct, says_="approval")
+        assert f"<#{DEV}>" in says(asked)
+        assert {"approve", "deny"} <= set(buttons(asked))
+        scene.approve(run, grace(direct))
+        scene.slack.card(direct, says_="FIXED")
+        scene.report(direct)
+
+
 @pytest.mark.parametrize(
     "error", ["msg_blocks_too_long", "invalid_blocks", "invalid_auth", "is_archived", "fatal_error"]
 )

@@ -13,7 +13,7 @@ from bot.doors.slack.checks import manifest, scopes
 from bot.doors.slack.sample import shown
 from bot.report.slack.message import Message
 from bot.report.slack.rules import broken
-from tests.doubles.slack import ADA, ARCHIVED, GRACE, GUEST, OPS, OUTSIDE, SHARED, Slack
+from tests.doubles.slack import ADA, ARCHIVED, DEV, GRACE, GUEST, OPS, OUTSIDE, SHARED, Slack
 from tests.fletcher import fletcher
 
 if TYPE_CHECKING:
@@ -202,3 +202,13 @@ def test_the_samples_are_all_kinds_that_slack_is_shown() -> None:
     text = json.dumps([one.blocks if isinstance(one, Message) else one for one in told.values()])
     for word in ("approve", "deny", "show_plan", "cancel", "approve_word"):
         assert f'"{word}"' in text
+
+
+@pytest.mark.usefixtures("slack")
+@pytest.mark.parametrize(("channel", "warned"), [(OPS, False), (DEV, True)])
+def test_where_it_is_asked_somebody_has_to_be_able_to_answer(here: Path, channel: str, *, warned: bool) -> None:
+    """A line `approve` that takes answers from another channel leaves the question without any."""
+    lines = SETTINGS.replace('doors = ["slack"]', f'doors = ["slack"], channels = ["{channel}"]')
+    (here / "fletcher.toml").write_text(lines, encoding="utf-8")
+    says = [row for row in wrong(doctor()[1]) if row.startswith("warn policy")]
+    assert any("ask-in" in row for row in says) == warned

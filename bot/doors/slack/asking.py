@@ -28,10 +28,11 @@ class Place:
     to: str = ""
 
 
-def places(run: Run, policy: Policy | None, at: str = "") -> Iterator[Place]:
+def places(run: Run, policy: Policy | None, members: Mapping[str, str], at: str = "") -> Iterator[Place]:
     """The places of a run as it is now. One that waits for a peer where no peer sees it is asked about in `ask-in`, too.
 
-    `at` is the channel in which its card is, where that is known: it may have become a direct message.
+    Where that takes nothing, the first approver gets it whom the policy names. `members` are Slack's ids by names; `at` is
+    the channel in which its card is, where that is known: it may have become a direct message.
     """
     person = run.order.person
     if person.door == "slack" and person.channel:
@@ -39,7 +40,9 @@ def places(run: Run, policy: Policy | None, at: str = "") -> Iterator[Place]:
     asked = policy.ask_in if policy else ""
     waits = run.state == "waiting" and run.asked is not None and run.asked.need == "peer"
     if waits and asked and asked != person.channel and not (person.door == "slack" and _seen(run, policy, at)):
-        yield Place("ask", asked)
+        found = approvers(policy, run.runbook.id, run.plan.effect, "slack") if run.plan else None
+        peers = [members[name] for name in (found[0] if found else ()) if name in members and name != person.name]
+        yield Place("ask", asked, next(iter(peers), ""))
 
 
 def may_approve(run: Run, policy: Policy | None, members: Mapping[str, str]) -> str:

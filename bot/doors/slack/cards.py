@@ -161,7 +161,7 @@ class Cards:
             if run.ended and cards and all(card.final for card in cards.values()) and run_id not in self._urgent:
                 return
         at = cards["card"].channel if "card" in cards else ""
-        for place in places(run, self._policy, at):
+        for place in places(run, self._policy, self._members, at):
             if place.kind not in cards:
                 cards[place.kind] = self._card(place, run_id)
         if not cards:
@@ -180,7 +180,7 @@ class Cards:
 
     async def _known(self, run: Run) -> dict[str, Card]:
         """The cards that were posted before, by this process or another one."""
-        known = {place.kind: place for place in places(run, self._policy)}
+        known = {place.kind: place for place in places(run, self._policy, self._members)}
         cards = {}
         for kind in _KINDS:
             key = key_of(kind, run.id)

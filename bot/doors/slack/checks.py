@@ -250,6 +250,12 @@ def _policy(policy: Policy | None) -> Iterator[Check]:
         )
     else:
         yield Check("policy", "ok", "[policy] says who may run and who may approve in Slack.")
+    lines = [line for line in policy.approve if "slack" in line.doors or not line.doors]
+    if policy.ask_in and lines and all(line.channels and policy.ask_in not in line.channels for line in lines):
+        yield Check(
+            "policy", "warn", f"Plans are asked about in {policy.ask_in} (ask-in), and no line `approve` takes an answer from there.",
+            "Add it to `channels` of a line `approve`, or name one of those channels in ask-in",
+        )  # fmt: skip
 
 
 def _channels(policy: Policy | None) -> tuple[str, ...]:
