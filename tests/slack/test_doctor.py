@@ -205,10 +205,10 @@ def test_the_samples_are_all_kinds_that_slack_is_shown() -> None:
 
 
 @pytest.mark.usefixtures("slack")
-@pytest.mark.parametrize(("channel", "told"), [(OPS, []), (DEV, ["ask-in"])])
-def test_where_it_is_asked_somebody_has_to_be_able_to_answer(here: Path, channel: str, told: list[str]) -> None:
+@pytest.mark.parametrize(("channel", "warned"), [(OPS, False), (DEV, True)])
+def test_where_it_is_asked_somebody_has_to_be_able_to_answer(here: Path, channel: str, *, warned: bool) -> None:
     """A line `approve` that takes answers from another channel leaves the question without any."""
     lines = SETTINGS.replace('doors = ["slack"]', f'doors = ["slack"], channels = ["{channel}"]')
     (here / "fletcher.toml").write_text(lines, encoding="utf-8")
     says = [row for row in wrong(doctor()[1]) if row.startswith("warn policy")]
-    assert [word for word in ("ask-in",) if says and word in says[0]] == told
+    assert any("ask-in" in row for row in says) == warned
