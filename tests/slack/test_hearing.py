@@ -276,9 +276,9 @@ def test_the_same_thing_twice_is_done_once(here: Path, slack: Slack) -> None:
         assert len(served.front.runs()) == 2
 
 
-def mention(slack: Slack, text: str) -> Any:  # noqa: ANN401  # what was sent
+def mention(slack: Slack, text: str, user: str = ADA) -> Any:  # noqa: ANN401  # what was sent
     """In a thread of the channel."""
-    return slack.mention(text, thread=slack.write("something is wrong")["ts"])
+    return slack.mention(text, user, thread=slack.write("something is wrong")["ts"])
 
 
 @pytest.mark.parametrize("way", [mention, Slack.mention, Slack.dm])
@@ -297,6 +297,18 @@ def test_the_same_words_by_mention_and_in_a_direct_message(
     run = served.later(served.front.runs()[0].id, "waiting")
     served.card(run, channel=channel)
     assert len(served.front.runs()) == 1
+
+
+@pytest.mark.parametrize("way", [mention, Slack.dm])
+def test_only_the_mention_that_it_begins_with_is_left_out(
+    served: Served, slack: Slack, way: Callable[[Slack, str, str], Any]
+) -> None:
+    """Whoever else is named stays in a reason."""
+    run, _ = served.waiting("run mend")
+    way(slack, f"deny {run.id} <@{ADA}> knows why", GRACE).ack()
+    decision = served.later(run.id, "declined").decision
+    assert decision is not None
+    assert decision.reason == f"@{ADA} knows why"
 
 
 def test_pasted_lines_are_evidence(served: Served, slack: Slack) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Body = dict[str, Any]
 
 _ANY: Final = re.compile(".*", re.DOTALL)
-_MENTION: Final = re.compile(r"\s*<@[^>]*>[\s:,]*")
+_MENTION: Final = re.compile(r"\A\s*<@[^>]*>[\s:,]*")
 _NAMED: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._:-]{0,99})(?: ([0-9a-f]{64}))?")
 
 #: The views that are sent off: which field, also its block, and what it says.
@@ -102,7 +102,7 @@ class Ears:
             self._take(
                 body,
                 spot,
-                lambda at: self._doing.typed(_MENTION.sub("", event.get("text", ""), count=1), at, files_of(event)),
+                lambda at: self._doing.typed(_MENTION.sub("", event.get("text", "")), at, files_of(event)),
             )
 
     def _written(self, body: Body) -> None:
@@ -113,7 +113,7 @@ class Ears:
             self._take(
                 body,
                 spot,
-                lambda at: self._doing.typed(_MENTION.sub("", event.get("text", ""), count=1), at, files_of(event)),
+                lambda at: self._doing.typed(_MENTION.sub("", event.get("text", "")), at, files_of(event)),
             )
 
     def _opened(self, body: Body) -> None:

@@ -59,10 +59,8 @@ class Verbs:
         made = self._diagnosis(run, said, person) if isinstance(said, words.Diagnose) else self._run(run, said, person)
         return self._front.submit(made)
 
-    def answer(self, said: words.Help | words.List | words.Show, person: Person) -> Message:
+    def answer(self, said: words.List | words.Show, person: Person) -> Message:
         """Tell what is asked for. Raises FletcherError."""
-        if isinstance(said, words.Help):
-            return answers.help_()
         if trouble := why_not_look(self._policy, person):
             raise Unreachable(f"{trouble}.")
         if isinstance(said, words.Show):
