@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from bot.diagnose import diagnose
 from bot.engine.contract import Sight
-from bot.engine.findings import findings
 from bot.engine.values import DIAGNOSE, Looked
 from bot.errors import FletcherError
 from bot.evidence.look import Question
 from bot.evidence.secrets import secrets_of
+from bot.findings import findings
 from bot.livekit.answer import runbook_of
 from bot.livekit.roster import workers_now
 from bot.plan.subject import chosen, subject

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Column, Float, Integer, MetaData, String, Table, Text
 
-VERSION: Final = 2  # of these tables; a store of a newer one is not touched
+VERSION: Final = 3  # of these tables; a store of a newer one is not touched
 
 META = MetaData()
 
@@ -99,4 +99,55 @@ kept = Table(
     Column("key", String, primary_key=True),
     Column("value", Text, nullable=False),
     Column("at", Float, nullable=False),
+)  # fmt: skip
+
+# What was decided for all runs or probes at once, by name: "hold", or "mute NAME".
+switches = Table(
+    "switches", META,
+    Column("name", String, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("at", Float, nullable=False),
+)  # fmt: skip
+
+# The probes that were declared, and how each stands.
+probes = Table(
+    "probes", META,
+    Column("name", String, primary_key=True),
+    Column("standing", Text, nullable=False),
+)  # fmt: skip
+
+# One row for each time that a probe is due, whoever says so first; it is looked once, by whoever takes it.
+slots = Table(
+    "slots", META,
+    Column("probe", String, primary_key=True),
+    Column("slot", Integer, primary_key=True, autoincrement=False),  # when it is due, in seconds since the epoch
+    Column("state", String, nullable=False, index=True),  # "due", "taken", "done" or "missed"
+    Column("executor", String, nullable=False, default=""),  # who has taken it
+    Column("at", Float, nullable=False),  # when it came into this state
+    Column("result", Text),
+)  # fmt: skip
+
+# Every process that carries out runs and probes; one whose beat is too old is dead, and what it owned goes to others.
+executors = Table(
+    "executors", META,
+    Column("id", String, primary_key=True),
+    Column("holder", Text, nullable=False),  # who it is, as JSON
+    Column("beat", Float, nullable=False),  # when it was last heard of, by the database's clock
+    Column("session", Integer, nullable=False, default=0),  # its session in PostgreSQL that holds its lease
+    Column("ended", Float),  # when it ended, or was taken for dead; none while it acts
+)  # fmt: skip
+
+# Which executor carries out a run.
+owners = Table(
+    "owners", META,
+    Column("run", String, primary_key=True),
+    Column("executor", String, nullable=False),
+)  # fmt: skip
+
+# What only one executor does at a time, such as posting in Slack.
+leaders = Table(
+    "leaders", META,
+    Column("name", String, primary_key=True),
+    Column("executor", String, nullable=False),
+    Column("until", Float, nullable=False),
 )  # fmt: skip

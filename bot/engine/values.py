@@ -7,6 +7,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from bot.evidence.files import Kind  # noqa: TC001  # the values are made of it
+from bot.findings import Finding  # noqa: TC001  # the values are made of them
 from bot.plan.values import Plan  # noqa: TC001  # the values are made of it
 from bot.runbook.document import Approval, Runbook
 from bot.steps.contract import Memory, Outcome  # noqa: TC001  # the values are made of them
@@ -133,31 +134,6 @@ class Proof(Struct, frozen=True, kw_only=True):
     points: tuple[Point, ...] = ()
     says: str = ""
     output: str = ""
-
-
-class Quote(Struct, frozen=True):
-    """A line that decided (redacted): where it stands, as file:line, and what it says to who knows LiveKit."""
-
-    where: str
-    text: str
-    says: str
-
-
-class Finding(Struct, frozen=True, kw_only=True):
-    """The verdict over one room, in words for a person; a `room` of "" is what belongs to none.
-
-    `missing` says which source would settle what, `advice` what to do about the cause.
-    """
-
-    room: str
-    verdict: Literal["cause", "healthy", "inconclusive"]
-    cause: str = ""
-    agent: str = ""
-    summary: str
-    confidence: float
-    quotes: tuple[Quote, ...] = ()
-    missing: tuple[str, ...] = ()
-    advice: str = ""
 
 
 class Looked(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
-from bot.engine.values import Asked, Finding, Person, Quote
+from bot.engine.values import Asked, Person
+from bot.findings import Finding, Quote
 from bot.plan.values import Guard
 from bot.report.slack.card import card
 from tests.slack.judges import faults

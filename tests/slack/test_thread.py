@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from bot.engine.values import Event, Finding, Quote
+from bot.findings import Finding, Quote
 from bot.report.slack.message import Message, Upload
 from bot.report.slack.thread import thread
 from tests.engine.staged import Door, Place
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bot.engine.front import Front
-    from bot.engine.values import Looked, Run
+    from bot.engine.values import Event, Looked, Run
 
 LIVES = lives()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from bot.engine.values import Asked, Decision, Finding, Looked, Order, Person, Point, Proof, Quote, Run, StepRow
+from bot.engine.values import Asked, Decision, Looked, Order, Person, Point, Proof, Run, StepRow
+from bot.findings import Finding, Quote
 from bot.plan.values import Asked as Need
 from bot.plan.values import Command, Disrupts, FileEdit, Guard, Plan, Step, sealed
 from bot.runbook.document import Runbook

@@ -9,7 +9,8 @@ from bot.livekit.words import quote
 from bot.report.told import STATES
 
 if TYPE_CHECKING:
-    from bot.engine.values import Finding, Run, RunState, StepRow
+    from bot.engine.values import Run, RunState, StepRow
+    from bot.findings import Finding
 
 _EMOJI: Final[dict[RunState, str]] = {
     "queued": "hourglass_flowing_sand", "looking": "mag", "waiting": "raised_hand", "running": "gear", "fixed": "white_check_mark",

@@ -14,7 +14,8 @@ from bot.report.slack.phase import finding_title
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from bot.engine.values import Finding, Run
+    from bot.engine.values import Run
+    from bot.findings import Finding
     from bot.plan.values import Plan, Step
     from bot.report.slack.blocks import Element
 

@@ -1,10 +1,11 @@
-"""The verdicts of a look as they are kept with a run: few, redacted, the most urgent first."""
+"""The verdicts of a look as they are kept with a run or a probe: few, redacted, the most urgent first."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
-from bot.engine.values import Finding, Quote
+from msgspec import Struct
+
 from bot.livekit.answer import remedy_for
 
 if TYPE_CHECKING:
@@ -15,6 +16,31 @@ _ROOMS: Final = 20  # findings that are kept; a server has thousands of rooms
 _QUOTED: Final = 8  # lines that are kept of each
 _LONGEST: Final = 2000  # characters of a line; a worker's traceback on one line is longer
 _URGENT: Final = {"cause": 0, "inconclusive": 1, "healthy": 2}
+
+
+class Quote(Struct, frozen=True):
+    """A line that decided (redacted): where it stands, as file:line, and what it says to who knows LiveKit."""
+
+    where: str
+    text: str
+    says: str
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """The verdict over one room, in words for a person; a `room` of "" is what belongs to none.
+
+    `missing` says which source would settle what, `advice` what to do about the cause.
+    """
+
+    room: str
+    verdict: Literal["cause", "healthy", "inconclusive"]
+    cause: str = ""
+    agent: str = ""
+    summary: str
+    confidence: float
+    quotes: tuple[Quote, ...] = ()
+    missing: tuple[str, ...] = ()
+    advice: str = ""
 
 
 def findings(answer: Diagnosis) -> tuple[Finding, ...]:
