@@ -47,7 +47,7 @@ def _works(name: str) -> bool:
         _uv(*into, "--requirement", str(folder / "found.txt"), *JUDGES)
         (folder / "whole").touch()
     python = folder / "venv" / "bin" / "python"
-    tests = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "filterwarnings=", *TESTS]
+    tests: list[str | Path] = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "filterwarnings=", *TESTS]
     done = subprocess.run(tests, cwd=ROOT, capture_output=True, text=True, check=False)
     print(f"the {name}: {', '.join(sorted(_direct(found)))}\n{done.stdout}{done.stderr}", flush=True)
     return done.returncode == 0
