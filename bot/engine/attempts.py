@@ -110,7 +110,8 @@ class Attempts:
     def _make(self, act: Act, number: int, memory: Memory) -> Outcome:
         """Make an attempt that is written down, and again as often as the plan says while it fails."""
         try:
-            outcome = act.do(memory)
+            with self._store.effect():
+                outcome = act.do(memory)
         except FletcherError as problem:
             outcome = failed(problem, act.doing, memory.began_ns)
         except Exception as bug:  # noqa: BLE001  # what a bug has done is for a person to look at, not to be forgotten
