@@ -103,6 +103,7 @@ class Store:
     def __init__(self, home: Home, address: str = "") -> None:
         self.home = home
         self.signalled = Flag()  # set when this process has signalled something
+        self.looks = Flag()  # set when this process has said that a probe is due
         self.patience = Patience()
         self.lease: Lease | None = None  # of a process that acts
         self.database = Database(home.database, address)
