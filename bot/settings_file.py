@@ -258,9 +258,9 @@ def _unknown(key: str, known: Mapping[str, object] | list[str]) -> str:
         return f"`{key}` belongs into a target: put it below a line such as [targets.staging]"
     if key in settings_policy.POLICY and isinstance(known, list):
         return f"`{key}` belongs below a line [policy]"
-    if key in settings_probes.PROBE and isinstance(known, list):
+    if key in settings_probes.PROBE and isinstance(known, list) and not nearest(key, known):
         return f"`{key}` belongs below a line [[probe]]"
-    if key in settings_probes.PROBES and isinstance(known, list):
+    if key in settings_probes.PROBES and isinstance(known, list) and not nearest(key, known):
         return f"`{key}` belongs below a line [probes]"
     return f"unknown key `{shown(key)}`{nearest(key, known)}"
 
