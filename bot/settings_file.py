@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -98,6 +99,7 @@ def read(path: Path) -> Document:
     return parse(path, raw)
 
 
+@lru_cache(maxsize=4)  # every look of a probe reads it anew, and finds it as it was
 def parse(path: Path, raw: bytes) -> Document:
     """What is in the bytes of a fletcher.toml; raises WrongDocument with every problem at once."""
     source = str(path)
