@@ -174,6 +174,7 @@ UNKNOWN: dict[str, tuple[Callable[[Looked], object], list[str], str]] = {
     "never answered": (_set("agent", ports={"8081/tcp": ("127.0.0.1", 9)}), ["workers"], "does not answer"),
     "root": (lambda on: setattr(on.stack.engine, "root", ""), ["disk"], "does not tell where it keeps its data"),
     "elsewhere": (lambda on: setattr(on.stack.engine, "root", "/not/here"), ["disk"], "cannot be looked at from here"),
+    "log of no driver": (_set("livekit", log_driver="none"), ["log-level"], "log level is not known"),
     "no log": (lambda on: on.stack.livekit.stored.clear(), ["log-level"], "log level is not known"),
 }  # fmt: skip
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,12 +18,11 @@ from bot.livekit.seen import Verdict
 from bot.probes.ask import Asking
 from bot.probes.sweep import Sweep
 from bot.probes.told import Memory, read, written
+from bot.probes.values import Result
 from tests.probes.replay import CASES, RECORDINGS, Replay, replayed, told, truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from bot.probes.values import Result
 
 UNDECIDABLE = {"log-level-too-high", "window-too-short"}
 AFTER = (9.0, 40.0, 75.0)  # seconds after the last line: when a young room, and a job, can be judged
@@ -244,6 +244,19 @@ def test_a_name_that_nobody_asks_for_any_more_is_forgotten() -> None:
 def test_a_memory_that_cannot_be_read_is_none(text: str) -> None:
     """Whatever stands there, a look begins anew instead of failing."""
     assert read(text) == read(written(read(text)))
+
+
+def test_a_look_that_took_too_long_loses_nothing(replay: Replay, asking: Asking) -> None:
+    """Whoever gave it up writes that it is unknown, without any memory; what it had found is told by the next."""
+    replay.until(replay.begin + 12)
+    before = replay.look(asking)
+    replay.until(replay.end + 9)
+    replay.look(asking, lost=True)
+    replay.standing = msgspec.structs.replace(replay.standing, last=Result(light="unknown", says="it took too long"))
+    waits(replay, 5)
+    assert told([before, replay.look(asking)]) == [("ganglia-b8f13c", "dispatch-missing")]
+    waits(replay, 5)
+    assert told([replay.look(asking)]) == []
 
 
 def test_a_look_that_fails_is_unknown_and_keeps_what_was_told(
