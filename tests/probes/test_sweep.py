@@ -277,3 +277,16 @@ def test_a_look_that_fails_is_unknown_and_keeps_what_was_told(
     assert "hunter2" not in failed.says
     waits(replay, 5)
     assert told([replay.look(asking)]) == []
+
+
+def test_a_better_cause_is_no_news() -> None:
+    """A room that is known to lack its agent is not told anew when more is known of why, however long that takes."""
+
+    def row(cause: str, at: float = 1.0) -> Verdict:
+        return Verdict(f"r{at}", f"RM_{at}", "cause", cause, 1.0, "", agent="a", at=at)
+
+    memory = Memory().after([row("no-worker")], 10)
+    for later in (memory, memory.after([], 10_000)):
+        assert (later.knows(row("worker-late")), later.lacked(row("worker-late"))) == (False, True)
+    assert not memory.lacked(row("no-worker", 2.0))
+    assert memory.after([row("worker-late")], 20).lacking["a"].cause == "worker-late"
