@@ -172,17 +172,19 @@ def _log_level(seen: Seen) -> Iterator[Part]:
 
 def _level(engine: Engine, server: Container) -> str:
     """The lowest level that its log shows; "" where that does not tell."""
-    for number in (_SHORT, _LONG):
-        with suppress(FletcherError):
+    tally = Tally()
+    with suppress(FletcherError):  # a log that cannot be read does not tell
+        for number in (_SHORT, _LONG):
             lines = list(engine.log(server, tail=number))
-            log, tally = LogFile(server.name, io.BytesIO(b"\n".join([*lines, b""]))), Tally()
+            log = LogFile(server.name, io.BytesIO(b"\n".join([*lines, b""])))
             for _ in records(log.chunks(), tally):
                 pass
             if tally.levels - QUIET:
                 return "info"
             if len(lines) < number:
-                return "warn" if tally.levels else ""
-    return "warn"
+                break
+        return "warn" if tally.levels else ""
+    return ""
 
 
 def _setup(seen: Seen, levels: list[tuple[str, str]]) -> Setup:

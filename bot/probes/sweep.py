@@ -12,8 +12,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from bot.errors import FletcherError
 from bot.evidence.live import BACK, Watched, nothing
 from bot.evidence.look import Question
@@ -61,7 +59,7 @@ class Sweep:
         self._follower: Follower | None = None
         self._news: dict[str, _News] = {}  # by key, what was found and is perhaps not written down yet
         self._shown: dict[str, Finding] = {}  # by key, the newest rooms that lack their agents
-        self._memory = Memory()  # the last that was seen
+        self._memory = Memory()  # the last that was given: a result that somebody else wrote may have none
         self._upto = 0.0  # the cursor when this process looked last
         self._level = False  # whether the server's log hides what decides
         self._rests_until = self._folder_at = 0.0
@@ -102,7 +100,7 @@ class Sweep:
             return self._result("unknown", trouble, memory)
         known = {k: news for k, news in self._news.items() if not memory.knows(news.row)}
         after = memory.after((news.row for news in known.values()), watched.now)
-        self._news, self._memory, self._upto = known, after, watched.now
+        self._news, self._upto = known, watched.now
         for news in known.values():
             if news.finding is not None:
                 self._shown[key(news.row)] = news.finding
@@ -219,8 +217,3 @@ def _says(bad: list[_News], good: list[_News], after: Memory) -> Iterator[str]:
 
 def _clock(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(at))
-
-
-def memory_of(result: Result, last: Result | None) -> Result:
-    """The result with the memory of the one before it, where it has none of its own: what was told stays told."""
-    return msgspec.structs.replace(result, memory=last.memory) if last is not None and not result.memory else result

@@ -136,7 +136,7 @@ def _warnings_only(looked: Looked) -> None:
         )
 
 
-RED = {
+RED: dict[str, tuple[Callable[[Looked], object], str, str, str]] = {
     "exited": (_set("agent", state="exited", exit_code=1), "containers", "is exited", "docker start"),
     "restarting": (_set("agent", state="restarting", restarts=4), "containers", "keeps restarting", "docker logs"),
     "unhealthy": (_set("livekit", health="unhealthy"), "containers", "its health check fails", "docker logs"),
@@ -168,12 +168,13 @@ def test_what_is_not_well_is_red(looked: Looked, asking: Asking, what: str) -> N
     assert result.findings[: len(bad)] == tuple(bad)
 
 
-UNKNOWN = {
+UNKNOWN: dict[str, tuple[Callable[[Looked], object], list[str], str]] = {
     "engine": (lambda on: on.stack.engine.down(), ["containers", "disk", "log-level", "workers"], "no Docker engine at"),
     "no endpoint": (_set("agent", ports={}, ips=()), ["workers"], "No worker's endpoint is known"),
     "never answered": (_set("agent", ports={"8081/tcp": ("127.0.0.1", 9)}), ["workers"], "does not answer"),
     "root": (lambda on: setattr(on.stack.engine, "root", ""), ["disk"], "does not tell where it keeps its data"),
     "elsewhere": (lambda on: setattr(on.stack.engine, "root", "/not/here"), ["disk"], "cannot be looked at from here"),
+    "log of no driver": (_set("livekit", log_driver="none"), ["log-level"], "log level is not known"),
     "no log": (lambda on: on.stack.livekit.stored.clear(), ["log-level"], "log level is not known"),
 }  # fmt: skip
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,12 +18,11 @@ from bot.livekit.seen import Verdict
 from bot.probes.ask import Asking
 from bot.probes.sweep import Sweep
 from bot.probes.told import Memory, read, written
+from bot.probes.values import Result
 from tests.probes.replay import CASES, RECORDINGS, Replay, replayed, told, truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from bot.probes.values import Result
 
 UNDECIDABLE = {"log-level-too-high", "window-too-short"}
 AFTER = (9.0, 40.0, 75.0)  # seconds after the last line: when a young room, and a job, can be judged
@@ -246,6 +246,19 @@ def test_a_memory_that_cannot_be_read_is_none(text: str) -> None:
     assert read(text) == read(written(read(text)))
 
 
+def test_a_look_that_took_too_long_loses_nothing(replay: Replay, asking: Asking) -> None:
+    """Whoever gave it up writes that it is unknown, without any memory; what it had found is told by the next."""
+    replay.until(replay.begin + 12)
+    before = replay.look(asking)
+    replay.until(replay.end + 9)
+    replay.look(asking, lost=True)
+    replay.standing = msgspec.structs.replace(replay.standing, last=Result(light="unknown", says="it took too long"))
+    waits(replay, 5)
+    assert told([before, replay.look(asking)]) == [("ganglia-b8f13c", "dispatch-missing")]
+    waits(replay, 5)
+    assert told([replay.look(asking)]) == []
+
+
 def test_a_look_that_fails_is_unknown_and_keeps_what_was_told(
     replay: Replay, asking: Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,3 +277,16 @@ def test_a_look_that_fails_is_unknown_and_keeps_what_was_told(
     assert "hunter2" not in failed.says
     waits(replay, 5)
     assert told([replay.look(asking)]) == []
+
+
+def test_a_better_cause_is_no_news() -> None:
+    """A room that is known to lack its agent is not told anew when more is known of why, however long that takes."""
+
+    def row(cause: str, at: float = 1.0) -> Verdict:
+        return Verdict(f"r{at}", f"RM_{at}", "cause", cause, 1.0, "", agent="a", at=at)
+
+    memory = Memory().after([row("no-worker")], 10)
+    for later in (memory, memory.after([], 10_000)):
+        assert (later.knows(row("worker-late")), later.lacked(row("worker-late"))) == (False, True)
+    assert not memory.lacked(row("no-worker", 2.0))
+    assert memory.after([row("worker-late")], 20).lacking["a"].cause == "worker-late"

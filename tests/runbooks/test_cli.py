@@ -144,6 +144,16 @@ def test_one_is_shown_with_what_each_step_does() -> None:
     )
 
 
+def test_when_one_looks_by_itself_is_shown() -> None:
+    """A schedule is told with the results in a row that it takes until that is told; without one nothing is."""
+    assert (
+        "every 1m once it is enabled as a probe; told after 2 bad results in a row or 2 good"
+        in runbooks("show", "stack-health").out
+    )
+    assert "  schedule  every 5s once it is enabled as a probe\n" in runbooks("show", "log-sweep").out
+    assert "schedule" not in runbooks("show", "no-servers-available").out
+
+
 def test_a_broken_one_is_shown_as_its_problems(here: Path) -> None:
     """What cannot be read has nothing to show but what is wrong with it."""
     (here / "a.md").write_text(SMALL.format(id="Big"))
