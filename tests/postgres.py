@@ -1,6 +1,7 @@
 """A PostgreSQL of the tests: a cluster of its own in a temporary folder, gone with it; nothing of this machine's is used.
 
-`python -m tests.postgres` makes sure that the programs are there: it installs Debian's package where they are not.
+`python -m tests.postgres` makes sure that the programs are there: it installs Debian's package where they are not. With a
+command behind it, places of the tests keep their runs in such a server while the command runs.
 """
 
 from __future__ import annotations
@@ -112,17 +113,24 @@ def database(server: str, name: str) -> str:
     return f"{server.rsplit('/', 1)[0]}/{name}"
 
 
-def rows(address: str, statement: str) -> list[tuple[object, ...]]:
+def rows(address: str, statement: str, *values: object) -> list[tuple[object, ...]]:
     """What a statement finds in our tables."""
     import psycopg
 
     with psycopg.connect(address, autocommit=True, options="-c search_path=fletcher") as c:
-        done = c.execute(statement)
+        done = c.execute(statement, values or None)
         return done.fetchall() if done.description else []
 
 
-def main() -> int:
-    """Install it where it is missing."""
+def main(command: list[str]) -> int:
+    """Install it where it is missing; carry a command out with a server for the places of the tests."""
+    if (code := _installed()) or not command:
+        return code
+    with cluster() as server:
+        return subprocess.run(command, env={**os.environ, SERVER: server.address()}, check=False).returncode
+
+
+def _installed() -> int:
     if programs() is not None:
         return 0
     if os.getuid() != 0 or shutil.which("apt-get") is None:
@@ -141,4 +149,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from bot.engine.values import Decision, Holder, Order, Person, Row, Run
     from bot.policy import Policy
 
-SERVE: Final = "fletcher serve"  # how an executor that serves calls itself
+_SERVE: Final = "fletcher serve"  # how an executor that serves calls itself
 _HEARD: Final = 30 * 86400.0  # seconds that a door remembers; no question is open for longer than a week
 
 _log = logging.getLogger("fletcher.engine")
@@ -167,6 +167,12 @@ class Front:
             return ""
         return why_not_run(self._policy, person, run.runbook.id)
 
+    @property
+    def kept_in(self) -> str:
+        """Where runs are kept, for people."""
+        kind = self._store.database.kind
+        return f"{kind.name} and {self.home.path}" if kind.shared else str(self.home.path)
+
     # --- looking at runs -------------------------------------------------------------------------
 
     def runs(self, limit: int = 200) -> tuple[Row, ...]:
@@ -232,7 +238,7 @@ class Front:
 
     def executors(self) -> tuple[Holder, ...]:
         """Who acts now, those that serve before others; () when orders are carried out by nobody until `serve` or `run_here`."""
-        return tuple(sorted(self._store.executors(), key=lambda one: one.what != SERVE))
+        return tuple(sorted(self._store.executors(), key=lambda one: one.what != _SERVE))
 
     def executor(self) -> Holder | None:
         """The first of them."""
@@ -271,10 +277,10 @@ class Front:
         already.
         """
         executor = _executor()
-        with logged(log), self._store.acting(SERVE, person):
+        with logged(log), self._store.acting(_SERVE, person):
             self._forget()
             with executor(self._store, parts), clock(), self._looking(parts):
-                _log.info("serves from %s, of %s", self.home.path, self._store.database.kind.name)
+                _log.info("serves from %s", self.kept_in)
                 while not stop.wait(3600.0):
                     try:
                         self._forget()

@@ -9,6 +9,7 @@ wakes up later acts no more. It ends itself with `ENDED`, and whatever watches o
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
 import threading
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from bot.engine.database import Database
     from bot.engine.values import Holder
+    from bot.world.contract import World
 
 ENDED: Final = 75  # the exit code of a process that was taken for dead: try again
 BEAT: Final = 1.0  # seconds between two heartbeats
@@ -57,16 +59,17 @@ _FORGET: Final = sa.delete(t.executors).where(_e.ended < _NOW - _KEPT)
 _PEERS: Final = sa.select(_e.id, _NOW - _e.beat, _UP).where(_e.ended.is_(None), _e.id != of("of_id"))
 _SESSIONS: Final = sa.table("pg_stat_activity", sa.column("pid"), sa.column("application_name"))
 _END: Final = sa.select(sa.func.pg_terminate_backend(_SESSIONS.c.pid)).where(
-    _SESSIONS.c.application_name == of("of_id"), _SESSIONS.c.pid != _MINE
+    _SESSIONS.c.application_name == of("of_process"), _SESSIONS.c.pid != _MINE
 )
 _DEAD: Final = ~sa.exists().where(_e.id == _l.executor, _e.ended.is_(None))
 _WANTED: Final = insert(t.leaders).values(name=of("of_name"), executor=of("of_id"), until=_NOW + STALE)
 _LEAD: Final = _WANTED.on_conflict_do_update(
     index_elements=["name"], set_={"executor": _WANTED.excluded.executor, "until": _WANTED.excluded.until},
     where=sa.or_(_l.executor == of("of_id"), _l.until < _NOW, _DEAD),
-)  # fmt: skip
+).returning(_l.name)  # fmt: skip
 _RESIGN: Final = sa.delete(t.leaders).where(_l.executor == of("of_id"))
 
+_COUNT: Final = itertools.count(1)
 _log = logging.getLogger("fletcher.engine")
 
 
@@ -106,8 +109,8 @@ class Shared(Lease):
 
     shared = True
 
-    def __init__(self, database: Database, name: str, holder: Holder) -> None:
-        self.id = name
+    def __init__(self, database: Database, process: str, holder: Holder) -> None:
+        self.id = f"{process} {next(_COUNT)}"  # never the same again: what is left of one is taken over by its name
         self._engine, self._holder = database.engine, holder
         self._told = database.told
         self._guard = threading.RLock()  # the session is one for all threads
@@ -117,7 +120,9 @@ class Shared(Lease):
         self._bereaved = False
         self._led: dict[str, float] = {}  # what it leads or wants to, until when for sure, by this machine's clock
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._beat_on, name="lease", daemon=True)
+        self._threads = tuple(
+            threading.Thread(target=do, name="lease", daemon=True) for do in (self._beat_on, self._watch_over)
+        )
 
     def __enter__(self) -> Self:
         with self._told():
@@ -125,13 +130,14 @@ class Shared(Lease):
             session.execute(_TRY, {"of_id": self.id})
             session.execute(_BORN, {"of_id": self.id, "of_holder": rows.text(self._holder)})
             session.execute(_FORGET)
-            self._look_around(session)
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
         with self._guard, contextlib.suppress(DBAPIError):  # its session ends with the process anyway
             if self._session is not None:
                 self._session.execute(_RESIGN, {"of_id": self.id})
@@ -162,11 +168,10 @@ class Shared(Lease):
             self._lose()
 
     def leads(self, name: str) -> bool:
-        with self._guard:
-            if name not in self._led and not self._over.is_set():
-                self._led[name] = 0.0
+        if name not in self._led and not self._over.is_set():
+            with self._guard:
                 self._lead(name)
-            return time.monotonic() < self._led.get(name, 0.0)
+        return time.monotonic() < self._led.get(name, 0.0)  # as the last beat said: nobody waits for the database
 
     @property
     def bereaved(self) -> bool:
@@ -187,11 +192,11 @@ class Shared(Lease):
             try:
                 done = self._session.execute(statement, values)
             except DBAPIError as problem:
-                _log.warning("the session of this executor is lost: %s", str(problem.orig).strip().splitlines()[:1])
+                _log.warning("the session of this executor is lost: %s", _first(problem))
                 self._regain(self._session)
             else:
                 self._heard = began
-                return done.rowcount
+                return len(done.all()) if done.returns_rows else done.rowcount
 
     def _regain(self, lost: Connection) -> None:
         """Get the session back, as long as nobody has taken this process for dead."""
@@ -207,8 +212,7 @@ class Shared(Lease):
                     return
                 session.close()
             except (DBAPIError, NoConnection):
-                if self._acting and time.monotonic() - self._heard > OWN:
-                    self._lose("the database was not reached for too long while something was being done")
+                _log.debug("the session of this executor cannot be had yet")
             time.sleep(_AGAIN)
 
     def _regained(self, session: Connection) -> bool:
@@ -217,7 +221,9 @@ class Shared(Lease):
             self._lose()
         if mine:
             return session.execute(_BEATS, {"of_id": self.id}).rowcount == 1
-        session.execute(_END, {"of_id": self.id})  # the server has not noticed yet that the old one is gone
+        session.execute(
+            _END, {"of_process": _process(self.id)}
+        )  # the server has not noticed yet that the old one is gone
         return False
 
     def _lose(self, why: str = "it was silent for too long, so that others have taken it for dead") -> NoReturn:
@@ -228,19 +234,26 @@ class Shared(Lease):
     # --- the heartbeat ---------------------------------------------------------------------------
 
     def _beat_on(self) -> None:
-        while not self._over.wait(BEAT):
+        while not self._over.is_set():
             try:
                 with self._guard:
                     if self._asked(_BEATS, {"of_id": self.id}) != 1:
                         self._lose()
-                    for name in self._led:
+                    for name in tuple(self._led):
                         self._lead(name)
                     if self._session is not None:
                         self._look_around(self._session)
             except DBAPIError as problem:  # the next beat gets the session back
-                _log.warning("peers could not be looked at: %s", str(problem.orig).strip().splitlines()[:1])
+                _log.warning("peers could not be looked at: %s", _first(problem))
             except Lost:
                 return
+            self._over.wait(BEAT)
+
+    def _watch_over(self) -> None:
+        """End this process where it cannot be sure any more that what it is in the middle of is its own."""
+        while not self._over.wait(_AGAIN):
+            if self._acting and time.monotonic() - self._heard > OWN:
+                self._lose("the database was not heard of for too long while something was being done")
 
     def _lead(self, name: str) -> None:
         began = time.monotonic()
@@ -254,9 +267,32 @@ class Shared(Lease):
                 continue
             if silent > STALE:
                 _log.warning("%s is silent for %.0f s and taken for dead; its sessions are ended", peer, silent)
-                session.execute(_END, {"of_id": peer})
+                session.execute(_END, {"of_process": _process(peer)})
             if session.execute(_TRY, {"of_id": peer}).scalar():
                 if session.execute(_DIES, {"of_id": peer}).rowcount == 1:
                     _log.warning("%s has died; what it was doing goes on here or at another executor", peer)
                     self._bereaved = True
                 session.execute(_GIVE, {"of_id": peer})
+
+
+class Watched:
+    """The outside, of which a process that may act no more changes nothing; what only looks is passed on."""
+
+    def __init__(self, world: World, lease: Lease) -> None:
+        self._world, self._lease = world, lease
+
+    def __getattr__(self, name: str) -> object:
+        """What it is asked for, once this process may act where that changes something."""
+        if name in {"run", "create_room", "delete_room", "create_dispatch"}:
+            self._lease.check()
+        found: object = getattr(self._world, name)
+        return found
+
+
+def _process(executor: str) -> str:
+    """How the sessions of an executor's process are called."""
+    return executor.rpartition(" ")[0]
+
+
+def _first(problem: DBAPIError) -> str:
+    return next(iter(str(problem.orig).strip().splitlines()), "")

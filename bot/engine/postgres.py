@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import psycopg
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -60,6 +61,7 @@ class PostgreSQL:
         self.engine = sa.create_engine(
             url, pool_size=4, max_overflow=16, pool_pre_ping=True, connect_args=self.arguments
         )
+        event.listen(self.engine, "before_cursor_execute", _without_nul, retval=True)
         self.reading = self.engine.execution_options(isolation_level="REPEATABLE READ")  # one state of it
         self.writing = self.engine
         own = {**self.arguments, "options": f"-c lock_timeout={WAIT}s"}  # its migrations take their time
@@ -117,6 +119,19 @@ class PostgreSQL:
     def passes(self, problem: BaseException) -> bool:
         """Whether the library waits for this to pass, as it does by itself: no connection, no room, no answer."""
         return isinstance(problem, psycopg.OperationalError)
+
+
+def _without_nul(  # the library's form
+    _connection: object, _cursor: object, statement: str, values: object, _context: object, _many: object
+) -> tuple[str, object]:
+    """What a program printed may hold a character that no text of this database may."""
+    if isinstance(values, dict) and any(isinstance(one, str) and "\0" in one for one in values.values()):
+        shown = {
+            name: one.replace("\0", "\N{SYMBOL FOR NULL}") if isinstance(one, str) else one
+            for name, one in values.items()
+        }
+        return statement, shown
+    return statement, values
 
 
 def url_of(address: str) -> URL:

@@ -6,7 +6,7 @@ import logging
 import time
 from contextlib import ExitStack, contextmanager, nullcontext
 from threading import Event as Flag
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ from bot.engine import tables as t
 from bot.engine.audit import Entry, Head
 from bot.engine.database import Database
 from bot.engine.home import holder
-from bot.engine.lease import Lease, Shared
+from bot.engine.lease import Lease, Shared, Watched
 from bot.engine.patience import Patience
 from bot.engine.values import ENDED, Event
 from bot.errors import Unreachable
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from bot.engine.home import Home
     from bot.engine.values import Holder, Person, Run, RunState, StepState
+    from bot.world.contract import World
 
 
 _log = logging.getLogger("fletcher.engine")
@@ -139,6 +140,12 @@ class Store:
     def effect(self) -> AbstractContextManager[None]:
         """Do something outside, which no transaction takes back: just before it is asked whether this process may."""
         return self.lease.effect() if self.lease is not None else nullcontext()
+
+    def watched(self, world: World) -> World:
+        """The outside, of which this process changes something only while it may."""
+        if self.lease is None or not self.lease.shared:
+            return world
+        return cast("World", Watched(world, self.lease))
 
     def executors(self) -> tuple[Holder, ...]:
         """Who acts now."""
