@@ -21,10 +21,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from bot.engine.front import Front
+    from bot.engine.values import Holder
     from bot.probes.values import Probe
     from bot.settings_probes import Rules
-
-    from bot.engine.values import Holder
 
 _log = logging.getLogger("fletcher.serve")
 

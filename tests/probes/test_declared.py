@@ -28,7 +28,7 @@ BOOKS = {
     "hides": HEAD.format(id="hides", more="schedule: 5m\ninputs:\n  pin: {type: string, required: true, secret: true}\n") + CHECK,
     "secret": HEAD.format(id="secret", more="schedule: 5m\ninputs:\n  pin: {type: string, secret: true}\n") + CHECK,
     "room": HEAD.format(id="room", more="inputs:\n  room: {type: string, required: true}\n") + CHECK,
-    "empty": HEAD.format(id="empty", more="schedule: 5m\n") + "Nothing to see.\n",
+    "empty": HEAD.format(id="empty", more="") + "Nothing to see.\n",
     "verifies": HEAD.format(id="verifies", more="schedule: 5m\n") + "```sh { verify name=good }\ntrue\n```\n",
 }  # fmt: skip
 
@@ -94,7 +94,7 @@ alert-in = "C0000000A"
     [
         ('runbook = "evry"', 3, "no runbook `evry` (did you mean `every`?)"),
         ('runbook = "books/gone.md"', 3, "no such file"),
-        ('runbook = "empty"', 3, "empty has nothing to look at; a probe needs a `check`"),
+        ('runbook = "empty"\nevery = "5m"', 3, "empty has nothing to look at; a probe needs a `check`"),
         ('runbook = "never"', 3, 'does not say when it is due; write every = "5m"'),
         ('runbook = "odd"', 3, "the schedule of the runbook odd has 27 for the hour"),
         ('runbook = "quick"', 3, "which must be whole seconds"),
