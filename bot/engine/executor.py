@@ -116,7 +116,7 @@ class Executor:
         with self._store.read() as c:
             alive, owning = set(rows.executors(c)), set(rows.owners(c).values())
         for dead in left - alive:
-            _log.warning("what %s has left goes on", dead)
+            _log.info("runs that %s has left go on", dead)
             self._durable.recover(dead)
         if owning - alive:
             with self._store.change() as change:

@@ -290,14 +290,12 @@ class Front:
 
         Raises Unreachable, naming who is the executor already; and as `submit`.
         """
-        with self._store.acting("fletcher run", order.person.name):
-            return self._here(parts, order.id, order.person, herald, lambda: self.submit(order, here=True))
+        return self._here(parts, order.id, order.person, herald, lambda: self.submit(order, here=True))
 
     def go_on_here(self, parts: Parts, run_id: str, person: Person, herald: Herald) -> Run:
         """Go on in this process with a run that was left, as `run_here`."""
         self.show(run_id)
-        with self._store.acting("fletcher run", person.name):
-            return self._here(parts, run_id, person, herald)
+        return self._here(parts, run_id, person, herald)
 
     def _here(
         self, parts: Parts, run_id: str, person: Person, herald: Herald, begin: Callable[[], object] = lambda: None
@@ -310,8 +308,9 @@ class Front:
             herald.tell(Event(kind="says", at=time.time(), text=says))
 
         parts = replace(parts, hand=hand)
-        self._forget()
-        with self.home.log() as log, logged(log, warn), _executor()(self._store, parts):
+        with (
+            self.home.log() as log, logged(log, warn), self._store.acting("fletcher run", person.name), self._acting_here(parts)
+        ):  # fmt: skip
             begin()  # once it can be carried out: what is interrupted before has never been ordered
             try:
                 run = self.attend(run_id, herald)
@@ -321,6 +320,10 @@ class Front:
             with contextlib.suppress(KeyboardInterrupt, StoreTrouble):  # it goes on at the next start
                 self._let_end(warn)
         return run
+
+    def _acting_here(self, parts: Parts) -> Executor:
+        self._forget()
+        return _executor()(self._store, parts)
 
     def _let_end(self, tell: Callable[[str], None]) -> None:
         """Wait for runs that a dead process left in their middle, and that go on here."""

@@ -17,6 +17,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn, Self
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam as of
 from sqlalchemy.dialects.postgresql import insert
@@ -25,6 +26,8 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from bot.engine import rows
 from bot.engine import tables as t
+from bot.engine.home import named
+from bot.engine.values import Holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from bot.engine.database import Database
-    from bot.engine.values import Holder
     from bot.world.contract import World
 
 ENDED: Final = 75  # the exit code of a process that was taken for dead: try again
@@ -56,7 +58,7 @@ _STANDS: Final = sa.select(_e.id).where(*_ALIVE)
 _BEATS: Final = sa.update(t.executors).where(*_ALIVE).values(beat=_NOW, session=_MINE)
 _DIES: Final = sa.update(t.executors).where(*_ALIVE).values(ended=_NOW)
 _FORGET: Final = sa.delete(t.executors).where(_e.ended < _NOW - _KEPT)
-_PEERS: Final = sa.select(_e.id, _NOW - _e.beat, _UP).where(_e.ended.is_(None), _e.id != of("of_id"))
+_PEERS: Final = sa.select(_e.id, _e.holder, _NOW - _e.beat, _UP).where(_e.ended.is_(None), _e.id != of("of_id"))
 _SESSIONS: Final = sa.table("pg_stat_activity", sa.column("pid"), sa.column("application_name"))
 _END: Final = sa.select(sa.func.pg_terminate_backend(_SESSIONS.c.pid)).where(
     _SESSIONS.c.application_name == of("of_process"), _SESSIONS.c.pid != _MINE
@@ -228,7 +230,7 @@ class Shared(Lease):
 
     def _lose(self, why: str = "it was silent for too long, so that others have taken it for dead") -> NoReturn:
         """Act no more: whatever this process was about to do is done by others now."""
-        _log.error("ends itself with %d and does nothing more: %s", ENDED, why)
+        _log.warning("ends itself with %d and does nothing more: %s", ENDED, why)
         os._exit(ENDED)
 
     # --- the heartbeat ---------------------------------------------------------------------------
@@ -262,15 +264,15 @@ class Shared(Lease):
 
     def _look_around(self, session: Connection) -> None:
         """End every peer that is dead, or as good as that."""
-        for peer, silent, up in session.execute(_PEERS, {"of_id": self.id}).all():
+        for peer, holder, silent, up in session.execute(_PEERS, {"of_id": self.id}).all():
             if up < STALE:  # the database has just begun: whoever is alive comes back now
                 continue
             if silent > STALE:
-                _log.warning("%s is silent for %.0f s and taken for dead; its sessions are ended", peer, silent)
+                _log.warning("%s is silent for %.0f s, so its sessions are ended", _named(holder), silent)
                 session.execute(_END, {"of_process": _process(peer)})
             if session.execute(_TRY, {"of_id": peer}).scalar():
                 if session.execute(_DIES, {"of_id": peer}).rowcount == 1:
-                    _log.warning("%s has died; what it was doing goes on here or at another executor", peer)
+                    _log.warning("%s has died; what it was doing goes on", _named(holder))
                     self._bereaved = True
                 session.execute(_GIVE, {"of_id": peer})
 
@@ -292,6 +294,11 @@ class Watched:
 def _process(executor: str) -> str:
     """How the sessions of an executor's process are called."""
     return executor.rpartition(" ")[0]
+
+
+def _named(holder: str) -> str:
+    """Who an executor is, in words."""
+    return named(msgspec.json.decode(holder, type=Holder))
 
 
 def _first(problem: DBAPIError) -> str:

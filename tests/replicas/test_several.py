@@ -135,6 +135,25 @@ def test_the_database_may_restart_in_the_middle(several: Several, server: postgr
     assert [one.poll() for one in several.replicas] == [None] * 3
 
 
+def test_a_database_that_is_away_for_longer(several: Several, server: postgres.Cluster) -> None:
+    """Whoever is in the middle of a step ends itself, since nobody can tell it who took it over; the others wait."""
+    several.place.put("hang-build")
+    several.order("run")
+    several.entered(1)
+    owner = several.owner("run")
+    server.stop()
+    try:
+        assert owner.wait(30) == ENDED
+        assert "was not heard of for too long" in several.log(owner)
+    finally:
+        server.start()
+    print(f"\ntaken over {several.entered(2):.2f} s after the database was back")
+    (several.place.folder / "hang-build").unlink()
+    several.reaches("run", "fixed")
+    each_once(several)
+    assert [one.poll() for one in several.replicas if one is not owner] == [None] * 2
+
+
 def test_another_folder_is_refused(several: Several, tmp_path: Path) -> None:
     """Outputs and before-images are files: a replica with another folder would not find them."""
     with pytest.raises(Unreachable, match=r"is not the folder that goes with postgresql://postgres@127\.0\.0\.1"):
