@@ -85,6 +85,21 @@ def test_one_that_was_frozen_for_a_moment_goes_on(several: Several) -> None:
     assert several.alive(owner)
 
 
+def test_what_nobody_can_tell_is_asked_about_on_any_machine(several: Several) -> None:
+    """A script was running when its replica was killed: no other one runs it again before somebody says so."""
+    several.place.put("hang-note")
+    several.order("run")
+    until(lambda: "note" in several.place.done, "the script runs")
+    several.owner("run").kill()
+    several.reaches("run", "unknown")
+    assert several.place.done.count("note") == 1
+    (several.place.folder / "hang-note").unlink()
+    with several.front() as front:
+        front.resume("run", ME)
+    several.reaches("run", "fixed")
+    assert [several.place.done.count(name) for name in ONCE] == [1, 1, 2, 1]
+
+
 def test_an_approval_reaches_whoever_has_the_run(several: Several) -> None:
     """Given on any machine, also when the run's first executor has ended meanwhile."""
     several.order("run", yes=False)
