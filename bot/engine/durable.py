@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from dbos import DBOS, Serializer, SetWorkflowID
 from sqlalchemy.exc import DBAPIError
 
-from bot.engine import rows
+from bot.engine import owners
 from bot.engine.database import StoreTrouble
 from bot.engine.heap import give_back
 from bot.engine.patience import Locked
@@ -115,7 +115,7 @@ class Durable:
 
     def _own(self, run: str, executor: str) -> None:
         with self._store.change() as change:
-            rows.taken(change.c, run, executor)
+            owners.taken(change.c, run, executor)
 
     def pending(self) -> set[str]:
         """The executors that began runs which have not ended, dead ones too."""

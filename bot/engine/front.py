@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self, TextIO
 
 import msgspec
 
-from bot.engine import events, private, rows
+from bot.engine import events, owners, private, rows
 from bot.engine.database import StoreTrouble
 from bot.engine.home import Home, checked
 from bot.engine.log import logged
@@ -90,7 +90,7 @@ class Front:
             rows.insert(change.c, kept, runbook)
             private.keep(self.home.folder(order.id), secret)
             if here and self._store.lease is not None:
-                rows.taken(change.c, order.id, self._store.lease.id)
+                owners.taken(change.c, order.id, self._store.lease.id)
             change.signal(order.id, "order")
             change.audit(order.id, order.person, f"ordered {runbook.title} ({runbook.id}){_flags(order)}")
             change.tell(order.id, Event(kind="run", at=change.now, state="queued"))
@@ -341,8 +341,8 @@ class Front:
             lease = self._store.lease
             if not running or lease is None or not lease.shared:
                 return running
-            owners = rows.owners(c)
-        return [run for run in running if owners.get(run) == lease.id]
+            known = owners.owners(c)
+        return [run for run in running if known.get(run) == lease.id]
 
     def _cancel_here(self, run_id: str, person: Person) -> None:
         try:

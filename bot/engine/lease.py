@@ -18,20 +18,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn, Self
 
 import msgspec
-import sqlalchemy as sa
-from sqlalchemy import bindparam as of
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from bot.engine import rows
-from bot.engine import tables as t
+from bot.engine import sessions as ask
 from bot.engine.home import named
 from bot.engine.values import Holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import sqlalchemy as sa
     from sqlalchemy import Connection
 
     from bot.engine.database import Database
@@ -39,37 +37,8 @@ if TYPE_CHECKING:
 
 ENDED: Final = 75  # the exit code of a process that was taken for dead: try again
 BEAT: Final = 1.0  # seconds between two heartbeats
-STALE: Final = 6.0  # seconds after which a heartbeat is too old, and its process taken for dead
 OWN: Final = 5.0  # seconds without the database after which whoever is in the middle of something ends itself
 _AGAIN: Final = 0.2  # seconds between two tries to get the session back
-_KEPT: Final = 86400.0  # seconds for which an executor that has ended is remembered
-
-_e, _l = t.executors.c, t.leaders.c
-_NOW: Final = sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)  # one clock for all of them
-_UP: Final = _NOW - sa.cast(sa.extract("epoch", sa.func.pg_postmaster_start_time()), sa.Float)
-_KEY: Final = sa.func.hashtextextended(of("of_id", type_=sa.String), 7)
-_MINE: Final = sa.func.pg_backend_pid()
-_TRY: Final = sa.select(sa.func.pg_try_advisory_lock(_KEY))
-_GIVE: Final = sa.select(sa.func.pg_advisory_unlock(_KEY))
-_ASK: Final = sa.select(1)
-_BORN: Final = sa.insert(t.executors).values(id=of("of_id"), holder=of("of_holder"), beat=_NOW, session=_MINE)
-_ALIVE: Final = (_e.id == of("of_id"), _e.ended.is_(None))
-_STANDS: Final = sa.select(_e.id).where(*_ALIVE)
-_BEATS: Final = sa.update(t.executors).where(*_ALIVE).values(beat=_NOW, session=_MINE)
-_DIES: Final = sa.update(t.executors).where(*_ALIVE).values(ended=_NOW)
-_FORGET: Final = sa.delete(t.executors).where(_e.ended < _NOW - _KEPT)
-_PEERS: Final = sa.select(_e.id, _e.holder, _NOW - _e.beat, _UP).where(_e.ended.is_(None), _e.id != of("of_id"))
-_SESSIONS: Final = sa.table("pg_stat_activity", sa.column("pid"), sa.column("application_name"))
-_END: Final = sa.select(sa.func.pg_terminate_backend(_SESSIONS.c.pid)).where(
-    _SESSIONS.c.application_name == of("of_process"), _SESSIONS.c.pid != _MINE
-)
-_DEAD: Final = ~sa.exists().where(_e.id == _l.executor, _e.ended.is_(None))
-_WANTED: Final = insert(t.leaders).values(name=of("of_name"), executor=of("of_id"), until=_NOW + STALE)
-_LEAD: Final = _WANTED.on_conflict_do_update(
-    index_elements=["name"], set_={"executor": _WANTED.excluded.executor, "until": _WANTED.excluded.until},
-    where=sa.or_(_l.executor == of("of_id"), _l.until < _NOW, _DEAD),
-).returning(_l.name)  # fmt: skip
-_RESIGN: Final = sa.delete(t.leaders).where(_l.executor == of("of_id"))
 
 _COUNT: Final = itertools.count(1)
 _log = logging.getLogger("fletcher.engine")
@@ -129,9 +98,9 @@ class Shared(Lease):
     def __enter__(self) -> Self:
         with self._told():
             self._session = session = self._connected()
-            session.execute(_TRY, {"of_id": self.id})
-            session.execute(_BORN, {"of_id": self.id, "of_holder": rows.text(self._holder)})
-            session.execute(_FORGET)
+            session.execute(ask.TRY, {"of_id": self.id})
+            session.execute(ask.BORN, {"of_id": self.id, "of_holder": rows.text(self._holder)})
+            session.execute(ask.FORGET)
         for thread in self._threads:
             thread.start()
         return self
@@ -142,9 +111,9 @@ class Shared(Lease):
             thread.join()
         with self._guard, contextlib.suppress(DBAPIError):  # its session ends with the process anyway
             if self._session is not None:
-                self._session.execute(_RESIGN, {"of_id": self.id})
-                self._session.execute(_DIES, {"of_id": self.id})
-                self._session.execute(_GIVE, {"of_id": self.id})
+                self._session.execute(ask.RESIGN, {"of_id": self.id})
+                self._session.execute(ask.DIES, {"of_id": self.id})
+                self._session.execute(ask.GIVE, {"of_id": self.id})
                 self._session.close()
         self._session = None
 
@@ -152,7 +121,7 @@ class Shared(Lease):
 
     def check(self) -> None:
         with self._guard:
-            self._asked(_ASK, {})
+            self._asked(ask.ASK, {})
 
     @contextmanager
     def effect(self) -> Iterator[None]:
@@ -166,7 +135,7 @@ class Shared(Lease):
                 self._acting -= 1
 
     def still(self, connection: Connection) -> None:
-        if connection.execute(_STANDS, {"of_id": self.id}).one_or_none() is None:
+        if connection.execute(ask.STANDS, {"of_id": self.id}).one_or_none() is None:
             self._lose()
 
     def leads(self, name: str) -> bool:
@@ -218,13 +187,13 @@ class Shared(Lease):
             time.sleep(_AGAIN)
 
     def _regained(self, session: Connection) -> bool:
-        mine = bool(session.execute(_TRY, {"of_id": self.id}).scalar())
-        if session.execute(_STANDS, {"of_id": self.id}).one_or_none() is None:
+        mine = bool(session.execute(ask.TRY, {"of_id": self.id}).scalar())
+        if session.execute(ask.STANDS, {"of_id": self.id}).one_or_none() is None:
             self._lose()
         if mine:
-            return session.execute(_BEATS, {"of_id": self.id}).rowcount == 1
+            return session.execute(ask.BEATS, {"of_id": self.id}).rowcount == 1
         session.execute(
-            _END, {"of_process": _process(self.id)}
+            ask.END, {"of_process": _process(self.id)}
         )  # the server has not noticed yet that the old one is gone
         return False
 
@@ -239,7 +208,7 @@ class Shared(Lease):
         while not self._over.is_set():
             try:
                 with self._guard:
-                    if self._asked(_BEATS, {"of_id": self.id}) != 1:
+                    if self._asked(ask.BEATS, {"of_id": self.id}) != 1:
                         self._lose()
                     for name in tuple(self._led):
                         self._lead(name)
@@ -259,22 +228,22 @@ class Shared(Lease):
 
     def _lead(self, name: str) -> None:
         began = time.monotonic()
-        led = self._asked(_LEAD, {"of_name": name, "of_id": self.id}) == 1
+        led = self._asked(ask.LEAD, {"of_name": name, "of_id": self.id}) == 1
         self._led[name] = began + OWN if led else 0.0
 
     def _look_around(self, session: Connection) -> None:
         """End every peer that is dead, or as good as that."""
-        for peer, holder, silent, up in session.execute(_PEERS, {"of_id": self.id}).all():
-            if up < STALE:  # the database has just begun: whoever is alive comes back now
+        for peer, holder, silent, up in session.execute(ask.PEERS, {"of_id": self.id}).all():
+            if up < ask.STALE:  # the database has just begun: whoever is alive comes back now
                 continue
-            if silent > STALE:
+            if silent > ask.STALE:
                 _log.warning("%s is silent for %.0f s, so its sessions are ended", _named(holder), silent)
-                session.execute(_END, {"of_process": _process(peer)})
-            if session.execute(_TRY, {"of_id": peer}).scalar():
-                if session.execute(_DIES, {"of_id": peer}).rowcount == 1:
+                session.execute(ask.END, {"of_process": _process(peer)})
+            if session.execute(ask.TRY, {"of_id": peer}).scalar():
+                if session.execute(ask.DIES, {"of_id": peer}).rowcount == 1:
                     _log.warning("%s has died; what it was doing goes on", _named(holder))
                     self._bereaved = True
-                session.execute(_GIVE, {"of_id": peer})
+                session.execute(ask.GIVE, {"of_id": peer})
 
 
 class Watched:
