@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from bot.engine import owners
 from bot.engine.database import StoreTrouble
 from bot.engine.heap import give_back
+from bot.engine.lease import Lost
 from bot.engine.patience import Locked
 
 if TYPE_CHECKING:
@@ -220,5 +221,5 @@ class Durable:
     def _patiently(self, do: Callable[[], _T]) -> _T:
         try:
             return self._store.patience(do)
-        except StoreTrouble:  # this process ends before the store can be written: the next one begins here
+        except (StoreTrouble, Lost):  # this process ends before the store can be written: the next one begins here
             raise asyncio.CancelledError from None

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from bot.engine.database import Database
+    from bot.engine.patience import Patience
     from bot.world.contract import World
 
 ENDED: Final = 75  # the exit code of a process that was taken for dead: try again
@@ -44,7 +45,7 @@ _COUNT: Final = itertools.count(1)
 _log = logging.getLogger("fletcher.engine")
 
 
-class Lost(Exception):  # noqa: N818  # it is no error to be taken for dead
+class Lost(BaseException):  # it is nothing that went wrong in a step
     """This process may act no more."""
 
 
@@ -80,14 +81,14 @@ class Shared(Lease):
 
     shared = True
 
-    def __init__(self, database: Database, process: str, holder: Holder) -> None:
+    def __init__(self, database: Database, process: str, holder: Holder, patience: Patience) -> None:
         self.id = f"{process} {next(_COUNT)}"  # never the same again: what is left of one is taken over by its name
         self._engine, self._holder = database.engine, holder
-        self._told = database.told
+        self._told, self._patience = database.told, patience
         self._guard = threading.RLock()  # the session is one for all threads
         self._session: Connection | None = None
         self._heard = time.monotonic()  # when the database was heard of last
-        self._acting = 0
+        self._acting, self._counts = 0, threading.Lock()
         self._bereaved = False
         self._led: dict[str, float] = {}  # what it leads or wants to, until when for sure, by this machine's clock
         self._over = threading.Event()
@@ -125,13 +126,13 @@ class Shared(Lease):
 
     @contextmanager
     def effect(self) -> Iterator[None]:
-        with self._guard:
-            self.check()
+        self.check()
+        with self._counts:  # not the other lock: whoever waits for the database has that
             self._acting += 1
         try:
             yield
         finally:
-            with self._guard:
+            with self._counts:
                 self._acting -= 1
 
     def still(self, connection: Connection) -> None:
@@ -140,7 +141,7 @@ class Shared(Lease):
 
     def leads(self, name: str) -> bool:
         if name not in self._led and not self._over.is_set():
-            with self._guard:
+            with self._guard, contextlib.suppress(Lost):
                 self._lead(name)
         return time.monotonic() < self._led.get(name, 0.0)  # as the last beat said: nobody waits for the database
 
@@ -170,7 +171,10 @@ class Shared(Lease):
                 return len(done.all()) if done.returns_rows else done.rowcount
 
     def _regain(self, lost: Connection) -> None:
-        """Get the session back, as long as nobody has taken this process for dead."""
+        """Get the session back, as long as nobody has taken this process for dead.
+
+        Raises Lost where this process ends before there is one.
+        """
         with contextlib.suppress(DBAPIError):
             lost.invalidate()
             lost.close()
@@ -184,6 +188,9 @@ class Shared(Lease):
                 session.close()
             except (DBAPIError, NoConnection):
                 _log.debug("the session of this executor cannot be had yet")
+            if self._over.is_set() or self._patience.spent:
+                self._session = None
+                raise Lost
             time.sleep(_AGAIN)
 
     def _regained(self, session: Connection) -> bool:
@@ -192,9 +199,8 @@ class Shared(Lease):
             self._lose()
         if mine:
             return session.execute(ask.BEATS, {"of_id": self.id}).rowcount == 1
-        session.execute(
-            ask.END, {"of_process": _process(self.id)}
-        )  # the server has not noticed yet that the old one is gone
+        # The server has not noticed yet that the old one is gone.
+        session.execute(ask.END, {"of_process": _process(self.id)})
         return False
 
     def _lose(self, why: str = "it was silent for too long, so that others have taken it for dead") -> NoReturn:

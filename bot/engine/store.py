@@ -127,7 +127,9 @@ class Store:
         kind = self.database.kind
         with ExitStack() as held:
             if kind.shared:
-                self.lease = held.enter_context(Shared(self.database, kind.process, holder(what, person)))
+                self.lease = held.enter_context(
+                    Shared(self.database, kind.process, holder(what, person), self.patience)
+                )
             else:
                 held.enter_context(self.home.executing(what, person))
                 self.lease = Lease()

@@ -44,6 +44,7 @@ def test_killed_at_any_point_it_ends_right(tmp_path: Path, value: str) -> None:
 
 
 @only_a_file
+@pytest.mark.timeout(300)
 def test_a_step_in_flight_that_cannot_be_told_is_asked_about_and_may_be_cancelled(tmp_path: Path) -> None:
     """Killed while the script ran: it is not run again; a person says cancel, and all is taken back."""
     scenario = Scenario("good", "cancel")

@@ -171,6 +171,23 @@ def test_a_database_that_is_away_for_longer(several: Several, server: postgres.C
     assert [one.poll() for one in several.replicas if one is not owner] == [None] * 2
 
 
+def test_one_ends_while_the_database_is_away(several: Several, server: postgres.Cluster) -> None:
+    """On SIGTERM, after a little patience; what waits goes on with the others."""
+    several.order("run", yes=False)
+    several.reaches("run", "waiting")
+    owner = several.owner("run")
+    server.stop()
+    try:
+        owner.terminate()
+        owner.wait(60)
+    finally:
+        server.start()
+    until(lambda: several.handed_over("run", owner), "somebody else has it")
+    several.decide("run")
+    several.reaches("run", "fixed")
+    each_once(several)
+
+
 def test_another_folder_is_refused(several: Several, tmp_path: Path) -> None:
     """Outputs and before-images are files: a replica with another folder would not find them."""
     with pytest.raises(Unreachable, match=r"is not the folder that goes with postgresql://postgres@127\.0\.0\.1"):
