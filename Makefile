@@ -42,11 +42,11 @@ stack-down: tools ; @$(PYTHON) -m tests.stack down
 test-real: tools ; @FLETCHER_REAL=1 $(PYTHON) -m pytest tests/live --capture=no --verbose
 
 # Killed with -9 before and after every recorded point of a run that succeeds and of one that is taken back; then the same
-# with the runs in PostgreSQL, at every sixth point.
+# with the runs in PostgreSQL, at every eighth point.
 .PHONY: test-crash
 test-crash: tools
 	@FLETCHER_CRASH=1 $(PYTHON) -m pytest tests/engine/test_crash.py --capture=no --verbose
-	@FLETCHER_CRASH=6 $(PYTHON) -m tests.postgres $(PYTHON) -m pytest tests/engine/test_crash.py --capture=no --verbose
+	@FLETCHER_CRASH=8 $(PYTHON) -m tests.postgres $(PYTHON) -m pytest tests/engine/test_crash.py --capture=no --verbose
 
 # Several machines: three processes on a PostgreSQL that is made for it, of which some are killed and frozen; and what the
 # engine does on a file, on PostgreSQL too.

@@ -21,9 +21,10 @@ import sqlalchemy as sa
 from dbos import DBOS, Serializer, SetWorkflowID
 from sqlalchemy.exc import DBAPIError
 
-from bot.engine import rows
+from bot.engine import owners
 from bot.engine.database import StoreTrouble
 from bot.engine.heap import give_back
+from bot.engine.lease import Lost
 from bot.engine.patience import Locked
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Durable:
 
     def _own(self, run: str, executor: str) -> None:
         with self._store.change() as change:
-            rows.taken(change.c, run, executor)
+            owners.taken(change.c, run, executor)
 
     def pending(self) -> set[str]:
         """The executors that began runs which have not ended, dead ones too."""
@@ -220,5 +221,5 @@ class Durable:
     def _patiently(self, do: Callable[[], _T]) -> _T:
         try:
             return self._store.patience(do)
-        except StoreTrouble:  # this process ends before the store can be written: the next one begins here
+        except (StoreTrouble, Lost):  # this process ends before the store can be written: the next one begins here
             raise asyncio.CancelledError from None

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, Self
 
-from bot.engine import rows
+from bot.engine import owners, rows
 from bot.engine.acting import Acting
 from bot.engine.database import StoreTrouble
 from bot.engine.durable import Durable
@@ -100,11 +100,11 @@ class Executor:
         if not self._lease.shared:
             return True
         with self._store.read() as c:
-            owner = rows.owner(c, run)
+            owner = owners.owner(c, run)
         if owner not in {None, self._lease.id}:
             return False
         with self._store.change() as change:
-            return rows.state(change.c, run) not in ENDED and rows.own(change.c, run, self._lease.id)
+            return rows.state(change.c, run) not in ENDED and owners.own(change.c, run, self._lease.id)
 
     def _inherit(self) -> None:
         """Let go on what dead executors have left. Several may do this at once; each run goes to one of them."""
@@ -114,13 +114,13 @@ class Executor:
         self._looked = now
         left = self._durable.pending()  # before those that are alive: whoever begins something is alive before
         with self._store.read() as c:
-            alive, owning = set(rows.executors(c)), set(rows.owners(c).values())
+            alive, owning = set(owners.executors(c)), set(owners.owners(c).values())
         for dead in left - alive:
-            _log.warning("what %s has left goes on", dead)
+            _log.info("runs that %s has left go on", dead)
             self._durable.recover(dead)
         if owning - alive:
             with self._store.change() as change:
-                runs = rows.inherit(change.c, self._lease.id)
+                runs = owners.inherit(change.c, self._lease.id)
             for run in runs:
                 if not self._durable.begun(run):  # it was to be begun by whoever died
                     self._durable.start(run)

@@ -17,63 +17,35 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn, Self
 
-import sqlalchemy as sa
-from sqlalchemy import bindparam as of
-from sqlalchemy.dialects.postgresql import insert
+import msgspec
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from bot.engine import rows
-from bot.engine import tables as t
+from bot.engine import sessions as ask
+from bot.engine.home import named
+from bot.engine.values import Holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import sqlalchemy as sa
     from sqlalchemy import Connection
 
     from bot.engine.database import Database
-    from bot.engine.values import Holder
+    from bot.engine.patience import Patience
     from bot.world.contract import World
 
 ENDED: Final = 75  # the exit code of a process that was taken for dead: try again
 BEAT: Final = 1.0  # seconds between two heartbeats
-STALE: Final = 6.0  # seconds after which a heartbeat is too old, and its process taken for dead
 OWN: Final = 5.0  # seconds without the database after which whoever is in the middle of something ends itself
 _AGAIN: Final = 0.2  # seconds between two tries to get the session back
-_KEPT: Final = 86400.0  # seconds for which an executor that has ended is remembered
-
-_e, _l = t.executors.c, t.leaders.c
-_NOW: Final = sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)  # one clock for all of them
-_UP: Final = _NOW - sa.cast(sa.extract("epoch", sa.func.pg_postmaster_start_time()), sa.Float)
-_KEY: Final = sa.func.hashtextextended(of("of_id", type_=sa.String), 7)
-_MINE: Final = sa.func.pg_backend_pid()
-_TRY: Final = sa.select(sa.func.pg_try_advisory_lock(_KEY))
-_GIVE: Final = sa.select(sa.func.pg_advisory_unlock(_KEY))
-_ASK: Final = sa.select(1)
-_BORN: Final = sa.insert(t.executors).values(id=of("of_id"), holder=of("of_holder"), beat=_NOW, session=_MINE)
-_ALIVE: Final = (_e.id == of("of_id"), _e.ended.is_(None))
-_STANDS: Final = sa.select(_e.id).where(*_ALIVE)
-_BEATS: Final = sa.update(t.executors).where(*_ALIVE).values(beat=_NOW, session=_MINE)
-_DIES: Final = sa.update(t.executors).where(*_ALIVE).values(ended=_NOW)
-_FORGET: Final = sa.delete(t.executors).where(_e.ended < _NOW - _KEPT)
-_PEERS: Final = sa.select(_e.id, _NOW - _e.beat, _UP).where(_e.ended.is_(None), _e.id != of("of_id"))
-_SESSIONS: Final = sa.table("pg_stat_activity", sa.column("pid"), sa.column("application_name"))
-_END: Final = sa.select(sa.func.pg_terminate_backend(_SESSIONS.c.pid)).where(
-    _SESSIONS.c.application_name == of("of_process"), _SESSIONS.c.pid != _MINE
-)
-_DEAD: Final = ~sa.exists().where(_e.id == _l.executor, _e.ended.is_(None))
-_WANTED: Final = insert(t.leaders).values(name=of("of_name"), executor=of("of_id"), until=_NOW + STALE)
-_LEAD: Final = _WANTED.on_conflict_do_update(
-    index_elements=["name"], set_={"executor": _WANTED.excluded.executor, "until": _WANTED.excluded.until},
-    where=sa.or_(_l.executor == of("of_id"), _l.until < _NOW, _DEAD),
-).returning(_l.name)  # fmt: skip
-_RESIGN: Final = sa.delete(t.leaders).where(_l.executor == of("of_id"))
 
 _COUNT: Final = itertools.count(1)
 _log = logging.getLogger("fletcher.engine")
 
 
-class Lost(Exception):  # noqa: N818  # it is no error to be taken for dead
+class Lost(BaseException):  # it is nothing that went wrong in a step
     """This process may act no more."""
 
 
@@ -109,14 +81,14 @@ class Shared(Lease):
 
     shared = True
 
-    def __init__(self, database: Database, process: str, holder: Holder) -> None:
+    def __init__(self, database: Database, process: str, holder: Holder, patience: Patience) -> None:
         self.id = f"{process} {next(_COUNT)}"  # never the same again: what is left of one is taken over by its name
         self._engine, self._holder = database.engine, holder
-        self._told = database.told
+        self._told, self._patience = database.told, patience
         self._guard = threading.RLock()  # the session is one for all threads
         self._session: Connection | None = None
         self._heard = time.monotonic()  # when the database was heard of last
-        self._acting = 0
+        self._acting, self._counts = 0, threading.Lock()
         self._bereaved = False
         self._led: dict[str, float] = {}  # what it leads or wants to, until when for sure, by this machine's clock
         self._over = threading.Event()
@@ -127,9 +99,9 @@ class Shared(Lease):
     def __enter__(self) -> Self:
         with self._told():
             self._session = session = self._connected()
-            session.execute(_TRY, {"of_id": self.id})
-            session.execute(_BORN, {"of_id": self.id, "of_holder": rows.text(self._holder)})
-            session.execute(_FORGET)
+            session.execute(ask.TRY, {"of_id": self.id})
+            session.execute(ask.BORN, {"of_id": self.id, "of_holder": rows.text(self._holder)})
+            session.execute(ask.FORGET)
         for thread in self._threads:
             thread.start()
         return self
@@ -140,9 +112,9 @@ class Shared(Lease):
             thread.join()
         with self._guard, contextlib.suppress(DBAPIError):  # its session ends with the process anyway
             if self._session is not None:
-                self._session.execute(_RESIGN, {"of_id": self.id})
-                self._session.execute(_DIES, {"of_id": self.id})
-                self._session.execute(_GIVE, {"of_id": self.id})
+                self._session.execute(ask.RESIGN, {"of_id": self.id})
+                self._session.execute(ask.DIES, {"of_id": self.id})
+                self._session.execute(ask.GIVE, {"of_id": self.id})
                 self._session.close()
         self._session = None
 
@@ -150,26 +122,26 @@ class Shared(Lease):
 
     def check(self) -> None:
         with self._guard:
-            self._asked(_ASK, {})
+            self._asked(ask.ASK, {})
 
     @contextmanager
     def effect(self) -> Iterator[None]:
-        with self._guard:
-            self.check()
+        self.check()
+        with self._counts:  # not the other lock: whoever waits for the database has that
             self._acting += 1
         try:
             yield
         finally:
-            with self._guard:
+            with self._counts:
                 self._acting -= 1
 
     def still(self, connection: Connection) -> None:
-        if connection.execute(_STANDS, {"of_id": self.id}).one_or_none() is None:
+        if connection.execute(ask.STANDS, {"of_id": self.id}).one_or_none() is None:
             self._lose()
 
     def leads(self, name: str) -> bool:
         if name not in self._led and not self._over.is_set():
-            with self._guard:
+            with self._guard, contextlib.suppress(Lost):
                 self._lead(name)
         return time.monotonic() < self._led.get(name, 0.0)  # as the last beat said: nobody waits for the database
 
@@ -199,7 +171,10 @@ class Shared(Lease):
                 return len(done.all()) if done.returns_rows else done.rowcount
 
     def _regain(self, lost: Connection) -> None:
-        """Get the session back, as long as nobody has taken this process for dead."""
+        """Get the session back, as long as nobody has taken this process for dead.
+
+        Raises Lost where this process ends before there is one.
+        """
         with contextlib.suppress(DBAPIError):
             lost.invalidate()
             lost.close()
@@ -213,22 +188,24 @@ class Shared(Lease):
                 session.close()
             except (DBAPIError, NoConnection):
                 _log.debug("the session of this executor cannot be had yet")
+            if self._over.is_set() or self._patience.spent:
+                self._session = None
+                raise Lost
             time.sleep(_AGAIN)
 
     def _regained(self, session: Connection) -> bool:
-        mine = bool(session.execute(_TRY, {"of_id": self.id}).scalar())
-        if session.execute(_STANDS, {"of_id": self.id}).one_or_none() is None:
+        mine = bool(session.execute(ask.TRY, {"of_id": self.id}).scalar())
+        if session.execute(ask.STANDS, {"of_id": self.id}).one_or_none() is None:
             self._lose()
         if mine:
-            return session.execute(_BEATS, {"of_id": self.id}).rowcount == 1
-        session.execute(
-            _END, {"of_process": _process(self.id)}
-        )  # the server has not noticed yet that the old one is gone
+            return session.execute(ask.BEATS, {"of_id": self.id}).rowcount == 1
+        # The server has not noticed yet that the old one is gone.
+        session.execute(ask.END, {"of_process": _process(self.id)})
         return False
 
     def _lose(self, why: str = "it was silent for too long, so that others have taken it for dead") -> NoReturn:
         """Act no more: whatever this process was about to do is done by others now."""
-        _log.error("ends itself with %d and does nothing more: %s", ENDED, why)
+        _log.warning("ends itself with %d and does nothing more: %s", ENDED, why)
         os._exit(ENDED)
 
     # --- the heartbeat ---------------------------------------------------------------------------
@@ -237,7 +214,7 @@ class Shared(Lease):
         while not self._over.is_set():
             try:
                 with self._guard:
-                    if self._asked(_BEATS, {"of_id": self.id}) != 1:
+                    if self._asked(ask.BEATS, {"of_id": self.id}) != 1:
                         self._lose()
                     for name in tuple(self._led):
                         self._lead(name)
@@ -257,22 +234,22 @@ class Shared(Lease):
 
     def _lead(self, name: str) -> None:
         began = time.monotonic()
-        led = self._asked(_LEAD, {"of_name": name, "of_id": self.id}) == 1
+        led = self._asked(ask.LEAD, {"of_name": name, "of_id": self.id}) == 1
         self._led[name] = began + OWN if led else 0.0
 
     def _look_around(self, session: Connection) -> None:
         """End every peer that is dead, or as good as that."""
-        for peer, silent, up in session.execute(_PEERS, {"of_id": self.id}).all():
-            if up < STALE:  # the database has just begun: whoever is alive comes back now
+        for peer, holder, silent, up in session.execute(ask.PEERS, {"of_id": self.id}).all():
+            if up < ask.STALE:  # the database has just begun: whoever is alive comes back now
                 continue
-            if silent > STALE:
-                _log.warning("%s is silent for %.0f s and taken for dead; its sessions are ended", peer, silent)
-                session.execute(_END, {"of_process": _process(peer)})
-            if session.execute(_TRY, {"of_id": peer}).scalar():
-                if session.execute(_DIES, {"of_id": peer}).rowcount == 1:
-                    _log.warning("%s has died; what it was doing goes on here or at another executor", peer)
+            if silent > ask.STALE:
+                _log.warning("%s is silent for %.0f s, so its sessions are ended", _named(holder), silent)
+                session.execute(ask.END, {"of_process": _process(peer)})
+            if session.execute(ask.TRY, {"of_id": peer}).scalar():
+                if session.execute(ask.DIES, {"of_id": peer}).rowcount == 1:
+                    _log.warning("%s has died; what it was doing goes on", _named(holder))
                     self._bereaved = True
-                session.execute(_GIVE, {"of_id": peer})
+                session.execute(ask.GIVE, {"of_id": peer})
 
 
 class Watched:
@@ -292,6 +269,11 @@ class Watched:
 def _process(executor: str) -> str:
     """How the sessions of an executor's process are called."""
     return executor.rpartition(" ")[0]
+
+
+def _named(holder: str) -> str:
+    """Who an executor is, in words."""
+    return named(msgspec.json.decode(holder, type=Holder))
 
 
 def _first(problem: DBAPIError) -> str:

@@ -87,7 +87,7 @@ class Patience:
                 raise asyncio.CancelledError
             if self.spent:  # the library's own threads take a failure for one
                 return None
-            self._tell(f"{kind.name} could not be written: {said}")
+            self._tell(f"{kind.name} could not be written: {said.strip().splitlines()[0] if said.strip() else said}")
             return None if kind.shared else Locked(said)
 
         event.listen(sa.Engine, "handle_error", failed)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 import sqlalchemy as sa
 
-from bot.engine import audit, events, prepared, private, rows
+from bot.engine import audit, events, owners, prepared, private, rows
 from bot.engine import tables as t
 from bot.engine.audit import Entry, Head
 from bot.engine.database import Database
@@ -79,7 +79,7 @@ class Change:
             if state in ENDED:
                 rows.unlock(self.c, run)
                 rows.unsignal(self.c, run)
-                rows.disown(self.c, run)
+                owners.disown(self.c, run)
                 self.ended.append(run)
         return moved
 
@@ -128,7 +128,9 @@ class Store:
         kind = self.database.kind
         with ExitStack() as held:
             if kind.shared:
-                self.lease = held.enter_context(Shared(self.database, kind.process, holder(what, person)))
+                self.lease = held.enter_context(
+                    Shared(self.database, kind.process, holder(what, person), self.patience)
+                )
             else:
                 held.enter_context(self.home.executing(what, person))
                 self.lease = Lease()
@@ -153,15 +155,15 @@ class Store:
             one = self.home.executor()
             return () if one is None else (one,)
         with self.read() as c:
-            return tuple(rows.executors(c).values())
+            return tuple(owners.executors(c).values())
 
     def _share(self) -> None:
         """See that this folder is the one of all who share the database. Raises Unreachable where it is another one."""
         with self.database.read() as connection:
-            known = rows.mark(connection)
+            known = owners.mark(connection)
         if known is None:
             with self.database.write() as connection:  # of several that start at once, the first one marks both
-                known = rows.mark(connection)
+                known = owners.mark(connection)
                 if known is None:
                     known = self.home.mark()
                     connection.execute(sa.insert(t.homes).values(mark=known))

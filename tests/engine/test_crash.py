@@ -1,6 +1,6 @@
 """Killed at any of its points, a run ends right after a restart: its files, its verdict, each thing done once.
 
-`make test-crash` tries every point of a run that succeeds and of one that is taken back, and every sixth with the runs in
+`make test-crash` tries every point of a run that succeeds and of one that is taken back, and every eighth with the runs in
 PostgreSQL; without it only some are tried.
 """
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.engine.crash import NEVER, Scenario, after, first, wrong
+from tests.engine.staged import only_a_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,8 @@ def test_killed_at_any_point_it_ends_right(tmp_path: Path, value: str) -> None:
     assert [problem for problem in found if problem] == []
 
 
+@only_a_file
+@pytest.mark.timeout(300)
 def test_a_step_in_flight_that_cannot_be_told_is_asked_about_and_may_be_cancelled(tmp_path: Path) -> None:
     """Killed while the script ran: it is not run again; a person says cancel, and all is taken back."""
     scenario = Scenario("good", "cancel")
