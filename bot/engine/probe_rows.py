@@ -15,7 +15,7 @@ from bot.probes.values import Mute, Result, Standing
 from bot.runbook.troubles import named, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from sqlalchemy import Connection
 
@@ -57,6 +57,14 @@ def standings(c: Connection, now: float) -> tuple[Standing, ...]:
     muted = _mutes(c, now)
     found = (_STANDING.decode(raw) for raw in c.execute(sa.select(_p.standing).order_by(_p.name)).scalars())
     return tuple(msgspec.structs.replace(one, mute=muted.get(one.probe.name)) for one in found)
+
+
+def ordering(c: Connection) -> Iterator[Standing]:
+    """The probes that are degraded and have ordered a run, one after the other, since there may be a thousand."""
+    for raw in c.execute(sa.select(_p.standing)).scalars():
+        one = _STANDING.decode(raw)
+        if one.enabled and one.run and one.state == "degraded":
+            yield one
 
 
 def standing(c: Connection, name: str, *, to_write: bool = False) -> Standing:

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from bot.engine import ordered, probe_rows
 from bot.engine.database import StoreTrouble
+from bot.engine.heap import give_back
 from bot.errors import FletcherError
 from bot.probes.flips import flipped
 from bot.probes.values import Result
@@ -121,6 +122,7 @@ class Looks:
         if now >= self._next_again:
             self._next_again = now + _AGAIN
             self._orders.again()
+            give_back()
         if now >= self._next_forget:
             self._next_forget = now + _FORGET
             with self._store.change() as change:
