@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 from typing import Final
 
-
 _ARENA_MAX: Final = -8  # of the C library's mallopt
 
 

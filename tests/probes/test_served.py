@@ -38,7 +38,7 @@ def test_a_probe_is_looked_and_orders_a_diagnosis_when_it_is_red(here: Path) -> 
     with Served(here) as serve, Front(here / ".fletcher") as front:
         until(lambda: front.probing.standings() and standing(front, "look").state == "healthy")
         (here / "bad").touch()
-        until(lambda: front.runs())
+        until(front.runs)
         one = standing(front, "look")
         assert (one.state, one.run, front.runs()[0].person) == ("degraded", front.runs()[0].id, "clock")
         (here / "bad").unlink()
