@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from bot.engine import ordered, probe_rows
 from bot.engine.database import StoreTrouble
-from bot.engine.heap import give_back, share
+from bot.engine.heap import give_back
 from bot.errors import FletcherError
 from bot.probes.flips import flipped
 from bot.probes.values import Result
@@ -83,7 +83,6 @@ class Looks:
         self._thread = threading.Thread(target=self._go_on, name="looks", daemon=True)
 
     def __enter__(self) -> Self:
-        share()
         self._thread.start()
         return self
 
