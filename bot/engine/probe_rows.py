@@ -44,6 +44,10 @@ _ENDED: Final = sa.select(t.executors.c.id).where(t.executors.c.ended.is_not(Non
 _TAKEN: Final = (
     sa.select(_s.slot).where(_s.probe == of("of_probe"), _s.state == "taken", _s.executor.not_in(_ENDED)).limit(1)
 )
+_ALIVE: Final = sa.select(t.executors.c.id).where(t.executors.c.ended.is_(None))
+_LOST: Final = (_s.state == "taken", _s.executor != of("of_executor"), _s.executor.not_in(_ALIVE))
+_LEFT: Final = sa.select(_s.probe, _s.slot).where(*_LOST)
+_BACK: Final = sa.update(t.slots).where(*_THIS, *_LOST)
 _DUE: Final = sa.select(_s.probe, _s.slot).where(_s.state == "due").order_by(_s.slot, _s.probe)
 _TAKE: Final = sa.update(t.slots).where(*_THIS, _s.state == "due")
 _DONE: Final = sa.update(t.slots).where(*_THIS, _s.state == "taken", _s.executor == of("of_executor"))
@@ -180,13 +184,15 @@ def done(c: Connection, name: str, slot: int, executor: str, result: Result, now
     return c.execute(_DONE, {**this, "state": "done", "result": text(result), "at": now}).rowcount == 1
 
 
-def give_back(c: Connection, but: str, now: float, *, sole: bool) -> tuple[tuple[str, int], ...]:
-    """Make due again what an executor has taken that has ended, or was taken for dead; with `sole`, what any other has."""
-    lost = sa.and_(_s.state == "taken", _s.executor != but, sa.true() if sole else _s.executor.in_(_ENDED))
-    found = tuple((probe, slot) for probe, slot in c.execute(sa.select(_s.probe, _s.slot).where(lost)))
-    if found:
-        c.execute(sa.update(t.slots).where(lost).values(state="due", executor="", at=now))
-    return found
+def left(c: Connection, but: str) -> tuple[tuple[str, int], ...]:
+    """What an executor has taken that is alive no more; `but` is who asks."""
+    return tuple((probe, slot) for probe, slot in c.execute(_LEFT, {"of_executor": but}))
+
+
+def give_back(c: Connection, name: str, slot: int, but: str, now: float) -> bool:
+    """Make one of these due again; whether nobody else has."""
+    this = {"of_probe": name, "of_slot": slot, "of_executor": but}
+    return c.execute(_BACK, {**this, "state": "due", "executor": "", "at": now}).rowcount == 1
 
 
 def result(c: Connection, name: str, slot: int) -> Result | None:

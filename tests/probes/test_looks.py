@@ -125,7 +125,9 @@ def test_two_replicas_look_each_slot_once(front: Front, second: Front) -> None:
 
         return look
 
-    with looks(front, by("first"), executor="one", sole=False), looks(second, by("second"), executor="two", sole=False):
+    alive(front, "one")
+    alive(front, "two")
+    with looks(front, by("first"), executor="one"), looks(second, by("second"), executor="two"):
         for slot in (60, 120, 180):
             for name in names:
                 said = [front.probing.due(name, slot), second.probing.due(name, slot)]
@@ -135,9 +137,16 @@ def test_two_replicas_look_each_slot_once(front: Front, second: Front) -> None:
     assert all(standing(second, name).missed == 0 and standing(second, name).streak == 3 for name in names)
 
 
-@pytest.mark.parametrize("sole", [True, False])
-def test_what_a_dead_process_has_taken_is_looked_again_and_written_once(front: Front, second: Front, *, sole: bool) -> None:  # fmt: skip
-    """On one machine whoever else has taken something is dead; among replicas, whoever is known to have ended."""
+def alive(front: Front, name: str, *, ended: float | None = None) -> None:
+    """An executor that is known, alive or not."""
+    with front._store.change() as change:
+        change.c.execute(t.executors.delete().where(t.executors.c.id == name))
+        change.c.execute(t.executors.insert().values(id=name, holder="{}", beat=0.0, ended=ended))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_a_dead_process_has_taken_is_looked_again_and_written_once(front: Front, second: Front, *, known: bool) -> None:  # fmt: skip
+    """Whoever is not known to be alive is dead: on one machine everybody else is, and what ended long ago is forgotten."""
     front.probing.declare([probe("a")])
     front.probing.due("a", 60)
     free, tried = threading.Event(), threading.Event()
@@ -147,12 +156,11 @@ def test_what_a_dead_process_has_taken_is_looked_again_and_written_once(front: F
         free.wait(30)
         return Result(light="red" if not stop() else "unknown", says="from the dead")
 
-    with looks(front, late, executor="dead", sole=sole):
+    with looks(front, late, executor="dead"):
         assert tried.wait(30)
-        with front._store.change() as change:
-            row = {"id": "dead", "holder": "{}", "beat": 0.0, "ended": None if sole else 1.0}
-            change.c.execute(t.executors.insert().values(**row))
-        with looks(second, lambda *_: GREEN, executor="alive", sole=sole):
+        if known:
+            alive(front, "dead", ended=1.0)
+        with looks(second, lambda *_: GREEN, executor="alive"):
             until(lambda: rows(front)["a", 60] == "done")
         free.set()
     found = front.probing.result("a", 60)
@@ -170,9 +178,10 @@ def test_what_lives_is_left_alone(front: Front, second: Front) -> None:
         free.wait(30)
         return RED
 
-    with looks(front, slow, executor="one", sole=False):
+    alive(front, "one")
+    with looks(front, slow, executor="one"):
         assert begun.wait(30)
-        with looks(second, lambda *_: GREEN, executor="two", sole=False) as other:
+        with looks(second, lambda *_: GREEN, executor="two") as other:
             until(lambda: other._next_forget)  # so that it has seen to what others have left
             assert rows(front)["a", 60] == "taken"
         free.set()
