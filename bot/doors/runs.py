@@ -53,7 +53,12 @@ def status(args: argparse.Namespace) -> int:
 
     with engine.opened(args.config) as front:
         if args.json:
-            told = {"home": str(front.home.path), "executor": front.executor(), "runs": _open(front)}
+            told = {
+                "home": str(front.home.path),
+                "executor": front.executor(),
+                "executors": front.executors(),
+                "runs": _open(front),
+            }
             sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
             return 0
         for line in status_lines(front):
@@ -65,13 +70,12 @@ def status_lines(front: Front) -> Iterator[str]:
     """Who carries out runs, and which are open, for people at any door."""
     from bot.engine.home import named
 
-    holder, rows = front.executor(), _open(front)
-    yield f"Runs are kept in {front.home.path}."
-    yield (
-        f"They are carried out by {named(holder)}."
-        if holder
-        else ("Nothing carries them out now; `fletcher serve` does.")
-    )
+    holders, rows = front.executors(), _open(front)
+    yield f"Runs are kept in {front.kept_in}."
+    if not holders:
+        yield "Nothing carries them out now; `fletcher serve` does."
+    for number, holder in enumerate(holders):
+        yield f"{'They are carried out by' if number == 0 else 'and by'} {named(holder)}{'.' if number + 1 == len(holders) else ','}"
     yield from _table(rows)
     if not rows:
         yield "No run is open."
