@@ -7,8 +7,6 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING
 
-import pytest
-
 from bot.engine.front import Front
 from tests.fletcher import fletcher
 from tests.probes.looking import standing, until
@@ -16,8 +14,6 @@ from tests.probes.served import Served, declare
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-pytest.importorskip("bot.probes.ask")
 
 
 def slots(folder: Path) -> dict[int, str]:
