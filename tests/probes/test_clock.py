@@ -14,6 +14,7 @@ from bot.engine import probing, slots, store
 from bot.engine.front import Front
 from bot.probes.slots import offset
 from bot.settings_probes import NO_RULES, Quiet, Rules
+from tests import postgres
 from tests.probes.looking import GREEN, looks, probe, rows, standing, until
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> Frozen:
 @pytest.fixture
 def front(tmp_path: Path, now: Frozen) -> Iterator[Front]:  # noqa: ARG001  # on its clock
     """A store of its own."""
-    with Front(tmp_path / "home") as front:
+    with Front(tmp_path / "home", None, postgres.address(tmp_path)) as front:
         yield front
 
 
@@ -129,7 +130,7 @@ def test_a_month_of_seconds_is_counted_without_a_row_for_each(front: Front, now:
 def test_two_clocks_say_each_slot_once(front: Front, now: Frozen, tmp_path: Path) -> None:
     """The second finds all of it said, also what was missed, and when it was frozen for a while."""
     one = probe("a")
-    with Front(tmp_path / "home") as second:
+    with Front(tmp_path / "home", None, postgres.address(tmp_path)) as second:
         mine, theirs = hands(front, one), clock._Clock(second, (one,), NO_RULES)
         for minutes in (1, 1, 3):
             now.now += minutes * 60
@@ -187,7 +188,7 @@ def test_a_maintenance_window_is_open_for_as_long_as_it_says(now: Frozen, front:
 
 def test_it_goes_by_the_real_clock(tmp_path: Path) -> None:
     """Every second a slot, each looked once, by APScheduler as it is; what is taken out of the file is disabled."""
-    with Front(tmp_path / "home") as front:
+    with Front(tmp_path / "home", None, postgres.address(tmp_path)) as front:
         with (
             clock.clock(front, (probe("a", every=1), probe("b", cron="* * * * *")), NO_RULES),
             looks(front, lambda *_: GREEN),

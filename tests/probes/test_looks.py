@@ -15,6 +15,7 @@ from bot.engine.values import DIAGNOSE, Person
 from bot.errors import Unreachable, UsageError
 from bot.findings import Finding
 from bot.probes.values import Mute, Result, Want
+from tests import postgres
 from tests.probes.looking import DARK, GREEN, RED, looks, probe, rows, standing, until
 
 if TYPE_CHECKING:
@@ -43,14 +44,14 @@ true
 def front(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
     """A store of its own, in which slots of long ago are kept."""
     monkeypatch.setattr(slots, "KEPT", 1e12)
-    with Front(tmp_path / "home") as front:
+    with Front(tmp_path / "home", None, postgres.address(tmp_path)) as front:
         yield front
 
 
 @pytest.fixture
 def second(front: Front, tmp_path: Path) -> Iterator[Front]:  # noqa: ARG001  # after it
     """The same store, as another process opens it."""
-    with Front(tmp_path / "home") as second:
+    with Front(tmp_path / "home", None, postgres.address(tmp_path)) as second:
         yield second
 
 
