@@ -201,7 +201,13 @@ def result(c: Connection, name: str, slot: int) -> Result | None:
     return _RESULT.decode(raw) if raw else None
 
 
-def forget(c: Connection, before: float) -> int:
-    """Remove the rows of old slots; they stay counted. How many that were."""
-    old = sa.and_(_s.slot < before, _s.state.in_(("done", "missed")))
-    return c.execute(sa.delete(t.slots).where(old)).rowcount
+def forget(c: Connection, before: float, rows: int) -> int:
+    """Remove the rows of slots that are older, and those beyond so many; how many that were. All stay counted.
+
+    The newest of each probe stays, since it says up to when its slots are known.
+    """
+    last = c.execute(sa.select(_s.slot).order_by(_s.slot.desc()).offset(rows).limit(1)).scalar()
+    other = t.slots.alias()
+    newest = sa.select(sa.func.max(other.c.slot)).where(other.c.probe == _s.probe).scalar_subquery()
+    old = (_s.slot < max(before, last or 0), _s.slot < newest, _s.state.in_(("done", "missed")))
+    return c.execute(sa.delete(t.slots).where(*old)).rowcount

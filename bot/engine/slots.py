@@ -35,8 +35,9 @@ MOST: Final = 96  # looks at once, those that hang included: a thread each
 PAUSE: Final = 0.5  # seconds between two looks at what another process has said to be due
 _BACK: Final = 5.0  # seconds between two looks at what others have left
 _AGAIN: Final = 60.0  # seconds between two looks at what should have been ordered
-_FORGET: Final = 3600.0  # seconds between two times that old slots are forgotten
+_FORGET: Final = 600.0  # seconds between two times that old slots are forgotten
 KEPT: Final = 3 * 86400.0  # seconds that a slot is kept
+ROWS: Final = 200_000  # slots that are kept: three hours of a thousand probes a minute
 _ENDING: Final = 10.0  # seconds that looks have to stop in, before they are left
 
 _log = logging.getLogger("fletcher.probes")
@@ -131,7 +132,7 @@ class Looks:
         if now >= self._next_forget:
             self._next_forget = now + _FORGET
             with self._store.change() as change:
-                probe_rows.forget(change.c, change.now - KEPT)
+                probe_rows.forget(change.c, change.now - KEPT, ROWS)
         self._leave(now)
         self._take()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from bot.doors import clock
 from bot.doors.clock import windows
 from bot.engine import probing, slots, store
+from bot.engine import tables as t
 from bot.engine.front import Front
 from bot.probes.slots import offset
 from bot.settings_probes import NO_RULES, Quiet, Rules
@@ -184,6 +186,29 @@ def test_a_maintenance_window_is_open_for_as_long_as_it_says(now: Frozen, front:
     hands(front, one, other, rules=rules).begin()
     muted = [one.mute for one in front.probing.standings()]
     assert [mute and mute.why for mute in muted] == ["backups", "maintenance window"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "hours", "expected"),
+    [
+        ("Europe/Berlin", 1_792_886_400, ["00:30", "01:30"]),  # 25 October 2026, when 02:30 comes twice
+        ("Europe/Berlin", 1_774_742_400, ["01:30"]),  # 29 March, when there is no 02:30
+        ("America/New_York", 1_772_946_000, ["07:30"]),  # 8 March, the same there
+    ],
+)
+def test_no_slot_is_lost_or_missed_while_clocks_change(front: Front, now: Frozen, zone: str, hours: int, expected: list[str]) -> None:  # fmt: skip
+    """The clock wakes every minute of such a night, and looks at 02:30 as its zone has it."""
+    one = probe("a", cron="30 2 * * *", zone=zone)
+    now.now = float(hours)
+    hand = hands(front, one)
+    for minute in range(9 * 60):
+        now.now = hours + minute * 60.0
+        if minute % 10 == 1:  # a little late, and often for nothing
+            hand.fire(one)
+            with front._store.change() as change:
+                change.c.execute(t.slots.update().values(state="done"))
+    assert [datetime.fromtimestamp(slot, UTC).strftime("%H:%M") for _, slot in sorted(rows(front))] == expected
+    assert not standing(front, "a").missed
 
 
 def test_it_goes_by_the_real_clock(tmp_path: Path) -> None:

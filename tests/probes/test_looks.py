@@ -378,12 +378,23 @@ def test_what_is_gone_is_disabled_and_what_changes_begins_anew(front: Front) -> 
 
 
 def test_old_slots_are_forgotten_and_stay_counted(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is older than some days; a probe's newest one says up to when it is known."""
-    front.probing.declare([probe("a")])
+    """What is older than some days, or beyond so many; a probe's newest one says up to when it is known, and stays."""
+    front.probing.declare([probe("a"), probe("b"), probe("c")])
     front.probing.missed("a", [60, 120], 5)
+    front.probing.missed("b", [60, 120])
     now = int(time.time()) + 1
+    front.probing.missed("c", [now, now + 1, now + 2])
     assert front.probing.due("a", now)
     monkeypatch.setattr(slots, "KEPT", 3600.0)
     with looks(front, lambda *_: GREEN):
-        until(lambda: list(rows(front).values()) == ["done"])
-    assert (standing(front, "a").missed, front.probing.known("a")) == (7, now)
+        until(
+            lambda: (
+                rows(front)
+                == {("a", now): "done", ("b", 120): "missed", **{("c", now + n): "missed" for n in range(3)}}
+            )
+        )
+    assert [one.missed for one in front.probing.standings()] == [7, 2, 3]
+    monkeypatch.setattr(slots, "ROWS", 1)
+    with looks(front, lambda *_: GREEN):
+        until(lambda: ("c", now) not in rows(front))
+    assert {("a", now), ("b", 120), ("c", now + 2)} <= set(rows(front))
