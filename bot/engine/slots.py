@@ -160,6 +160,8 @@ class Looks:
                 elif self._running[name].left:
                     hung.append((name, slot))
         self._tell_full(full=len(ready) > free)
+        if not hung and not ready[:free] and len(newest) == len(due):
+            return
         taken: list[tuple[Standing, int]] = []
         with self._store.change() as change:
             for name, slot in newest.items() if len(newest) < len(due) else ():
