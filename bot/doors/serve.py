@@ -72,6 +72,10 @@ def _serve(config: str | None) -> int:
     given = tokens(around(os.environ, Path()))
     doors = ("slack",) if given else ()
     probes = engine.probes(config)
+    if probes[0]:
+        from bot.engine.heap import share
+
+        share()  # before there are threads
     stop = threading.Event()
     with (
         heeding(lambda *_: stop.set()), logged(sys.stderr), engine.opened(config, doors) as front, engine.acting(config, doors) as parts,

@@ -178,9 +178,8 @@ class Sweep:
         if news and self._level:
             hidden = "the server's log hides the lines that decide: set `logging: {level: info}` in livekit.yaml"
             return self._result("unknown", hidden, after)
-        if (
-            "unknown" in {standing.light, standing.state} and after.newest
-        ):  # it can be seen again, and stands as it stood
+        blind = "unknown" in {standing.light, standing.state}
+        if blind and after.newest:  # it can be seen again, and stands as it stood
             return self._result("red" if after.lacking else "green", "; ".join(says), after)
         said = f"{len(news)} new room(s) could not be judged" if news else "no new room"
         last = max((one.at for one in after.newest.values()), default=0.0)
