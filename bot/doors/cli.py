@@ -8,7 +8,22 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from bot import __version__
-from bot.doors import answers, config, demo, doctor, engine, given, patch, plan, run, runbooks, runs, serve, target
+from bot.doors import (
+    answers,
+    config,
+    demo,
+    doctor,
+    engine,
+    given,
+    patch,
+    plan,
+    run,
+    runbooks,
+    runs,
+    serve,
+    switch,
+    target,
+)
 from bot.doors.slack import doctor as slack
 from bot.errors import UsageError
 
@@ -45,6 +60,8 @@ _VERBS = {
     "cancel": "end a run before its next step, and take back what it did",
     "resume": "let a run go on that waits because a step's outcome is not known",
     "status": "tell who carries out runs, and which are open",
+    "hold": "let nothing begin that changes something, until it is released",
+    "release": "let everything go on that is held",
     "runs": "list the newest runs",
     "show": "show a run, or search what its steps printed",
     "logs": "tell what happened in a run, and with -f what happens",
@@ -239,6 +256,8 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], object]] = {
     "cancel": engine.one_options,
     "resume": engine.one_options,
     "status": engine.options,
+    "hold": switch.hold_options,
+    "release": engine.options,
     "runs": engine.options,
     "show": runs.show_options,
     "logs": runs.logs_options,
@@ -264,6 +283,8 @@ _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "cancel": answers.cancel,
     "resume": answers.resume,
     "status": runs.status,
+    "hold": switch.hold,
+    "release": switch.release,
     "runs": runs.runs,
     "show": runs.show,
     "logs": runs.logs,

@@ -17,6 +17,7 @@ from bot.engine.database import StoreTrouble
 from bot.engine.home import Home, checked
 from bot.engine.log import logged
 from bot.engine.store import Store
+from bot.engine.switch import Switch
 from bot.engine.values import DIAGNOSE, ENDED, Event
 from bot.errors import FletcherError, Unreachable
 from bot.policy import KEEP, why_not_approve, why_not_run
@@ -44,6 +45,7 @@ class Front:
         self.home = Home(folder)
         self._store = Store(self.home)
         self._policy = policy
+        self.switch = Switch(self._store, policy)
         self._shown: dict[str, int] = {}  # how many events of a run were shown here
 
     def __enter__(self) -> Self:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 VERBS: Final = (
     "help", "diagnose", "run", "runbooks", "status", "workers", "approve", "deny", "cancel", "show",
+    "hold", "release",
 )  # fmt: skip
 _ROOM: Final = 256  # characters of a room's name
 _LOG: Final = re.compile(r"[{}\t=]|\d\d:\d\d|\b(?:TRACE|DEBUG|INFO|WARN(?:ING)?|ERROR|FATAL)\b", re.IGNORECASE)
@@ -74,7 +75,19 @@ class Show:
     run: str
 
 
-Said = Help | Diagnose | Run | List | Decide | Cancel | Show
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Let nothing begin that changes something; `why` is for status and the audit."""
+
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Let everything go on."""
+
+
+Said = Help | Diagnose | Run | List | Decide | Cancel | Show | Hold | Release
 
 
 class Unknown(UsageError):  # noqa: N818  # a word that is no verb is no error of Fletcher
@@ -193,7 +206,18 @@ def _one(kind: type[Cancel | Show]) -> Callable[[str], Cancel | Show]:
     return read
 
 
+def _hold(rest: str) -> Hold:
+    return Hold(" ".join(rest.split()))
+
+
+def _release(rest: str) -> Release:
+    if rest.strip():
+        raise UsageError("`release` takes nothing more: it lets everything go on that is held")
+    return Release()
+
+
 _READ: Final[Mapping[str, Callable[[str], Said]]] = {
     "help": _help, "diagnose": _diagnose, "run": _run, "runbooks": _list("runbooks"), "status": _list("status"), "workers": _list("workers"),
     "approve": _decide("yes"), "deny": _decide("no"), "cancel": _one(Cancel), "show": _one(Show),
+    "hold": _hold, "release": _release,
 }  # fmt: skip

@@ -20,6 +20,7 @@ _VERBS: Final = (
     ("run RUNBOOK [name=value …]", "carries a runbook out, after its plan is approved"),
     ("approve RUN, deny RUN [reason]", "answers a plan that waits, as its buttons do"),
     ("cancel RUN, show RUN", "ends a run and takes back what it did; shows one"),
+    ("hold [why], release", "lets nothing begin that changes something, and lets it go on"),
     ("runbooks, status, workers", "what can be run, what runs now, which workers are registered"),
 )  # fmt: skip
 _LISTED: Final = 7500  # characters of a list in one message
