@@ -65,27 +65,22 @@ class Acting:
 
     def take_told(self, run_id: str, name: str) -> str | float:
         """Go on with a step of which nothing was known, as a person said; seconds while nobody has said anything."""
-        if self._held_back(run_id, "do"):
-            return UNTIL_TOLD
         word = self._word(run_id)
         if word in {"resume", "begun"}:
             last = self._last(run_id, name, "do")
             word = self._taken(self._planned(run_id), name, last, told=word == "resume")
         return word if word not in {"", "unknown"} else UNTIL_TOLD
 
-    def _held_back(self, run_id: str, part: Part) -> bool:
-        """Whether what a person has said waits for a release; he may say another word meanwhile."""
-        with self.store.read() as c:
-            said = rows.told(c, run_id)
-        return said == "resume" and self.gate.keeps(run_id, part)
-
     def _word(self, run_id: str) -> str:
         """What a person has said to a run that waits for him, with which it goes on; "" when nobody has.
 
         It counts once. "begun" is that it was heeded by a process that died meanwhile: what it did is looked at anew.
         """
+        run = self._planned(run_id)
         with self.store.change() as change:
             word: str = rows.told(change.c, run_id)
+            if word == "resume" and not self.gate.begins(change, run):
+                return ""  # until it is released, or he says another word
             if word:
                 change.go(run_id, "running")
                 rows.put(change.c, run_id, word="")
@@ -151,8 +146,6 @@ class Acting:
 
     def undo_told(self, run_id: str, name: str) -> str | float:
         """Go on with taking back a step, as a person said; a cancellation means that it is left as it is."""
-        if self._held_back(run_id, "undo"):
-            return UNTIL_TOLD
         run = self.store.run(run_id)
         word = self._word(run_id)
         if word in {"resume", "begun"}:

@@ -95,7 +95,7 @@ class Attempts:
         try:
             memory = act.kind.remember(act.task, act.doing)
             while not self._written(act, number, memory):
-                if not self._gate.released(act.run.id, act.doing.stop):
+                if not self._gate.released(act.doing.stop):
                     raise Unreachable("it was held, and cancelled before it began")
                 memory = act.kind.remember(act.task, act.doing)
         except FletcherError as problem:

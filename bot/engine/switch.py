@@ -114,38 +114,28 @@ class Gate:
         self._over.set()
 
     def closed(self, run_id: str, name: str, part: Part) -> bool:
-        """Whether a run waits before this step, "" for its entering; one that a former process has done is not waited for."""
-        with self._store.read() as c:
-            last = rows.attempt(c, run_id, name, part) if name else None
-            done = last.outcome is not None if last is not None else not name and rows.state(c, run_id) in _ENTERED
-        return not done and self.keeps(run_id, part)
-
-    def keeps(self, run_id: str, part: Part) -> bool:
-        """Whether a run waits before whatever it would begin, which it is told once.
+        """Whether a run waits before this step, "" for its entering; one that a former process has done is not waited for.
 
         One that is cancelled does no more steps, so that it only waits before it takes something back.
         """
-        with self._store.read() as c:
-            found = held(c)
-            over = rows.state(c, run_id) in ENDED or (part == "do" and rows.cancelled(c, run_id))
-        if found is None or over or not above_read(self._store.run(run_id)):
-            return False
-        self._tell(run_id, found)
-        return True
-
-    def _tell(self, run_id: str, found: Hold) -> None:
-        """Tell a run who holds it, once for each hold."""
-        if self._told.get(run_id) == found.at:
-            return
-        self._told[run_id] = found.at
+        run = self._store.run(run_id)
         with self._store.change() as change:
-            change.tell(run_id, Event(kind="says", at=change.now, text=told(found)))
+            state = rows.state(change.c, run_id)
+            if state in ENDED or (part == "do" and rows.cancelled(change.c, run_id)):
+                return False
+            last = rows.attempt(change.c, run_id, name, part) if name else None
+            done = last.outcome is not None if last is not None else not name and state in _ENTERED
+            return not done and not self.begins(change, run)
 
     def begins(self, change: Change, run: Run) -> bool:
-        """Whether something of a run may begin, as the transaction sees it that writes it down."""
-        return not above_read(run) or held(change.c) is None
+        """Whether something of a run may begin, as the transaction sees it that writes it down; if not, that is told once."""
+        found = held(change.c) if above_read(run) else None
+        if found is not None and self._told.get(run.id) != found.at:
+            self._told[run.id] = found.at
+            change.tell(run.id, Event(kind="says", at=change.now, text=told(found)))
+        return found is None
 
-    def released(self, run_id: str, stop: threading.Event) -> bool:
+    def released(self, stop: threading.Event) -> bool:
         """Wait in a thread until it is released; False when `stop` is set before.
 
         Raises CancelledError when this process ends before: the next one begins here.
@@ -154,10 +144,8 @@ class Gate:
             if self._over.is_set():
                 raise asyncio.CancelledError
             with self._store.read() as c:
-                found = held(c)
-            if found is None:
-                return True
-            self._tell(run_id, found)
+                if held(c) is None:
+                    return True
             stop.wait(_LOOK)
         return False
 

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from bot.policy import approvers, why_not_approve
+from bot.policy import CLOCK, approvers, why_not_approve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from bot.engine.values import Person, Run
     from bot.policy import Policy
+
+_SHOWN = frozenset(
+    {"waiting", "running", "unknown"}
+)  # states of a run that somebody wants to see, whoever asked for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +39,36 @@ def places(run: Run, policy: Policy | None, members: Mapping[str, str], at: str 
     the channel in which its card is, where that is known: it may have become a direct message.
     """
     person = run.order.person
+    asked = policy.ask_in if policy else ""
+    if person.door == CLOCK:
+        yield from _of_the_clock(run, policy, members, asked)
+        return
     if person.door == "slack" and person.channel:
         yield Place("card", person.channel, person.account)
-    asked = policy.ask_in if policy else ""
     waits = run.state == "waiting" and run.asked is not None and run.asked.need == "peer"
     if waits and asked and asked != person.channel and not (person.door == "slack" and _seen(run, policy, at)):
-        found = approvers(policy, run.runbook.id, run.plan.effect, "slack") if run.plan else None
-        peers = [members[name] for name in (found[0] if found else ()) if name in members and name != person.name]
-        yield Place("ask", asked, next(iter(peers), ""))
+        yield Place("ask", asked, _first(run, policy, members))
+
+
+def _of_the_clock(run: Run, policy: Policy | None, members: Mapping[str, str], asked: str) -> Iterator[Place]:
+    """The places of what a probe's schedule has asked for: nobody looks at it before it waits, or acts.
+
+    Its channel is the probe's, else `ask-in`; what may not be approved there is asked about in `ask-in`, too.
+    """
+    at = run.order.person.channel or asked
+    if at and run.state in _SHOWN:
+        yield Place("card", at, _first(run, policy, members))
+        if run.state == "waiting" and asked not in {"", at} and not _seen(run, policy, at):
+            yield Place("ask", asked, _first(run, policy, members))
+
+
+def _first(run: Run, policy: Policy | None, members: Mapping[str, str]) -> str:
+    """The first approver whom the policy names, and who is no requester; "" for none."""
+    found = approvers(policy, run.runbook.id, run.plan.effect, "slack") if run.plan else None
+    others = (
+        members[name] for name in (found[0] if found else ()) if name in members and name != run.order.person.name
+    )
+    return next(others, "")
 
 
 def may_approve(run: Run, policy: Policy | None, members: Mapping[str, str]) -> str:

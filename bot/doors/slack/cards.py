@@ -200,8 +200,11 @@ class Cards:
         from bot.report.slack.card import card
         from bot.report.slack.thread import thread
 
+        held = self._front.switch.held() if not run.ended and run.decision is not None else None
         asked_in = cards["ask"].place.channel if "ask" in cards and "card" in cards else ""
         hint = f"It is asked about in <#{asked_in}>." if asked_in and run.state == "waiting" else ""
+        if held is not None:
+            hint = f"Held by {held.by}: nothing that changes anything begins until somebody says `/fletcher release`."
         try:
             who = may_approve(run, self._policy, self._members)
             may = run.plan is None or run.asked is None or approvable(self._policy, run.order.person.name, run.runbook.id, run.plan.effect, run.asked.need, "slack")  # fmt: skip
