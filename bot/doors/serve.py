@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.doors import engine
+from bot.doors.health import watched
 from bot.doors.run import SERVE, heeding
 from bot.errors import Unreachable
 
@@ -61,7 +62,8 @@ def _serve(config: str | None) -> int:
 
     given = tokens(around(os.environ, Path()))
     doors = ("slack",) if given else ()
-    probes = engine.probes(config)
+    probes, listen, ping = engine.probes(config), engine.listen(config), engine.ping(config)
+    state = None
     stop = threading.Event()
     with (
         heeding(lambda *_: stop.set()), logged(sys.stderr), engine.opened(config, doors) as front, engine.acting(config, doors) as parts,
@@ -72,7 +74,10 @@ def _serve(config: str | None) -> int:
         else:
             from bot.doors.slack.serving import slack
 
-            held.enter_context(slack(given, front, engine.policy(config, doors), engine.persons(config), config))
+            state = held.enter_context(
+                slack(given, front, engine.policy(config, doors), engine.persons(config), config)
+            )
+        held.enter_context(watched(front, state, listen, ping))
         front.serve(parts, stop, engine.account(), sys.stderr, partial(_clock, front, *probes))
     return 0
 

@@ -51,6 +51,7 @@ class Executor:
         """End between two recorded points; what has not ended goes on at the next start."""
         self._durable.drain()
         self._acting.gate.end()
+        self._store.beat = None
         self._store.patience.end()
         self._over.set()
         self._store.signalled.set()
@@ -92,3 +93,4 @@ class Executor:
                     self._acting.flags[run].set()
                 self._durable.wake(run)
             self._seen = number
+        self._store.beat = time.monotonic()

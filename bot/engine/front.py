@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bot.engine import audit
     from bot.engine.contract import Herald, Parts
     from bot.engine.executor import Executor
+    from bot.engine.measured import Measured
     from bot.engine.values import Decision, Holder, Order, Person, Row, Run
     from bot.policy import Policy
 
@@ -219,6 +220,17 @@ class Front:
     def tampered(self) -> tuple[str, ...]:
         """What was done to the audit that should not have been, a sentence each; () when nothing was."""
         return self._store.tampered()
+
+    def measured(self) -> Measured:
+        """What is measured of the whole deployment."""
+        from bot.engine.measured import measured
+
+        return measured(self._store)
+
+    def beat(self) -> float | None:
+        """How many seconds ago this process last saw to what others want; None where it carries nothing out."""
+        beat = self._store.beat
+        return None if beat is None else time.monotonic() - beat
 
     def executor(self) -> Holder | None:
         """Who acts now; None when orders are carried out by nobody until `serve` or `run_here`."""

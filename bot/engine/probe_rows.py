@@ -128,6 +128,12 @@ def count_from(c: Connection, name: str, now: float) -> None:
     _switch(c, _FROM + name, "", now)
 
 
+def counted_from(c: Connection) -> dict[str, float]:
+    """From when on slots are counted, by probe."""
+    asked = sa.select(_w.name, _w.at).where(_w.name.startswith(_FROM))
+    return {name.removeprefix(_FROM): at for name, at in c.execute(asked)}
+
+
 def known(c: Connection, name: str, now: float) -> float:
     """Up to when a probe's slots are known: its newest one, else since it is counted; now where it is not."""
     since: float | None = c.execute(_SINCE, {"of_name": _FROM + name}).scalar()

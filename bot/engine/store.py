@@ -100,6 +100,7 @@ class Store:
         self.home = home
         self.signalled = Flag()  # set when this process has signalled something
         self.looks = Flag()  # set when this process has said that a probe is due
+        self.beat: float | None = None  # when this process last saw to what others want; None while it does not
         self.patience = Patience()
         self._database = Database(home.database)
 
