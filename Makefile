@@ -50,3 +50,10 @@ test-crash: tools ; @FLETCHER_CRASH=1 $(PYTHON) -m pytest tests/engine/test_cras
 test-slack: tools
 	@$(PYTHON) -m tests.slack.full.parts
 	@FLETCHER_SLACK=1 $(PYTHON) -m pytest tests/slack/full --verbose
+
+# The alerts and the figures (docs/metrics.md), checked by Prometheus' own program, which goes into build/prometheus.
+.PHONY: test-rules test-probes
+test-rules: tools
+	@$(PYTHON) -m tests.rules.promtool
+	@FLETCHER_RULES=1 $(PYTHON) -m pytest tests/rules --verbose
+test-probes: test-rules

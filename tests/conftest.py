@@ -20,6 +20,9 @@ collect_ignore = [] if os.environ.get("FLETCHER_REAL") == "1" else ["live"]
 # What judges the Slack door is installed from outside: `make test-slack` asks for it.
 collect_ignore += [] if os.environ.get("FLETCHER_SLACK") == "1" else ["slack/full"]
 
+# Prometheus' own checker is fetched: `make test-rules` asks for it.
+collect_ignore += [] if os.environ.get("FLETCHER_RULES") == "1" else ["rules"]
+
 
 @pytest.fixture(scope="session", autouse=True)
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

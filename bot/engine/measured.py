@@ -50,9 +50,9 @@ def measured(store: Store) -> Measured:
         since = probe_rows.counted_from(c)
         states = c.execute(sa.select(r.state, sa.func.count()).group_by(r.state))
         open_ = sa.select(sa.func.count(), sa.func.min(r.changed_at)).join(t.approvals, a.run == r.id)
-        waiting, since = c.execute(open_.where(r.state == "waiting", a.kind.is_(None))).one()
+        waiting, asked = c.execute(open_.where(r.state == "waiting", a.kind.is_(None))).one()
         return Measured(
             at=now, standings=standings, newest=newest, known={name: max(since.get(name, now), newest[name]) for name in names},
             due=c.execute(sa.select(sa.func.min(s.at)).where(s.state == "due", s.probe.in_(names))).scalar(), counts=counts(c),
-            runs={state: int(count) for state, count in states}, waiting=waiting, waiting_since=since, hold=switch.held(c),
+            runs={state: int(count) for state, count in states}, waiting=waiting, waiting_since=asked, hold=switch.held(c),
         )  # fmt: skip

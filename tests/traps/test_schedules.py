@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,13 @@ import pytest
 from bot.engine.values import DIAGNOSE, Decision, Person
 from bot.errors import Unreachable
 from bot.policy import Auto, Grant, Policy
+from bot.probes.values import Result
 from bot.runbook import shelf
 from bot.runbook.document import Limit
 from tests.engine.staged import Eyes, Place
 from tests.engine.test_runs import MENDED, Serving, until
+from tests.probes.looking import looks, probe
+from tests.probes.looking import until as due
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +65,29 @@ def test_T24_a_scheduled_run_asks_for_approval(tmp_path: Path) -> None:
                 front.decide(run, Decision(kind="yes", person=who, digest=asked.digest, at=0))
         front.decide(run, Decision(kind="yes", person=GRACE, digest=asked.digest, at=0))
         assert until(front, run, "fixed").order.person == CLOCK
+    assert place.done == MENDED
+
+
+def test_T24_what_is_due_and_red_asks_for_approval(tmp_path: Path) -> None:
+    """From a slot of the clock's to the question, which names the channel of the probe; the next red look asks nothing anew."""
+    place = Probed(tmp_path, APPROVED)
+    red = Result(light="red", says="rooms lack their agent")
+    with Serving(place), place.front() as front, looks(front, lambda _standing, _stop: red):
+        front.probing.declare([probe("sweep", orders=DIAGNOSE.id, channel="C0000PROBE", here=str(tmp_path))])
+        slot = int(time.time())
+        assert front.probing.due("sweep", slot)
+        due(front.runs)
+        asked = until(front, f"sweep.{slot}", "waiting")
+        assert (asked.runbook.id, asked.order.person, place.done) == (
+            "mend",
+            Person("clock", "clock", "C0000PROBE"),
+            [],
+        )
+        assert front.probing.due("sweep", slot + 1)
+        due(lambda: front.probing.standings()[0].count == 2)
+        front.decide(asked.id, Decision(kind="yes", person=GRACE, digest=asked.digest, at=0))
+        until(front, asked.id, "fixed")
+        assert len(front.runs()) == 1
     assert place.done == MENDED
 
 
