@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.doors import engine
-from bot.doors.health import watched
 from bot.doors.run import SERVE, heeding
 from bot.errors import Unreachable
 
@@ -56,6 +55,7 @@ def serve(args: argparse.Namespace) -> int:
 
 
 def _serve(config: str | None) -> int:
+    from bot.doors.health import watched
     from bot.doors.slack.tokens import tokens
     from bot.engine.log import logged
     from bot.settings import around

@@ -18,15 +18,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.doors import http
 from bot.doors.figures import figures
 from bot.doors.health import Health
+from bot.engine.counts import Counts, counted_with
 from bot.engine.front import Front
 from bot.engine.values import Person
 from bot.findings import Finding
 from bot.livekit.remedies import REMEDY
 from bot.probes.values import Result
+from bot.settings_serve import address, listen_trouble
 from tests.engine.staged import Place
 from tests.fletcher import fletcher
 from tests.probes.looking import looks, probe, standing, until
@@ -320,3 +324,54 @@ def test_who_says_nothing_keeps_nobody_out_for_long(here: Path) -> None:
 
 def _status(port: int) -> int:
     return ask(port, "/healthz", "POST").status
+
+
+# --- what is said of it ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", ["docs/metrics.md", "examples/prometheus/fletcher.rules.yml"])
+def test_every_figure_that_is_named_is_there(here: Path, file: str) -> None:
+    """The document names all of them, and the alerts none that there is not."""
+    with filled(here) as front:
+        front.switch.hold(Person("ada", "terminal"))
+        text = figures(front.measured(), slack=True).decode()
+    there = set(re.findall(r"^# TYPE (fletcher_\w+)", text, re.MULTILINE))
+    named = {name.removesuffix("_bucket") for name in re.findall(r"\b(fletcher_\w+)", (ROOT / file).read_text("utf-8"))}
+    assert named <= there
+    assert file.startswith("examples") or named == there
+
+
+@given(st.text() | st.from_regex(r"[\[\]a-z0-9.:]{0,9}:[0-9]{0,6}", fullmatch=True))
+def test_any_text_is_an_address_or_a_sentence(text: str) -> None:
+    """What is taken can be listened at, as far as its form goes; what is not is never repeated."""
+    trouble = listen_trouble(text)
+    if trouble:
+        assert len(text) < 6 or text.strip() not in trouble or text.strip() in "such as 127.0.0.1:9464"
+    else:
+        host, port = address(text.strip())
+        assert host
+        assert 0 <= port <= 65535
+
+
+RESULTS = st.builds(
+    lambda light, rooms, more, waited: Result(
+        light=light, says="", to_agent=waited, lacking=more,
+        findings=tuple(Finding(room=room, verdict="cause", cause="no-worker", summary="", confidence=1.0) for room in rooms),
+    ),
+    st.sampled_from(["green", "red", "unknown", "skipped"]), st.sets(st.sampled_from("abcdef")),
+    st.dictionaries(st.sampled_from(["no-worker", "made-up"]), st.integers(0, 50)), st.none() | st.floats(0, 1e6),
+)  # fmt: skip
+
+
+@given(st.lists(RESULTS, max_size=8))
+def test_counts_only_grow_and_none_is_lost(results: list[Result]) -> None:
+    """Each look is counted once, each time to an agent in one class, and a room that stays without agent once."""
+    counts, before = Counts(), None
+    for number, result in enumerate(results, 1):
+        after = counted_with(counts, before, result)
+        assert sum(after.lights.values()) == number
+        assert all(after.failures.get(cause, 0) >= count for cause, count in counts.failures.items())
+        again = counted_with(after, result, result)
+        assert again.failures == after.failures
+        counts, before = after, result
+    assert sum(counts.classes) == sum(result.to_agent is not None for result in results)
