@@ -16,6 +16,7 @@ from bot.engine import events, private, rows
 from bot.engine.database import StoreTrouble
 from bot.engine.home import Home, checked
 from bot.engine.log import logged
+from bot.engine.probing import Probing
 from bot.engine.store import Store
 from bot.engine.values import DIAGNOSE, ENDED, Event
 from bot.errors import FletcherError, Unreachable
@@ -43,6 +44,7 @@ class Front:
     def __init__(self, folder: Path, policy: Policy | None = None) -> None:
         self.home = Home(folder)
         self._store = Store(self.home)
+        self.probing = Probing(self._store)
         self._policy = policy
         self._shown: dict[str, int] = {}  # how many events of a run were shown here
 
