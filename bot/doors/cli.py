@@ -8,7 +8,22 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from bot import __version__
-from bot.doors import answers, config, demo, doctor, engine, given, patch, plan, run, runbooks, runs, serve, target
+from bot.doors import (
+    answers,
+    config,
+    demo,
+    doctor,
+    engine,
+    given,
+    patch,
+    plan,
+    probes,
+    run,
+    runbooks,
+    runs,
+    serve,
+    target,
+)
 from bot.doors.slack import doctor as slack
 from bot.errors import UsageError
 
@@ -49,6 +64,10 @@ _VERBS = {
     "show": "show a run, or search what its steps printed",
     "logs": "tell what happened in a run, and with -f what happens",
     "report": "report a run: what was wrong, what was done, by whom, and whether it holds",
+    "probes": "tell how the probes stand, or one of them with all that is known",
+    "mute": "tell nobody of a probe for a while",
+    "unmute": "tell of a probe again",
+    "acknowledge": "say that you see to a probe that is not healthy",
     "serve": "carry out what is ordered, until it is ended",
     "audit": "check the audit's chain, or export it",
     "patch": "show what a remedy changes in source and configuration, and write it",
@@ -243,6 +262,10 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], object]] = {
     "show": runs.show_options,
     "logs": runs.logs_options,
     "report": runs.report_options,
+    "probes": probes.options,
+    "mute": probes.mute_options,
+    "unmute": probes.one_options,
+    "acknowledge": probes.one_options,
     "serve": serve.options,
     "audit": serve.audit_options,
 }
@@ -268,6 +291,10 @@ _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "show": runs.show,
     "logs": runs.logs,
     "report": runs.report,
+    "probes": probes.probes,
+    "mute": probes.mute,
+    "unmute": probes.unmute,
+    "acknowledge": probes.acknowledge,
     "serve": serve.serve,
     "audit": serve.audit,
 }

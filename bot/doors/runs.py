@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bot.doors import engine
+from bot.doors import engine, probes
 from bot.doors.run import code, tell, watching
 from bot.errors import UsageError
 
@@ -53,7 +53,12 @@ def status(args: argparse.Namespace) -> int:
 
     with engine.opened(args.config) as front:
         if args.json:
-            told = {"home": str(front.home.path), "executor": front.executor(), "runs": _open(front)}
+            told = {
+                "home": str(front.home.path),
+                "executor": front.executor(),
+                "runs": _open(front),
+                "probes": list(probes.status_lines(front)),
+            }
             sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
             return 0
         for line in status_lines(front):
@@ -72,6 +77,7 @@ def status_lines(front: Front) -> Iterator[str]:
         if holder
         else ("Nothing carries them out now; `fletcher serve` does.")
     )
+    yield from probes.status_lines(front)
     yield from _table(rows)
     if not rows:
         yield "No run is open."

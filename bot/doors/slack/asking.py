@@ -28,18 +28,25 @@ class Place:
     to: str = ""
 
 
-def places(run: Run, policy: Policy | None, members: Mapping[str, str], at: str = "") -> Iterator[Place]:
+def places(
+    run: Run, policy: Policy | None, members: Mapping[str, str], at: str = "", alerted: str = ""
+) -> Iterator[Place]:
     """The places of a run as it is now. One that waits for a peer where no peer sees it is asked about in `ask-in`, too.
 
     Where that takes nothing, the first approver gets it whom the policy names. `members` are Slack's ids by names; `at` is
-    the channel in which its card is, where that is known: it may have become a direct message.
+    the channel in which its card is, where that is known: it may have become a direct message. `alerted` is where probes are
+    told of: what nobody asked for is shown there once it asks for something, or does something.
     """
     person = run.order.person
-    if person.door == "slack" and person.channel:
-        yield Place("card", person.channel, person.account)
+    own = person.channel if person.door == "slack" else ""
+    if own:
+        yield Place("card", own, person.account)
+    elif person.door == "clock" and alerted and (run.asked is not None or any(row.attempts for row in run.steps)):
+        own = alerted
+        yield Place("card", own)
     asked = policy.ask_in if policy else ""
     waits = run.state == "waiting" and run.asked is not None and run.asked.need == "peer"
-    if waits and asked and asked != person.channel and not (person.door == "slack" and _seen(run, policy, at)):
+    if waits and asked and asked != own and not (own and _seen(run, policy, at or own)):
         found = approvers(policy, run.runbook.id, run.plan.effect, "slack") if run.plan else None
         peers = [members[name] for name in (found[0] if found else ()) if name in members and name != person.name]
         yield Place("ask", asked, next(iter(peers), ""))
@@ -75,9 +82,8 @@ def waits_for(run: Run, policy: Policy | None, person: Person) -> bool:
     )
 
 
-def _seen(run: Run, policy: Policy | None, at: str) -> bool:
-    """Whether a peer may approve where its card is: in a direct message nobody else is."""
-    channel = at or run.order.person.channel
+def _seen(run: Run, policy: Policy | None, channel: str) -> bool:
+    """Whether a peer may approve in this channel, where its card is: in a direct message nobody else is."""
     found = approvers(policy, run.runbook.id, run.plan.effect, "slack") if run.plan else None
     return not channel.startswith("D") and (found is None or not found[1] or channel in found[1])
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 VERBS: Final = (
     "help", "diagnose", "run", "runbooks", "status", "workers", "approve", "deny", "cancel", "show",
+    "probes", "mute", "unmute", "ack", "acknowledge",
 )  # fmt: skip
 _ROOM: Final = 256  # characters of a room's name
 _LOG: Final = re.compile(r"[{}\t=]|\d\d:\d\d|\b(?:TRACE|DEBUG|INFO|WARN(?:ING)?|ERROR|FATAL)\b", re.IGNORECASE)
@@ -28,11 +29,15 @@ class Help:
 
 @dataclass(frozen=True, slots=True)
 class Diagnose:
-    """Say what is wrong, in one room or in all; `pasted` are log lines to be looked at beside what runs."""
+    """Say what is wrong, in one room or in all; `pasted` are log lines to be looked at beside what runs.
+
+    `probe` is the one whose button was pressed: then it is about what that found.
+    """
 
     room: str = ""
     target: str = ""
     pasted: str = ""
+    probe: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,38 @@ class Show:
     run: str
 
 
-Said = Help | Diagnose | Run | List | Decide | Cancel | Show
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """Tell how the probes stand, or all of one."""
+
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """Tell nobody of a probe for so long, or of "all"."""
+
+    name: str
+    span: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unmute:
+    """Tell of a probe again."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """Say that one sees to a probe that is not healthy."""
+
+    name: str
+
+
+Watched = Probes | Mute | Unmute | Ack
+Said = Help | Diagnose | Run | List | Decide | Cancel | Show | Watched
 
 
 class Unknown(UsageError):  # noqa: N818  # a word that is no verb is no error of Fletcher
@@ -193,7 +229,31 @@ def _one(kind: type[Cancel | Show]) -> Callable[[str], Cancel | Show]:
     return read
 
 
+def _probes(rest: str) -> Probes:
+    words = split(rest)
+    if len(words) > 1:
+        raise UsageError("one probe at a time: `probes NAME`, or `probes` for all")
+    return Probes(*words)
+
+
+def _mute(rest: str) -> Mute:
+    name, rest = first(rest)
+    span, why = first(rest)
+    return Mute(name, span, " ".join(why.split()))
+
+
+def _probe(kind: type[Unmute | Ack]) -> Callable[[str], Unmute | Ack]:
+    def read(rest: str) -> Unmute | Ack:
+        words = split(rest)
+        if len(words) != 1:
+            raise UsageError(f"one probe at a time: `{kind.__name__.lower()} NAME`; `probes` lists them")
+        return kind(words[0])
+
+    return read
+
+
 _READ: Final[Mapping[str, Callable[[str], Said]]] = {
     "help": _help, "diagnose": _diagnose, "run": _run, "runbooks": _list("runbooks"), "status": _list("status"), "workers": _list("workers"),
     "approve": _decide("yes"), "deny": _decide("no"), "cancel": _one(Cancel), "show": _one(Show),
+    "probes": _probes, "mute": _mute, "unmute": _probe(Unmute), "ack": _probe(Ack), "acknowledge": _probe(Ack),
 }  # fmt: skip
