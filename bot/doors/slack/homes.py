@@ -14,6 +14,7 @@ from bot.doors.probes import held
 from bot.doors.slack.asking import waits_for
 from bot.doors.slack.lanes import Clock
 from bot.engine.home import named
+from bot.engine.values import Person  # noqa: TC001  # a value is made of it
 from bot.errors import FletcherError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from bot.doors.slack.outbox import Outbox
     from bot.engine.front import Front
-    from bot.engine.values import Person, Run
+    from bot.engine.values import Run
     from bot.policy import Policy
 
 EVERY: Final = 10.0  # seconds between two looks at what has moved on
