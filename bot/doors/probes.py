@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bot.engine.front import Front
     from bot.engine.values import Person
     from bot.policy import Policy
-    from bot.probes.values import Hold, Probe, Standing
+    from bot.probes.values import Probe, Standing
 
 ALL: Final = "all"
 _LONGEST: Final = 30 * 86400.0  # seconds; who wants to hear nothing for longer takes the probe out of fletcher.toml
@@ -75,7 +75,7 @@ def probes(args: argparse.Namespace) -> int:
     name = _one(args.files, "probe") if args.files else ""
     with engine.opened(args.config) as front:
         looked = not args.now or _looked(front, name)
-        now, hold, every = time.time(), held(front), front.probing.standings()
+        now, hold, every = time.time(), front.switch.held(), front.probing.standings()
         listed = [one for one in shown(every) if not name or one.standing is found(every, name)]
         history = front.probing.history(name, most=_HISTORY) if name else ()
         if args.json:
@@ -150,10 +150,10 @@ def _one(names: list[str], what: str) -> str:
 
 
 def status_lines(front: Front) -> Iterator[str]:
-    """What `status` says of the probes: a hold, and each that is not healthy."""
+    """What `status` says of the probes: each that is not healthy."""
     from bot.report.probes import status
 
-    return status(front.probing.standings(), held(front), time.time())
+    return status(front.probing.standings(), time.time())
 
 
 def lines(front: Front, policy: Policy | None, name: str, person: Person, width: int) -> list[str]:
@@ -164,7 +164,7 @@ def lines(front: Front, policy: Policy | None, name: str, person: Person, width:
     _may(policy, person)
     every, now = front.probing.standings(), time.time()
     if not name:
-        return list(made.lines(every, now=now, due=due, hold=held(front), width=width))
+        return list(made.lines(every, now=now, due=due, hold=front.switch.held(), width=width))
     one = next(one for one in shown(every) if one.standing is found(every, name))
     return list(made.whole(one, now=now, due=due, history=front.probing.history(name, most=_HISTORY), width=width))
 
@@ -225,12 +225,6 @@ def found(standings: Iterable[Standing], name: str) -> Standing:
     near = get_close_matches(name, known, 1, 0.5)
     maybe = f"; did you mean {near[0]!r}?" if near else ""
     raise UsageError(f"there is no probe {name[:60]!r}{maybe}; `fletcher probes` lists them, and how one is declared")
-
-
-def held(front: Front) -> Hold | None:
-    """Who holds everything that changes something, None where nobody does."""
-    switch = getattr(front, "switch", None)
-    return switch.held() if switch is not None else None
 
 
 def due(_probe: Probe) -> float | None:

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bot.doors import engine, probes
+from bot.doors import engine, probes, switch
 from bot.doors.run import code, tell, watching
 from bot.errors import UsageError
 
@@ -56,6 +56,7 @@ def status(args: argparse.Namespace) -> int:
             told = {
                 "home": str(front.home.path),
                 "executor": front.executor(),
+                "hold": front.switch.held(),
                 "runs": _open(front),
                 "probes": list(probes.status_lines(front)),
             }
@@ -77,6 +78,8 @@ def status_lines(front: Front) -> Iterator[str]:
         if holder
         else ("Nothing carries them out now; `fletcher serve` does.")
     )
+    if (held := front.switch.held()) is not None:
+        yield switch.line(held)
     yield from probes.status_lines(front)
     yield from _table(rows)
     if not rows:

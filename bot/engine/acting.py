@@ -10,6 +10,7 @@ from bot.engine import rows, tasks
 from bot.engine.attempts import Act, Attempts, failed
 from bot.engine.events import write as write_event
 from bot.engine.private import not_kept, secret_inputs
+from bot.engine.switch import Gate
 from bot.engine.values import Event
 from bot.errors import FletcherError
 from bot.runbook import document as doc
@@ -31,7 +32,8 @@ class Acting:
 
     def __init__(self, store: Store, parts: Parts) -> None:
         self.store, self.parts = store, parts
-        self._attempts = Attempts(store, parts)
+        self.gate = Gate(store)
+        self._attempts = Attempts(store, parts, self.gate)
         self._known: dict[str, Run] = {}
         self.flags: dict[str, Flag] = {}
 
@@ -63,11 +65,19 @@ class Acting:
 
     def take_told(self, run_id: str, name: str) -> str | float:
         """Go on with a step of which nothing was known, as a person said; seconds while nobody has said anything."""
+        if self._held_back(run_id, "do"):
+            return UNTIL_TOLD
         word = self._word(run_id)
         if word in {"resume", "begun"}:
             last = self._last(run_id, name, "do")
             word = self._taken(self._planned(run_id), name, last, told=word == "resume")
         return word if word not in {"", "unknown"} else UNTIL_TOLD
+
+    def _held_back(self, run_id: str, part: Part) -> bool:
+        """Whether what a person has said waits for a release; he may say another word meanwhile."""
+        with self.store.read() as c:
+            said = rows.told(c, run_id)
+        return said == "resume" and self.gate.keeps(run_id, part)
 
     def _word(self, run_id: str) -> str:
         """What a person has said to a run that waits for him, with which it goes on; "" when nobody has.
@@ -141,6 +151,8 @@ class Acting:
 
     def undo_told(self, run_id: str, name: str) -> str | float:
         """Go on with taking back a step, as a person said; a cancellation means that it is left as it is."""
+        if self._held_back(run_id, "undo"):
+            return UNTIL_TOLD
         run = self.store.run(run_id)
         word = self._word(run_id)
         if word in {"resume", "begun"}:

@@ -41,6 +41,8 @@ class Executor:
 
     def __enter__(self) -> Self:
         self._store.patience.begin()
+        with self._store.read() as c:  # before anything goes on
+            self._acting.gate.see(c)
         self._durable.launch()
         self._watcher.start()
         return self
@@ -48,6 +50,7 @@ class Executor:
     def __exit__(self, *_: object) -> None:
         """End between two recorded points; what has not ended goes on at the next start."""
         self._durable.drain()
+        self._acting.gate.end()
         self._store.patience.end()
         self._over.set()
         self._store.signalled.set()
@@ -78,7 +81,9 @@ class Executor:
     def _see(self) -> None:
         """See to what was signalled since, the first time to all that runs which have not ended were told."""
         with self._store.read() as c:
-            told = rows.signals(c, self._seen)
+            told, released = rows.signals(c, self._seen), self._acting.gate.see(c)
+        if released:
+            self._durable.wake_all()
         for number, run, kind in told:
             if kind == "order":
                 self._durable.start(run)

@@ -18,6 +18,7 @@ from bot.engine.home import Home, checked
 from bot.engine.log import logged
 from bot.engine.probing import Probing
 from bot.engine.store import Store
+from bot.engine.switch import Switch
 from bot.engine.values import DIAGNOSE, ENDED, Event
 from bot.errors import FletcherError, Unreachable
 from bot.policy import KEEP, why_not_approve, why_not_run
@@ -46,6 +47,7 @@ class Front:
         self._store = Store(self.home)
         self.probing = Probing(self._store)
         self._policy = policy
+        self.switch = Switch(self._store, policy)
         self._shown: dict[str, int] = {}  # how many events of a run were shown here
 
     def __enter__(self) -> Self:

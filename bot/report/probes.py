@@ -94,10 +94,8 @@ def whole(
         yield from _wrapped(came, width, f"    {clock(float(slot), now)}  ")
 
 
-def status(standings: Iterable[Standing], hold: Hold | None, now: float) -> Iterator[str]:
-    """What of the probes `status` says: a hold, and each that is not healthy."""
-    if hold is not None:
-        yield held(hold, now)
+def status(standings: Iterable[Standing], now: float) -> Iterator[str]:
+    """What of the probes `status` says: each that is not healthy."""
     yield from (told(one, now) for one in shown(standings) if one.bad)
 
 

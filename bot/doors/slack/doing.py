@@ -71,10 +71,12 @@ class Doing:
             case words.Decide():
                 run = await self._quick(self._verbs.decide, said, person)
                 self._cards.touch(run.id)
-                done = "approved" if said.kind == "yes" else "declined"
-                await self._replies.tell(spot, answers.sentence(f"Run {run.id} is {done}."))
+                done = f"approved.{await self._quick(self._verbs.waits)}" if said.kind == "yes" else "declined."
+                await self._replies.tell(spot, answers.sentence(f"Run {run.id} is {done}"))
             case words.Cancel():
                 await self._ended(said.run, spot, person)
+            case words.Hold() | words.Release():
+                await self._replies.tell(spot, await self._quick(self._verbs.switched, said, person))
             case words.List(what="workers"):
                 message = await asyncio.get_running_loop().run_in_executor(
                     self._looking, self._verbs.answer, said, person

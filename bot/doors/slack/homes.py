@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from bot import __version__
-from bot.doors.probes import held
 from bot.doors.slack.asking import waits_for
 from bot.doors.slack.lanes import Clock
 from bot.engine.home import named
@@ -105,5 +104,5 @@ class Homes:
         served = f"Runs are carried out by {named(holder)}." if holder else "Nobody carries out runs at present."
         return home(
             waiting=waiting, mine=mine, served=served, version=__version__, now=self._wall(), probes=self._front.probing.standings(),
-            hold=held(self._front),
+            hold=self._front.switch.held(),
         )  # fmt: skip

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bot import __version__
-from bot.doors import engine, probes, runs
+from bot.doors import engine, probes, runs, switch
 from bot.doors.shelves import folders
 from bot.doors.slack import words
 from bot.engine.values import DIAGNOSE, Decision, Order
@@ -83,6 +83,16 @@ class Verbs:
     def cancel(self, asked: str, person: Person) -> Run:
         """End a run. Raises FletcherError."""
         return self._front.cancel(self.found(asked).id, person)
+
+    def switched(self, said: words.Hold | words.Release, person: Person) -> Message:
+        """Hold or release everything that changes something. Raises FletcherError."""
+        if isinstance(said, words.Release):
+            return answers.sentence(switch.released(self._front, person))
+        return answers.sentence(" ".join(switch.held(self._front, person, said.why)))
+
+    def waits(self) -> str:
+        """What to add where somebody approves while it is held, "" where it is not."""
+        return switch.waits(self._front)
 
     def found(self, asked: str) -> Run:
         """The run of this id. Raises FletcherError."""

@@ -7,15 +7,22 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Literal
 
+from bot.doors.slack.probe_words import READ, Ack, Mute, Probes, Unmute, Watched
 from bot.doors.slack.text import first, plain, split, unfenced
 from bot.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+__all__ = [
+    "Ack", "Cancel", "Decide", "Diagnose", "Help", "Hold", "List", "Mute", "Probes", "Release", "Run", "Said", "Show", "Unknown", "Unmute",
+    "Watched", "evidence", "understood",
+]  # fmt: skip
+
 VERBS: Final = (
     "help", "diagnose", "run", "runbooks", "status", "workers", "approve", "deny", "cancel", "show",
     "probes", "mute", "unmute", "ack", "acknowledge",
+    "hold", "release",
 )  # fmt: skip
 _ROOM: Final = 256  # characters of a room's name
 _LOG: Final = re.compile(r"[{}\t=]|\d\d:\d\d|\b(?:TRACE|DEBUG|INFO|WARN(?:ING)?|ERROR|FATAL)\b", re.IGNORECASE)
@@ -80,37 +87,18 @@ class Show:
 
 
 @dataclass(frozen=True, slots=True)
-class Probes:
-    """Tell how the probes stand, or all of one."""
+class Hold:
+    """Let nothing begin that changes something; `why` is for status and the audit."""
 
-    name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Mute:
-    """Tell nobody of a probe for so long, or of "all"."""
-
-    name: str
-    span: str
     why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Unmute:
-    """Tell of a probe again."""
-
-    name: str
+class Release:
+    """Let everything go on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ack:
-    """Say that one sees to a probe that is not healthy."""
-
-    name: str
-
-
-Watched = Probes | Mute | Unmute | Ack
-Said = Help | Diagnose | Run | List | Decide | Cancel | Show | Watched
+Said = Help | Diagnose | Run | List | Decide | Cancel | Show | Hold | Release | Watched
 
 
 class Unknown(UsageError):  # noqa: N818  # a word that is no verb is no error of Fletcher
@@ -229,31 +217,19 @@ def _one(kind: type[Cancel | Show]) -> Callable[[str], Cancel | Show]:
     return read
 
 
-def _probes(rest: str) -> Probes:
-    words = split(rest)
-    if len(words) > 1:
-        raise UsageError("one probe at a time: `probes NAME`, or `probes` for all")
-    return Probes(*words)
+def _hold(rest: str) -> Hold:
+    return Hold(" ".join(rest.split()))
 
 
-def _mute(rest: str) -> Mute:
-    name, rest = first(rest)
-    span, why = first(rest)
-    return Mute(name, span, " ".join(why.split()))
-
-
-def _probe(kind: type[Unmute | Ack]) -> Callable[[str], Unmute | Ack]:
-    def read(rest: str) -> Unmute | Ack:
-        words = split(rest)
-        if len(words) != 1:
-            raise UsageError(f"one probe at a time: `{kind.__name__.lower()} NAME`; `probes` lists them")
-        return kind(words[0])
-
-    return read
+def _release(rest: str) -> Release:
+    if rest.strip():
+        raise UsageError("`release` takes nothing more: it lets everything go on that is held")
+    return Release()
 
 
 _READ: Final[Mapping[str, Callable[[str], Said]]] = {
     "help": _help, "diagnose": _diagnose, "run": _run, "runbooks": _list("runbooks"), "status": _list("status"), "workers": _list("workers"),
     "approve": _decide("yes"), "deny": _decide("no"), "cancel": _one(Cancel), "show": _one(Show),
-    "probes": _probes, "mute": _mute, "unmute": _probe(Unmute), "ack": _probe(Ack), "acknowledge": _probe(Ack),
+    "hold": _hold, "release": _release,
+    **READ,
 }  # fmt: skip

@@ -22,6 +22,7 @@ _VERBS: Final = (
     ("cancel RUN, show RUN", "ends a run and takes back what it did; shows one"),
     ("probes [NAME]", "how the probes stand, or all of one"),
     ("mute NAME|all SPAN [why], unmute NAME, ack NAME", "tells nobody of a probe for a while, or again; says that you see to it"),
+    ("hold [why], release", "lets nothing begin that changes something, and lets it go on"),
     ("runbooks, status, workers", "what can be run, what runs now, which workers are registered"),
 )  # fmt: skip
 _LISTED: Final = 7500  # characters of a list in one message
