@@ -40,7 +40,10 @@ _SLOT: Final = sa.text(
 _NEWEST: Final = sa.select(sa.func.max(_s.slot)).where(_s.probe == of("of_probe"))
 _SINCE: Final = sa.select(_w.at).where(_w.name == of("of_name"))
 _OLDER: Final = sa.update(t.slots).where(_s.probe == of("of_probe"), _s.state == "due", _s.slot < of("of_slot"))
-_TAKEN: Final = sa.select(_s.slot).where(_s.probe == of("of_probe"), _s.state == "taken").limit(1)
+_ENDED: Final = sa.select(t.executors.c.id).where(t.executors.c.ended.is_not(None))
+_TAKEN: Final = (
+    sa.select(_s.slot).where(_s.probe == of("of_probe"), _s.state == "taken", _s.executor.not_in(_ENDED)).limit(1)
+)
 _DUE: Final = sa.select(_s.probe, _s.slot).where(_s.state == "due").order_by(_s.slot, _s.probe)
 _TAKE: Final = sa.update(t.slots).where(*_THIS, _s.state == "due")
 _DONE: Final = sa.update(t.slots).where(*_THIS, _s.state == "taken", _s.executor == of("of_executor"))
@@ -75,6 +78,12 @@ def add(c: Connection, standing: Standing) -> None:
     """Write a probe down; where another replica did so first, its row stays."""
     row = {"name": standing.probe.name, "standing": text(standing)}
     c.execute(sa.text("INSERT INTO probes (name, standing) VALUES (:name, :standing) ON CONFLICT DO NOTHING"), row)
+
+
+def count_missed(c: Connection, name: str, more: int) -> None:
+    """Count slots that nobody looks."""
+    now = standing(c, name, to_write=True)
+    put(c, msgspec.structs.replace(now, missed=now.missed + more))
 
 
 def _mutes(c: Connection, now: float) -> dict[str, Mute]:
@@ -142,7 +151,7 @@ def overtaken(c: Connection, name: str, slot: int, now: float) -> int:
 
 
 def looked_now(c: Connection, name: str) -> bool:
-    """Whether a look of it goes on, wherever."""
+    """Whether a look of it goes on, wherever; what one has left that is dead does not."""
     return c.execute(_TAKEN, {"of_probe": name}).scalar() is not None
 
 
@@ -165,8 +174,7 @@ def done(c: Connection, name: str, slot: int, executor: str, result: Result, now
 
 def give_back(c: Connection, but: str, now: float, *, sole: bool) -> tuple[tuple[str, int], ...]:
     """Make due again what an executor has taken that has ended, or was taken for dead; with `sole`, what any other has."""
-    ended = sa.select(t.executors.c.id).where(t.executors.c.ended.is_not(None))
-    lost = sa.and_(_s.state == "taken", _s.executor != but, sa.true() if sole else _s.executor.in_(ended))
+    lost = sa.and_(_s.state == "taken", _s.executor != but, sa.true() if sole else _s.executor.in_(_ENDED))
     found = tuple((probe, slot) for probe, slot in c.execute(sa.select(_s.probe, _s.slot).where(lost)))
     if found:
         c.execute(sa.update(t.slots).where(lost).values(state="due", executor="", at=now))

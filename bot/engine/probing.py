@@ -5,8 +5,9 @@ Nothing is looked here: what is due is written down, and whoever executes takes 
 
 from __future__ import annotations
 
+import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from bot.engine.store import Change, Store
     from bot.engine.values import Person
     from bot.probes.values import Mute, Probe, Result
+
+
+_NEVER: Final = 1 << 40  # a slot after all others
+_log = logging.getLogger("fletcher.probes")
 
 
 class Probing:
@@ -50,6 +55,7 @@ class Probing:
                 if name not in wanted and one.enabled:
                     gone = probe_rows.standing(change.c, name, to_write=True)
                     probe_rows.put(change.c, msgspec.structs.replace(gone, enabled=False))
+                    probe_rows.overtaken(change.c, name, _NEVER, change.now)  # what is due is looked no more
 
     @staticmethod
     def _again(change: Change, probe: Probe) -> None:
@@ -85,7 +91,10 @@ class Probing:
                 return False
             missed = busy or probe_rows.overtaken(change.c, name, slot, change.now)
             if missed:
-                _missed(change, name, missed)
+                probe_rows.count_missed(change.c, name, missed)
+        if missed:
+            why = "an earlier look still goes on" if busy else "it was not looked before the next one was due"
+            _log.warning("probe %s: a slot is missed: %s", name, why)
         self._store.looks.set()
         return not busy
 
@@ -97,7 +106,7 @@ class Probing:
             if fresh and fresh == len(slots):
                 fresh += more
             if fresh:
-                _missed(change, name, fresh)
+                probe_rows.count_missed(change.c, name, fresh)
         return fresh
 
     def look_now(self, name: str) -> bool:
@@ -152,11 +161,6 @@ class Probing:
                 raise Unreachable(f"probe {name} is {now.state}, so that there is nothing to acknowledge")
             probe_rows.put(change.c, msgspec.structs.replace(now, acknowledged=person.name, acknowledged_at=change.now))
             change.audit("", person, f"acknowledged that the probe {name} is {now.state}")
-
-
-def _missed(change: Change, name: str, more: int) -> None:
-    now = probe_rows.standing(change.c, name, to_write=True)
-    probe_rows.put(change.c, msgspec.structs.replace(now, missed=now.missed + more))
 
 
 def _when(probe: Probe) -> tuple[float | None, str, str]:
