@@ -227,9 +227,14 @@ def found(standings: Iterable[Standing], name: str) -> Standing:
     raise UsageError(f"there is no probe {name[:60]!r}{maybe}; `fletcher probes` lists them, and how one is declared")
 
 
-def due(_probe: Probe) -> float | None:
-    """When a probe looks next, in seconds since the epoch."""
-    return None
+def due(probe: Probe) -> float | None:
+    """When a probe looks next, in seconds since the epoch; None for never."""
+    from datetime import UTC, datetime
+
+    from bot.probes.slots import trigger
+
+    at = trigger(probe).get_next_fire_time(None, datetime.now(UTC))
+    return at.timestamp() if at is not None else None
 
 
 def _names(front: Front, name: str) -> tuple[str, ...]:

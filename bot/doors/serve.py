@@ -72,7 +72,9 @@ def _serve(config: str | None) -> int:
         else:
             from bot.doors.slack.serving import slack
 
-            held.enter_context(slack(given, front, engine.policy(config, doors), engine.persons(config), config))
+            held.enter_context(
+                slack(given, front, engine.policy(config, doors), engine.persons(config), config, probes[1].alert_in)
+            )
         front.serve(parts, stop, engine.account(), sys.stderr, partial(_clock, front, *probes))
     return 0
 
