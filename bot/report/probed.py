@@ -62,7 +62,7 @@ def _shown(one: Standing, every: tuple[Standing, ...]) -> Shown:
         for other in every:
             worse = other.enabled and other.state == "degraded" and other.probe.runbook.id in _ROOMS
             if worse and _where(other) == _where(one):
-                says = f": {said(other)}" if said(other) else ""
+                says = f": {said(other).rstrip('.')}" if said(other) else ""
                 why = f"its own agent comes, and {other.probe.name} finds rooms of users without theirs{says}"
                 return Shown(one, "degraded", why)
     return Shown(one, one.state)
@@ -115,7 +115,7 @@ def held(hold: Hold | None, now: float) -> str:
     why = f": {text(hold.why, 200)}" if hold.why else ""
     return (
         f"HELD since {clock(hold.at, now)} by {text(hold.by, 80)} ({text(hold.door, 20)}){why}. Nothing that changes something "
-        "is done until `fletcher release`."
+        "begins until `fletcher release`."
     )
 
 

@@ -130,7 +130,8 @@ def _facts(one: Standing, now: float, following: float | None) -> Iterator[tuple
     yield "runbook", f"{probe.runbook.id}: {text(probe.runbook.title)}"
     if probe.target:
         yield "target", text(probe.target, 100)
-    turns = f"; a change is told after {probe.schedule.fail} bad or {probe.schedule.recover} good in a row"
+    fail, recover = probe.schedule.fail, probe.schedule.recover
+    turns = f"; degraded after {fail} bad, healthy after {recover} good" if (fail, recover) != (1, 1) else ""
     yield "looks", f"{every(one)}{turns}"
     yield "last look", f"{clock(float(one.slot), now)}, {one.light} ×{one.streak}"
     if following is not None:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from bot.doors.slack.asking import Place
 from bot.doors.slack.card import Card, key_of
-from bot.doors.slack.episode import CALM, Episode, begun, is_bad, is_news, stepped
+from bot.doors.slack.episode import CALM, Episode, begun, flickered, is_bad, is_news, stepped
 from bot.doors.slack.lanes import Clock
 from bot.doors.slack.leading import leads
 from bot.errors import FletcherError
@@ -70,7 +70,7 @@ class Alerts:
         self._began = wall()
         self._told: dict[str, _Message] = {}  # by probe
         self._past: list[_Message] = []  # of which only the last update is still to be made
-        self._good: dict[str, int] = {}  # the slot up to which a probe was healthy
+        self._good: dict[str, tuple[int, float]] = {}  # the slot up to which a probe was healthy, and since when
         self._seen: dict[str, Standing] = {}
         self._urgent: set[str] = set()
         self._news = asyncio.Event()
@@ -155,14 +155,20 @@ class Alerts:
     async def _keep(self, standing: Standing, *, urgent: bool) -> None:
         """Do what is to be done next for one probe."""
         name, message, turned = standing.probe.name, self._told.get(standing.probe.name), True
+        slot, since = self._good.get(name, (None, 0.0))
         if message is None and not is_bad(standing):
-            self._good[name] = standing.slot
+            if not standing.bad:  # else it may be about to become what is told then
+                self._good[name] = standing.slot, standing.since
+            gone = slot is not None and standing.since != since and standing.state == "healthy"
+            past = flickered(standing, await self._looks(name, slot, standing)) if gone else None
+            if past is not None:  # it may come back
+                self._told[name] = _Message(past, self._card(past))
             return
         if message is not None and is_news(message.episode, standing):
             await self._replace(message, standing)
             message = None
         if message is None:
-            episode = begun(standing, await self._looks(name, self._good.get(name), standing))
+            episode = begun(standing, await self._looks(name, slot, standing))
             message = self._told[name] = _Message(episode, self._card(episode))
         else:
             before, looks = message.episode, await self._looks(name, message.episode.slot, standing)
@@ -183,7 +189,7 @@ class Alerts:
     async def _replace(self, message: _Message, standing: Standing) -> None:
         """Tell in its message that it is told anew, and no more in it."""
         name = standing.probe.name
-        self._good[name] = message.episode.slot
+        self._good[name] = message.episode.slot, message.episode.began
         del self._told[name]
         if not message.episode.over:
             message.episode = replace(message.episode, anew=True)

@@ -62,6 +62,16 @@ def begun(standing: Standing, looks: Iterable[tuple[int, Result]] = ()) -> Episo
     return _as(counted, standing)
 
 
+def flickered(standing: Standing, looks: Iterable[tuple[int, Result]]) -> Episode | None:
+    """One that is over already when it is seen; None where these looks, since it was healthy before, were all good."""
+    first = Episode(probe=standing.probe.name, began=standing.since, state="unknown", over=standing.since)
+    counted = _counted(first, looks)
+    if not counted.bad or counted.result is None:
+        return None
+    worst = counted.result.light == "red"
+    return replace(counted, state="degraded" if worst else "unknown", worst=worst)
+
+
 def stepped(before: Episode, standing: Standing, at: float, looks: Iterable[tuple[int, Result]] = ()) -> Episode:
     """The same as it is now; `looks` are those after its `slot`."""
     now = _counted(before, looks)

@@ -162,7 +162,7 @@ def _ordered(told: Told) -> Iterator[Element | None]:
     run = told.run
     if run is not None:
         at = phase(run)
-        yield line(word("Ordered: ", bold=True), word(f"run {clean(run.id, 120)}", code=True), *said(f" is at {at.word}: {subject(run)}", 300))  # fmt: skip
+        yield line(word("Ordered: ", bold=True), word(f"run {clean(run.id, 120)}", code=True), word(" is at "), *said(f"{at.word}: {subject(run)}", 300))  # fmt: skip
     elif told.standing.run and not told.over:
         yield line(word("Ordered: ", bold=True), word(f"run {clean(told.standing.run, 120)}", code=True))
 

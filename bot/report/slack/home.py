@@ -33,7 +33,7 @@ def home(
 ) -> View:  # fmt: skip
     """Somebody's home. `waiting` are the runs that he may answer, `mine` his own, the newest first; `served` says who acts."""
     stopped = rich(
-        "hold", line(emoji("octagonal_sign"), *said(f" {held(hold, now)}", 500)) if hold is not None else None
+        "hold", line(emoji("octagonal_sign"), word(" "), *said(held(hold, now), 500)) if hold is not None else None
     )
     blocks = [
         *stopped,
@@ -67,7 +67,7 @@ def _probes(listed: tuple[Shown, ...], now: float) -> Iterator[Block]:
     watched = [one for one in listed if one.standing.enabled]
     if not watched:
         return
-    watched.sort(key=lambda one: (not one.bad, not muted(one.standing, now)))
+    watched.sort(key=lambda one: (not one.bad, one.state != "degraded", not muted(one.standing, now)))
     healthy = sum(one.state == "healthy" for one in watched)
     yield from rich("probes", line(word("Probes", bold=True)), line(word(f"{healthy} of {len(watched)} are healthy.")))
     for at, one in enumerate(watched[:_PROBES]):
