@@ -96,18 +96,17 @@ def _looked(front: Front, name: str) -> bool:
     every = [one for one in front.probing.standings() if one.enabled]
     asked = [found(front.probing.standings(), name)] if name else every
     before = {one.probe.name: (one.slot, one.skipped) for one in asked}
-    began = time.monotonic()
-    for one in asked:
-        front.probing.look_now(one.probe.name)
+    ordered = {name for name in before if front.probing.look_now(name)}
     if asked and front.executor() is None:
         print("fletcher: nobody looks here now; it is looked once `fletcher serve` runs", file=sys.stderr)
         return False
-    longest = max((one.probe.seconds for one in asked), default=0.0) + _GRACE
-    while before and time.monotonic() - began < longest:
+    until = time.monotonic() + max((one.probe.seconds for one in asked), default=0.0) + _GRACE
+    while before and time.monotonic() < until:
+        time.sleep(_WAIT)
         now = {one.probe.name: (one.slot, one.skipped) for one in front.probing.standings()}
-        before = {probe: slot for probe, slot in before.items() if now.get(probe) == slot}
-        if before:
-            time.sleep(_WAIT)
+        before = {name: slot for name, slot in before.items() if now.get(name) == slot}
+        # Where a look went on, or there was one in this very second, that says something, or the next second does.
+        ordered |= {name for name in before if name not in ordered and front.probing.look_now(name)}
     if before:
         print(f"fletcher: no word of {', '.join(sorted(before))} yet; what stands below is older", file=sys.stderr)
     return not before

@@ -149,7 +149,9 @@ def _facts(one: Standing, now: float, following: float | None) -> Iterator[tuple
 
 def _finding(found: Finding, width: int) -> Iterator[str]:
     where = f"room {rooms([found]) or text(found.room, 100)}" if found.room else "no single room"
-    yield from _wrapped(f"{found.cause or found.verdict} in {where}: {text(found.summary, 500)}", width, "  - ")
+    yield from _wrapped(
+        f"{text(found.cause, 100) or found.verdict} in {where}: {text(found.summary, 500)}", width, "  - "
+    )
     for quoted in found.quotes[:_QUOTED]:
         yield from _wrapped(f"{text(quoted.where, 120)}: {text(quoted.text, 300)}", width, "      | ")
 

@@ -10,7 +10,7 @@ from bot.report.probed import text
 from bot.report.times import stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from bot.findings import Finding
     from bot.probes.values import Hold, Result
@@ -64,7 +64,7 @@ class ProbeNow(msgspec.Struct, frozen=True):
     says: str | None
     seconds: float | None
     seconds_to_agent: float | None
-    rooms_lacking: Mapping[str, int]
+    rooms_lacking: dict[str, int]
     log_lag: float | None
     missed: int
     skipped: int
@@ -98,7 +98,7 @@ def document(
     listed: Iterable[Shown], *, now: float, due: Due = lambda _: None, hold: Hold | None = None, history: Iterable[Slot] = ()
 ) -> bytes:  # fmt: skip
     """The answer for programs."""
-    by = HoldNow(hold.by, _at(hold.at) or "", text(hold.why)) if hold is not None else None
+    by = HoldNow(text(hold.by), _at(hold.at) or "", text(hold.why)) if hold is not None else None
     slots = [_slot(*one) for one in history]
     made = Probes(1, by, [_probe(one, now, due, slots) for one in listed])
     return msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
@@ -113,19 +113,19 @@ def _probe(one: Shown, now: float, due: Due, slots: list[SlotNow]) -> ProbeNow:
     it, last = one.standing, one.standing.last
     mute = it.mute if it.mute is not None and it.mute.until > now else None
     return ProbeNow(
-        name=it.probe.name, runbook=it.probe.runbook.id, target=it.probe.target, enabled=it.enabled, state=one.state, because=one.because or None,
+        name=text(it.probe.name), runbook=it.probe.runbook.id, target=text(it.probe.target), enabled=it.enabled, state=one.state, because=text(one.because, 1000) or None,
         since=_at(it.since), count=it.count, light=it.light, last_look=_at(float(it.slot)), next_look=_at(due(it.probe) if it.enabled else None),
         says=text(last.says, 2000) if last else None, seconds=last.seconds if last else None, seconds_to_agent=last.to_agent if last else None,
-        rooms_lacking=last.lacking if last else {}, log_lag=last.lag if last else None, missed=it.missed, skipped=it.skipped, run=it.run or None,
-        muted_until=_at(mute.until) if mute else None, muted_by=mute.by if mute else None, muted_why=(text(mute.why) or None) if mute else None,
-        acknowledged_by=it.acknowledged or None, acknowledged_at=_at(it.acknowledged_at), slots=slots,
+        rooms_lacking={text(cause): count for cause, count in last.lacking.items()} if last else {}, log_lag=last.lag if last else None, missed=it.missed, skipped=it.skipped, run=it.run or None,
+        muted_until=_at(mute.until) if mute else None, muted_by=text(mute.by) if mute else None, muted_why=(text(mute.why) or None) if mute else None,
+        acknowledged_by=text(it.acknowledged) or None, acknowledged_at=_at(it.acknowledged_at), slots=slots,
         findings=[_room(found) for found in (last.findings if last else ())],
     )  # fmt: skip
 
 
 def _room(found: Finding) -> RoomNow:
     quoted = [LineNow(text(one.where, 400), text(one.text, 2000), text(one.says, 400)) for one in found.quotes]
-    return RoomNow(text(found.room, 256), found.verdict, found.cause, text(found.agent, 256), text(found.summary, 1000), quoted)  # fmt: skip
+    return RoomNow(text(found.room, 256), found.verdict, text(found.cause), text(found.agent, 256), text(found.summary, 1000), quoted)  # fmt: skip
 
 
 def _slot(slot: int, state: str, result: Result | None) -> SlotNow:

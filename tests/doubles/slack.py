@@ -73,10 +73,17 @@ class Slack(Gateway):
 
     def choose(self, message: Json, action_id: str, value: str, user: str = GRACE) -> Sent:
         """Choose from a menu of a message, as `message` showed it."""
-        found = next((block, node) for block in message["blocks"] for node in _nodes(block) if node.get("action_id") == action_id)
+        found = next(
+            (block, node) for block in message["blocks"] for node in _nodes(block) if node.get("action_id") == action_id
+        )
         block, menu = found
         option = next(one for one in menu["options"] if one["value"] == value)
-        chosen = {"type": menu["type"], "action_id": action_id, "block_id": block["block_id"], "selected_option": option}
+        chosen = {
+            "type": menu["type"],
+            "action_id": action_id,
+            "block_id": block["block_id"],
+            "selected_option": option,
+        }
         channel, now = self._found(message["ts"])
         who = self.store.users[user]
         return self.send(
