@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -98,6 +99,7 @@ def read(path: Path) -> Document:
     return parse(path, raw)
 
 
+@lru_cache(maxsize=4)  # every look of a probe reads it anew, and finds it as it was
 def parse(path: Path, raw: bytes) -> Document:
     """What is in the bytes of a fletcher.toml; raises WrongDocument with every problem at once."""
     source = str(path)
@@ -258,9 +260,9 @@ def _unknown(key: str, known: Mapping[str, object] | list[str]) -> str:
         return f"`{key}` belongs into a target: put it below a line such as [targets.staging]"
     if key in settings_policy.POLICY and isinstance(known, list):
         return f"`{key}` belongs below a line [policy]"
-    if key in settings_probes.PROBE and isinstance(known, list):
+    if key in settings_probes.PROBE and isinstance(known, list) and not nearest(key, known):
         return f"`{key}` belongs below a line [[probe]]"
-    if key in settings_probes.PROBES and isinstance(known, list):
+    if key in settings_probes.PROBES and isinstance(known, list) and not nearest(key, known):
         return f"`{key}` belongs below a line [probes]"
     return f"unknown key `{shown(key)}`{nearest(key, known)}"
 

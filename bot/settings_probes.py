@@ -151,8 +151,8 @@ def rules(toml: Toml) -> Rules:
 
 
 def _declared(toml: Toml, number: str, one: dict[str, Any]) -> Declared:
-    texts = {key: one[key].strip() for key in ("runbook", "name", "target", "cron", "zone", "orders", "channel") if key in one}  # fmt: skip
-    spans = {key: _seconds(one[key]) for key in ("every", "timeout") if key in one}
+    texts: dict[str, Any] = {key: one[key].strip() for key in ("runbook", "name", "target", "cron", "zone", "orders", "channel") if key in one}  # fmt: skip
+    spans: dict[str, Any] = {key: _seconds(one[key]) for key in ("every", "timeout") if key in one}
     numbers = {key: one[key] for key in ("fail", "recover") if key in one}
     inputs = {name: _input(value) for name, value in one.get("inputs", {}).items()}
     paths = {"": (), **{key: (key,) for key in one}, **{f"inputs.{name}": ("inputs", name) for name in inputs}}
@@ -206,7 +206,7 @@ def _trouble(key: str, value: object, toml: Toml) -> str:
         case "timeout":
             return _span_trouble(text, _LONGEST_LOOK, "1h")
         case "cron":
-            return trouble if isinstance(trouble := cron(text), str) else ""
+            return found if isinstance(found := cron(text), str) else ""
     return _common_trouble("alert-in" if key == "channel" else key, text) if key in {"zone", "channel"} else ""
 
 
@@ -255,7 +255,7 @@ def _zone_trouble(name: str) -> str:
         return ""
     try:
         ZoneInfo(name)
-    except (ValueError, OSError):  # no such file is an OSError, and so is a folder of that name
+    except (KeyError, ValueError, OSError):  # a folder of that name is an OSError
         known = available_timezones()
         if not known:
             return "cannot be looked up, since this machine has no time zones; install its package tzdata"

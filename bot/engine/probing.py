@@ -86,14 +86,17 @@ class Probing:
         one is missed.
         """
         with self._store.change() as change:
-            busy = probe_rows.looked_now(change.c, name) or probe_rows.newest(change.c, name) > slot
+            late = probe_rows.newest(change.c, name) > slot
+            busy = late or probe_rows.looked_now(change.c, name)
             if not probe_rows.add_slots(change.c, name, [slot], "missed" if busy else "due", change.now):
                 return False
             missed = busy or probe_rows.overtaken(change.c, name, slot, change.now)
             if missed:
                 probe_rows.count_missed(change.c, name, missed)
         if missed:
-            why = "an earlier look still goes on" if busy else "it was not looked before the next one was due"
+            why = (
+                "a newer one is known" if late else "an earlier look still goes on" if busy else "nobody looked in time"
+            )
             _log.warning("probe %s: a slot is missed: %s", name, why)
         self._store.looks.set()
         return not busy

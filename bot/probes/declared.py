@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from bot.cron import cron
 from bot.errors import FletcherError, Problem, UsageError, WrongDocument
 from bot.probes.values import Probe
@@ -12,6 +14,7 @@ from bot.runbook import inputs, shelf
 from bot.runbook.document import Check, Schedule, Verify
 from bot.runbook.troubles import named, nearest
 from bot.settings_probes import DIAGNOSE, NOTHING, name_trouble
+from bot.spans import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,7 +180,7 @@ class _Reading:
                 if trouble := name_trouble(name):
                     self.add(one.line(""), f"the name {named(name)} of this [[probe]] {trouble}; give it a name")
                 self._take(taken, name, one)
-            self.names.append(_renamed(probe, name))
+            self.names.append(replace(probe, name=name))
         for window in self._document.watch.quiet:
             for name in window.probes:
                 if name not in taken and len(whole) == len(self._document.probes):
@@ -189,12 +192,6 @@ class _Reading:
         taken.setdefault(name, one.line(""))
 
 
-def _renamed(probe: Probe, name: str) -> Probe:
-    from msgspec.structs import replace
-
-    return replace(probe, name=name)
-
-
 def _why_not_looked(runbook: Runbook) -> str:
     """Why a runbook can be no probe, "" when it can: there must be something to look at."""
     steps = any(not isinstance(block, Check | Verify) for block in runbook.blocks)
@@ -204,17 +201,14 @@ def _why_not_looked(runbook: Runbook) -> str:
     )
 
 
-def look_at(found: Targets, here: Path, config: str = "") -> Iterator[str]:
+def told(found: Targets, here: Path, config: str = "") -> Iterator[str]:
     """Each probe in a line for a person. Raises as `probes`."""
-    from bot.spans import spoken
-
     for one in probes(found, here, config):
         plan = one.schedule
         when = f"every {spoken(plan.every)}" if plan.every is not None else f"at `{plan.cron}` ({one.zone})"
         where = f" on {one.target}" if one.target else ""
-        what = {DIAGNOSE: "then a diagnosis is ordered", "": "nothing is ordered then"}.get(
-            one.orders, f"then {one.orders} is ordered"
-        )
+        whose = "" if one.name == one.runbook.id else f" with {one.runbook.id}"
+        ordered = {DIAGNOSE: "a diagnosis", "": "nothing"}.get(one.orders, one.orders)
         yield (
-            f"{one.name}: looks with {one.runbook.id}{where} {when}; degraded after {plan.fail}, healthy after {plan.recover} in a row; {what}"
+            f"{one.name}: looks{whose}{where} {when}; degraded after {plan.fail}, healthy after {plan.recover}; {ordered} is ordered then"
         )

@@ -53,10 +53,12 @@ def moments(cron: str, zone: str, after: float, until: float) -> Slots:
     """The moments of a cron expression after one moment, up to and with another."""
     trigger = cron_trigger(cron, zone)
     found: list[int] = []
-    at = datetime.fromtimestamp(math.floor(max(after, until - _BACK)) + 1, UTC)
-    due = trigger.get_next_fire_time(None, at)
+    begin = datetime.fromtimestamp(math.floor(max(after, until - _BACK)) + 1, UTC)
+    due = trigger.get_next_fire_time(None, begin)
     while due is not None and due.timestamp() <= until:
-        found.append(int(due.timestamp()))
+        at = int(due.timestamp())
+        if not found or at > found[-1]:  # a time that the clock skips may be the same moment as one that it does not
+            found.append(at)
         due = trigger.get_next_fire_time(due, due)
     return Slots(tuple(found[-_MOST:]), max(0, len(found) - _MOST))
 
