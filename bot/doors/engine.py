@@ -73,6 +73,14 @@ def persons(config: str | None) -> tuple[Declared, ...]:
     return document.persons if document else ()
 
 
+def alerted(config: str | None) -> tuple[str, ...]:
+    """The channels in which fletcher.toml wants people to be told of probes."""
+    document = _document(config)
+    if document is None or not document.probes:
+        return ()
+    return tuple(dict.fromkeys(one.channel or document.watch.alert_in for one in document.probes if one.channel or document.watch.alert_in))  # fmt: skip
+
+
 def me(config: str | None) -> Person:
     """Who is at this terminal, by the name that fletcher.toml declares."""
     from bot.engine.values import Person

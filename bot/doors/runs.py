@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bot.doors import engine, switch
+from bot.doors import engine, probes, switch
 from bot.doors.run import code, tell, watching
 from bot.errors import UsageError
 
@@ -58,6 +58,7 @@ def status(args: argparse.Namespace) -> int:
                 "executor": front.executor(),
                 "hold": front.switch.held(),
                 "runs": _open(front),
+                "probes": list(probes.status_lines(front)),
             }
             sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
             return 0
@@ -79,6 +80,7 @@ def status_lines(front: Front) -> Iterator[str]:
     )
     if (held := front.switch.held()) is not None:
         yield switch.line(held)
+    yield from probes.status_lines(front)
     yield from _table(rows)
     if not rows:
         yield "No run is open."

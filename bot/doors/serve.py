@@ -75,7 +75,7 @@ def _serve(config: str | None) -> int:
             from bot.doors.slack.serving import slack
 
             state = held.enter_context(
-                slack(given, front, engine.policy(config, doors), engine.persons(config), config)
+                slack(given, front, engine.policy(config, doors), engine.persons(config), config, probes[1].alert_in)
             )
         held.enter_context(watched(front, state, listen, ping))
         front.serve(parts, stop, engine.account(), sys.stderr, partial(_clock, front, *probes))

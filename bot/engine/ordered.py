@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
-from msgspec.structs import replace
 
 from bot.engine import probe_rows
 from bot.engine import tables as t
@@ -101,6 +100,6 @@ class Orders:
                 inputs = {**inputs, _ROOM: rooms[0]}
             runbook = str(path)
         return Order(
-            id=run, runbook=runbook, person=replace(CLOCK, channel=probe.channel), at=time.time(), inputs=inputs, rooms=rooms, here=probe.here, config=probe.config,
+            id=run, runbook=runbook, person=CLOCK, at=time.time(), inputs=inputs, rooms=rooms, here=probe.here, config=probe.config,
             target=probe.target, live=True,
         )  # fmt: skip

@@ -193,6 +193,13 @@ def result(c: Connection, name: str, slot: int) -> Result | None:
     return _RESULT.decode(raw) if raw else None
 
 
+def history(c: Connection, name: str, after: int, most: int) -> tuple[tuple[int, str, Result | None], ...]:
+    """The newest slots of a probe after that one, the oldest first: each with its state, and what came of it."""
+    asked = sa.select(_s.slot, _s.state, _s.result).where(_s.probe == name, _s.slot > after)
+    found = c.execute(asked.order_by(_s.slot.desc()).limit(most)).all()
+    return tuple((slot, state, _RESULT.decode(raw) if raw else None) for slot, state, raw in reversed(found))
+
+
 def forget(c: Connection, before: float) -> int:
     """Remove the rows of old slots; they stay counted. How many that were."""
     old = sa.and_(_s.slot < before, _s.state.in_(("done", "missed")))

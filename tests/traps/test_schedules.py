@@ -69,18 +69,18 @@ def test_T24_a_scheduled_run_asks_for_approval(tmp_path: Path) -> None:
 
 
 def test_T24_what_is_due_and_red_asks_for_approval(tmp_path: Path) -> None:
-    """From a slot of the clock's to the question, which names the channel of the probe; the next red look asks nothing anew."""
+    """From a slot of the clock's to the question; the next red look asks nothing anew."""
     place = Probed(tmp_path, APPROVED)
     red = Result(light="red", says="rooms lack their agent")
     with Serving(place), place.front() as front, looks(front, lambda _standing, _stop: red):
-        front.probing.declare([probe("sweep", orders=DIAGNOSE.id, channel="C0000PROBE", here=str(tmp_path))])
+        front.probing.declare([probe("sweep", orders=DIAGNOSE.id, here=str(tmp_path))])
         slot = int(time.time())
         assert front.probing.due("sweep", slot)
         due(front.runs)
         asked = until(front, f"sweep.{slot}", "waiting")
         assert (asked.runbook.id, asked.order.person, place.done) == (
             "mend",
-            Person("clock", "clock", "C0000PROBE"),
+            CLOCK,
             [],
         )
         assert front.probing.due("sweep", slot + 1)

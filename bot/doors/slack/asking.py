@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from bot.engine.values import Person, Run
     from bot.policy import Policy
 
-_SHOWN = frozenset(
-    {"waiting", "running", "unknown"}
-)  # states of a run that somebody wants to see, whoever asked for it
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -32,34 +28,26 @@ class Place:
     to: str = ""
 
 
-def places(run: Run, policy: Policy | None, members: Mapping[str, str], at: str = "") -> Iterator[Place]:
+def places(
+    run: Run, policy: Policy | None, members: Mapping[str, str], at: str = "", alerted: str = ""
+) -> Iterator[Place]:
     """The places of a run as it is now. One that waits for a peer where no peer sees it is asked about in `ask-in`, too.
 
     Where that takes nothing, the first approver gets it whom the policy names. `members` are Slack's ids by names; `at` is
-    the channel in which its card is, where that is known: it may have become a direct message.
+    the channel in which its card is, where that is known: it may have become a direct message. `alerted` is where probes are
+    told of, `ask-in` where they are not: what the clock asked for is shown there once it asks for something, or does something.
     """
-    person = run.order.person
-    asked = policy.ask_in if policy else ""
-    if person.door == CLOCK:
-        yield from _of_the_clock(run, policy, members, asked)
-        return
+    person, asked = run.order.person, policy.ask_in if policy else ""
+    own, waits = "", run.state == "waiting" and run.asked is not None and run.asked.need == "peer"
     if person.door == "slack" and person.channel:
-        yield Place("card", person.channel, person.account)
-    waits = run.state == "waiting" and run.asked is not None and run.asked.need == "peer"
-    if waits and asked and asked != person.channel and not (person.door == "slack" and _seen(run, policy, at)):
+        own = person.channel
+        yield Place("card", own, person.account)
+    elif person.door == CLOCK and not run.order.dry_run and (run.asked or any(row.attempts for row in run.steps)):
+        own, waits = alerted or asked, run.state == "waiting"  # nobody is asked himself, so that anybody has to see it
+        if own:
+            yield Place("card", own, _first(run, policy, members))
+    if waits and asked and asked != own and not (own and _seen(run, policy, at or own)):
         yield Place("ask", asked, _first(run, policy, members))
-
-
-def _of_the_clock(run: Run, policy: Policy | None, members: Mapping[str, str], asked: str) -> Iterator[Place]:
-    """The places of what a probe's schedule has asked for: nobody looks at it before it waits, or acts.
-
-    Its channel is the probe's, else `ask-in`; what may not be approved there is asked about in `ask-in`, too.
-    """
-    at = run.order.person.channel or asked
-    if at and run.state in _SHOWN:
-        yield Place("card", at, _first(run, policy, members))
-        if run.state == "waiting" and asked not in {"", at} and not _seen(run, policy, at):
-            yield Place("ask", asked, _first(run, policy, members))
 
 
 def _first(run: Run, policy: Policy | None, members: Mapping[str, str]) -> str:
@@ -101,9 +89,8 @@ def waits_for(run: Run, policy: Policy | None, person: Person) -> bool:
     )
 
 
-def _seen(run: Run, policy: Policy | None, at: str) -> bool:
-    """Whether a peer may approve where its card is: in a direct message nobody else is."""
-    channel = at or run.order.person.channel
+def _seen(run: Run, policy: Policy | None, channel: str) -> bool:
+    """Whether a peer may approve in this channel, where its card is: in a direct message nobody else is."""
     found = approvers(policy, run.runbook.id, run.plan.effect, "slack") if run.plan else None
     return not channel.startswith("D") and (found is None or not found[1] or channel in found[1])
 
