@@ -19,6 +19,7 @@ from bot.engine.log import logged
 from bot.engine.probing import Probing
 from bot.engine.store import Store
 from bot.engine.switch import Switch
+from bot.engine.switch import told as told_of
 from bot.engine.values import DIAGNOSE, ENDED, Event
 from bot.errors import FletcherError, Unreachable
 from bot.policy import KEEP, why_not_approve, why_not_run
@@ -337,6 +338,9 @@ class Front:
         """Wait for runs that a dead process left in their middle, and that go on here."""
         told = False
         while left := [row.id for row in self.runs() if row.state == "running"]:
+            if (held := self.switch.held()) is not None:
+                tell(f"Run {', '.join(left)} was left in the middle, and goes on with a later start: {told_of(held)}")
+                return
             if not told:
                 tell(f"Run {', '.join(left)} was left in the middle by a process that died, and is ended here first.")
             told = True

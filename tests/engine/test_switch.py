@@ -199,6 +199,7 @@ def test_cancelled_in_that_moment_it_is_not_begun_at_all(place: Slow) -> None:
             run = front.submit(place.order(yes=True))
             seen(lambda: any(text.startswith("HELD") for text in heard(front, run)))
             front.cancel(run, ME)
+            seen(lambda: front.show(run).steps[2].state == "failed")
             front.switch.release(ME)
             until(front, run, "cancelled")
     assert place.done == [*MENDED[:2], "undo:set-other", "undo:set-value", "prove-undone"]
@@ -224,6 +225,25 @@ def test_a_run_in_the_foreground_says_who_holds(place: Slow) -> None:
         front.switch.release(ME)
         thread.join()
         assert (front.show("fore").state, place.done) == ("fixed", MENDED)
+
+
+def test_what_was_left_in_the_middle_keeps_nobody_waiting(place: Slow) -> None:
+    """A run in the foreground does not wait for a held one that a process has left, and says why."""
+    place.put("wait")
+    with place.front() as front:
+        with Serving(place):
+            run = front.submit(place.order(yes=True))
+            seen(lambda: "note" in place.done)
+            front.switch.hold(GRACE)
+            (place.folder / "wait").unlink()
+            seen(lambda: heard(front, run))
+        door = Door()
+        assert place.run(door, dry_run=True).state == "done"
+        assert any("goes on with a later start: HELD by grace" in event.text for event in door.heard)
+        assert front.show(run).state == "running"
+        front.switch.release(ME)
+        assert (place.run(Door("leave"), dry_run=True).state, front.show(run).state) == ("done", "fixed")
+    assert place.done == MENDED
 
 
 def test_a_person_s_word_waits_too(place: Slow) -> None:

@@ -199,7 +199,11 @@ def test_a_variable_is_read_as_strictly(here: Path, monkeypatch: pytest.MonkeyPa
     said = fletcher("serve")
     assert (said.code, "FLETCHER_LISTEN (the environment) must be an address" in said.err) == (2, True)
     (here / "fletcher.toml").write_text('[serve]\nlisten = "[::1]:0"\n', encoding="utf-8")
-    assert fletcher("config", "check").code == 0
+    assert "answers /healthz and /metrics at ::1  (the environment)" in fletcher("config", "check").out
+    monkeypatch.delenv("FLETCHER_LISTEN")
+    assert fletcher("config", "check", "--json").json["serve"] == [
+        "answers /healthz and /metrics at [::1]:0  ([serve])"
+    ]
 
 
 def test_the_figures_are_those_of_the_deployment(here: Path) -> None:
