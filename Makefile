@@ -48,12 +48,12 @@ test-crash: tools
 	@FLETCHER_CRASH=1 $(PYTHON) -m pytest tests/engine/test_crash.py --capture=no --verbose
 	@FLETCHER_CRASH=8 $(PYTHON) -m tests.postgres $(PYTHON) -m pytest tests/engine/test_crash.py --capture=no --verbose
 
-# Several machines: three processes on a PostgreSQL that is made for it, of which some are killed and frozen; and what the
-# engine does on a file, on PostgreSQL too.
+# Several machines: three processes on a PostgreSQL that is made for it, of which some are killed and frozen, while runs go
+# on and while probes are due; what the engine does on a file, on PostgreSQL too; and the alerts and figures.
 .PHONY: test-probes
-test-probes: tools
+test-probes: tools test-rules
 	@$(PYTHON) -m tests.postgres
-	@FLETCHER_REPLICAS=1 $(PYTHON) -m pytest tests/replicas --capture=no --verbose
+	@FLETCHER_PROBES=1 FLETCHER_REPLICAS=1 $(PYTHON) -m pytest tests/replicas tests/probes/full --capture=no --verbose
 	@$(PYTHON) -m tests.postgres $(PYTHON) -m pytest tests/engine/test_store.py tests/engine/test_runs.py
 
 # The Slack door, judged by what Slack published and an emulator that is not ours (docs/slack.md); they go into build/slack.
@@ -65,3 +65,9 @@ test-slack: tools
 # The package with the oldest and with the newest versions of what it needs, as pyproject.toml allows them.
 .PHONY: test-bounds
 test-bounds: tools ; @$(PYTHON) -m tests.bounds
+
+# The alerts and the figures (docs/metrics.md), checked by Prometheus' own program, which goes into build/prometheus.
+.PHONY: test-rules
+test-rules: tools
+	@$(PYTHON) -m tests.rules.promtool
+	@FLETCHER_RULES=1 $(PYTHON) -m pytest tests/rules --verbose

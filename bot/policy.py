@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 EXPIRES: Final = 15 * 60.0  # seconds that a question is open where the policy says nothing
 KEEP: Final = 30 * 86400.0  # seconds that outputs are kept where the policy says nothing
 
+#: The door through which nobody comes: what it asks for, a probe's schedule has asked for.
+CLOCK: Final = "clock"
+
 _BY_EFFECT = {
     "read": "nothing is changed",
     "change": "files or containers are changed",
@@ -142,10 +145,24 @@ def name_of(persons: Iterable[Declared], kind: str, account: str) -> str:
 
 def why_not_look(policy: Policy | None, who: Who) -> str:
     """Why this person may not even ask what is wrong, "" when he may: whoever may run or approve something from here may."""
-    grants = (*policy.run, *policy.approve) if policy and policy.run else ()
+    grants = (*policy.run, *policy.approve) if policy and policy.run and who.door != CLOCK else ()
     if not grants or any(Grant(g.who, g.doors, g.channels).allows(who, "", None) for g in grants):
         return ""
     return f"{who.name} may not ask anything from the {who.door} here: no line `run` or `approve` of [policy] allows it"
+
+
+def why_not_hold(policy: Policy | None, who: Who, *, releases: bool = False) -> str:
+    """Why this person may not hold everything that changes something, "" when he may: whoever may run or approve something may.
+
+    Who stops something need not be in the right channel; who lets it go on must be.
+    """
+    for grants in (policy.run, policy.approve) if policy else ((), ()):
+        if not grants and who.door == "terminal":
+            return ""
+        if any(Grant(g.who, g.doors, g.channels if releases else ()).allows(who, "", None) for g in grants):
+            return ""
+    verb = "release" if releases else "hold"
+    return f"{who.name} may not {verb} anything from the {who.door}: whoever may run or approve something there may, and no line of [policy] lets him"
 
 
 def approvers(
@@ -174,7 +191,12 @@ def approvable(policy: Policy | None, requester: str, runbook: str, effect: Effe
 
 
 def why_not_run(policy: Policy | None, who: Who, runbook: str, effect: Effect | None = None) -> str:
-    """Why this person may not run this runbook from here, "" when he may; without an effect, before there is a plan."""
+    """Why this person may not run this runbook from here, "" when he may; without an effect, before there is a plan.
+
+    The clock may always ask: nothing that it asks for begins until somebody approves it, or `auto` says that nobody need.
+    """
+    if who.door == CLOCK:
+        return ""
     return _why_not(policy.run if policy else None, who, runbook, "run", effect)
 
 
@@ -189,6 +211,9 @@ def why_not_approve(
             return f"{who.name} asked for this, so another person has to approve it"
         if policy is None or who.door not in policy.vouching:
             return f"a peer must come through a door that knows who somebody is, and the {who.door} does not"
+    elif requester.door == CLOCK:
+        if who.door not in ("terminal", *(policy.vouching if policy else ())):
+            return f"this must be approved in a terminal or through a door that knows who somebody is, and the {who.door} does not"
     elif (
         who.name != requester.name and who.door == "terminal" and (policy is None or "terminal" not in policy.vouching)
     ):
@@ -211,13 +236,18 @@ def needed(
     switches = []
     if need == "peer" and policy is not None and policy.single_operator:
         need = "confirm"
-        switches.append("single-operator: the requester's own confirmation suffices")
+        own = "any approver's" if who.door == CLOCK else "the requester's own"
+        switches.append(f"single-operator: {own} confirmation suffices")
     if need == "peer" and not by_policy and who.door == "terminal" and effect != "destroy":
         need, why = "confirm", why if _TERMINAL in why else f"{why}; {_TERMINAL}"
+    if need == "peer" and not by_policy and who.door == CLOCK and effect != "destroy":
+        need, why = "confirm", f"{why}; a probe asks for it, so that any one approver suffices"
     if need != "none" and effect != "destroy" and (auto := _auto(policy, runbook, acted)):
         need = "none"
         switches.append(auto)
     refused = _peerless(policy, effect, who, runbook, why) if need == "peer" else ""
+    if need == "confirm" and who.door == CLOCK:
+        refused = _unconfirmed(policy, effect, runbook, why)
     return Needed(need, why, tuple(switches), refused)
 
 
@@ -235,6 +265,19 @@ def _peerless(policy: Policy | None, effect: Effect, who: Who, runbook: str, why
     return (
         f"another person has to approve this ({why}), and no line `approve` of [policy] lets one; in fletcher.toml this one "
         f"would, with a [[person]] of that name: `{line}`"
+    )
+
+
+def _unconfirmed(policy: Policy | None, effect: Effect, runbook: str, why: str) -> str:
+    """Why nobody can confirm what the clock asks for, "" where somebody can."""
+    doors = ("terminal", *(policy.vouching if policy else ()))
+    if policy is None or not policy.approve:  # then the terminal may
+        return ""
+    if any(approvers(policy, runbook, effect, door) is not None for door in doors):
+        return ""
+    return (
+        f"a probe asks for it and somebody has to approve it ({why}), and no line `approve` of [policy] lets anybody; in "
+        f'fletcher.toml this one would: `approve = [{{doors = ["terminal"], runbooks = ["{runbook}"]}}]`'
     )
 
 

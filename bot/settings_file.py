@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from bot import settings_policy, settings_probes
+from bot import settings_policy, settings_probes, settings_serve
 from bot.errors import Problem, UsageError, WrongDocument
 from bot.redact import redact
 from bot.settings_words import kind, nearest, shown, text_trouble
@@ -49,7 +49,7 @@ _SCHEMES: Final[Mapping[str, tuple[str, ...]]] = {
     "docker_host": ("unix", "tcp", "ssh", "http", "https", "npipe"),
 }
 _SECRETS: Final = {"api_key": "STAGING_API_KEY", "api_secret": "STAGING_API_SECRET"}
-_TOP: Final = ("default", "targets", "person", "policy", "probe", "probes")
+_TOP: Final = ("default", "targets", "person", "policy", "probe", "probes", "serve")
 _TARGET_NAME: Final = re.compile(r"\w[\w.-]*")
 _VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
 _SUSPECT: Final = "looks like a secret"
@@ -69,7 +69,7 @@ class Declared:
 class Document:
     """A whole fletcher.toml; `default` is "" when it names none. `runbooks` are folders, from the current one.
 
-    `watch` is what it says of all probes.
+    `watch` is what it says of all probes, `listen` where `serve` answers over HTTP, "" for nowhere.
     """
 
     path: Path
@@ -80,6 +80,7 @@ class Document:
     runbooks: tuple[Path, ...] = ()
     probes: tuple[settings_probes.Declared, ...] = ()
     watch: settings_probes.Rules = settings_probes.NO_RULES
+    listen: str = ""
 
 
 def read(path: Path) -> Document:
@@ -121,6 +122,7 @@ def _parsed(path: Path, raw: bytes) -> Document:
         *_top(source, toml),
         *settings_policy.problems(source, toml),
         *settings_probes.problems(source, toml),
+        *settings_serve.problems(source, toml),
         *_secrets(source, toml.text),
     ]
     if problems:
@@ -145,6 +147,7 @@ def _parsed(path: Path, raw: bytes) -> Document:
         folders,
         settings_probes.probes(toml),
         settings_probes.rules(toml),
+        settings_serve.listen(toml),
     )
 
 
@@ -274,6 +277,8 @@ def _unknown(key: str, known: Mapping[str, object] | list[str]) -> str:
         return f"`{key}` belongs below a line [[probe]]"
     if key in settings_probes.PROBES and isinstance(known, list) and not nearest(key, known):
         return f"`{key}` belongs below a line [probes]"
+    if key in settings_serve.SERVE and isinstance(known, list):
+        return f"`{key}` belongs below a line [serve]"
     return f"unknown key `{shown(key)}`{nearest(key, known)}"
 
 

@@ -22,6 +22,9 @@ collect_ignore += [] if os.environ.get("FLETCHER_SLACK") == "1" else ["slack/ful
 # Several machines need a PostgreSQL: `make test-probes` asks for it.
 collect_ignore += [] if os.environ.get("FLETCHER_REPLICAS") == "1" else ["replicas"]
 
+# Prometheus' own checker is fetched: `make test-rules` asks for it.
+collect_ignore += [] if os.environ.get("FLETCHER_RULES") == "1" else ["rules"]
+
 
 @pytest.fixture(scope="session", autouse=True)
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

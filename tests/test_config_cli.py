@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bot import settings_file, settings_policy, settings_probes
 from bot.report.template import template, values_of
 from bot.settings import ENVIRONMENT, VARIABLES, Target
+from bot.settings_serve import SERVE
 from tests.doubles.engine import Engine
 from tests.fletcher import fletcher
 
@@ -112,6 +113,14 @@ def test_what_init_shows_of_people_is_right_as_it_stands() -> None:
     assert document.persons[0].accounts == (("os", "ann"), ("slack", "U012AB3CD"))
     keys = (*settings_policy.PERSON, *settings_policy.POLICY, *settings_policy.GRANT)
     assert [key for key in keys if f"# {key} = " not in template({})] == []
+
+
+def test_what_init_shows_of_serve_is_right_as_it_stands() -> None:
+    """Every key of it."""
+    shown = template({}).partition("# [serve]\n")[2].partition("\n\n")[0]
+    text = "[serve]\n" + "".join(f"{line.removeprefix('# ')}\n" for line in shown.splitlines())
+    assert settings_file.parse(Path("f"), text.encode()).listen == "127.0.0.1:9464"
+    assert [key for key in SERVE if f"{key} = " not in shown] == []
 
 
 def test_what_init_shows_of_probes_is_right_as_it_stands() -> None:

@@ -9,7 +9,7 @@ import pytest
 from msgspec import Struct
 
 from bot import settings_file, settings_policy
-from bot.policy import declared, name_of, needed, why_not_approve, why_not_run
+from bot.policy import declared, name_of, needed, why_not_approve, why_not_look, why_not_run
 from bot.runbook.document import APPROVALS, ASKED, EFFECTS
 
 if TYPE_CHECKING:
@@ -99,6 +99,61 @@ def test_who_may_run(text: str | None, who: Who, effect: Effect | None, why: str
 def test_who_may_approve_as_a_peer(text: str | None, who: Who, asker: Who, why: str) -> None:
     """The requester is never his own peer, whatever door he comes back through, and a peer is somebody who is known."""
     said = why_not_approve(policy(text, "slack"), who, asker, "x", "peer", "disrupt")
+    assert (said == "") is (why == "")
+    assert why in said
+
+
+CLOCK = Who("clock", "clock")
+
+
+@pytest.mark.parametrize(
+    ("text", "effect", "need", "switch", "refused"),
+    [
+        (None, "read", "none", "", ""),
+        (None, "change", "confirm", "", ""),
+        ("", "disrupt", "confirm", "", ""),
+        ('run = [{who = "ann"}]', "disrupt", "confirm", "", ""),
+        ('approve = [{who = "bob", doors = "slack"}]', "disrupt", "confirm", "", ""),
+        ('approve = [{who = "bob", effects = "change"}]', "disrupt", "confirm", "", "no line `approve` of [policy] lets anybody"),
+        ('approve = [{who = "bob", doors = "web"}]', "change", "confirm", "", "no line `approve` of [policy] lets anybody"),
+        ('effects = {disrupt = "peer"}\napprove = [{who = "bob"}]', "disrupt", "peer", "", ""),
+        ('effects = {disrupt = "peer"}\nsingle-operator = true', "disrupt", "confirm", "single-operator: any approver's", ""),
+        ('approve = [{who = "bob"}]', "destroy", "peer", "", ""),
+        ("", "destroy", "peer", "", "no line `approve` of [policy] lets one"),
+        ('auto = {x = "2/1h"}', "disrupt", "none", "auto", ""),
+        ('auto = {x = "2/1h"}\napprove = [{doors = "web"}]', "disrupt", "none", "auto", ""),
+        ('auto = {x = "1/1h"}', "disrupt", "confirm", "", ""),
+        ('auto = {x = "1/1h"}\napprove = [{doors = "web"}]', "disrupt", "confirm", "", "no line `approve`"),
+        ('auto = {x = "2/1h"}\napprove = [{who = "bob"}]', "destroy", "peer", "", ""),
+    ],
+)  # fmt: skip
+def test_what_is_asked_for_what_a_probe_asks_for(text: str | None, effect: Effect, need: Approval, switch: str, refused: str) -> None:  # fmt: skip
+    """It may always ask; one person who may approve suffices unless the policy raised that, and without one it is refused."""
+    asked = {"read": ("none", "so"), "change": ("confirm", "so")}.get(effect, DISRUPTS)
+    rules = policy(text, "slack")
+    assert (why_not_look(rules, CLOCK), why_not_run(rules, CLOCK, "x", effect)) == ("", "")
+    found = needed(rules, asked, effect, CLOCK, "x", acted=[60.0, 7200.0])  # type: ignore[arg-type]  # its words
+    assert (found.need, bool(found.refused)) == (need, bool(refused))
+    assert refused in found.refused
+    assert [one[: len(switch)] for one in found.switches] == ([switch] if switch else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "who", "need", "why"),
+    [
+        (None, ANN, "confirm", ""),
+        ("", BOB, "confirm", "the slack may only look"),
+        ("approve = [{}]", ANN, "confirm", ""),
+        ("approve = [{}]", BOB, "confirm", ""),
+        ("approve = [{}]", Who("eve", "web"), "confirm", "the web does not"),
+        ("approve = [{}]", ANN, "peer", "a peer must come through a door that knows who somebody is"),
+        ("approve = [{}]", BOB, "peer", ""),
+        ('approve = [{who = "bob"}]', ANN, "confirm", "ann may not approve x"),
+    ],
+)
+def test_who_may_approve_what_a_probe_asks_for(text: str | None, who: Who, need: Approval, why: str) -> None:
+    """Any one person whom the policy lets, in a terminal or through a door that knows who he is."""
+    said = why_not_approve(policy(text, "slack"), who, CLOCK, "x", need, "disrupt")
     assert (said == "") is (why == "")
     assert why in said
 

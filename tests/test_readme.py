@@ -19,7 +19,7 @@ def test_the_picture_is_what_the_demo_prints() -> None:
 
 def test_every_option_in_the_readme_exists() -> None:
     """No option is promised that no verb has."""
-    verbs = ("diagnose", "plan", "patch", "run", "report")
+    verbs = ("diagnose", "plan", "patch", "run", "report", "probes")
     known = {option for verb in verbs for option in re.findall(r"--[a-z-]+", fletcher(verb, "--help").out)}
     assert set(re.findall(r"(?<=[ `])--[a-z-]+", README)) <= known
 

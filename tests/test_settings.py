@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot import settings_file, settings_policy
+from bot import settings_file, settings_policy, settings_serve
 from bot.errors import UsageError, WrongDocument
 from bot.settings import ENVIRONMENT, Target, targets
 
@@ -359,6 +359,7 @@ def test_every_key_and_variable_has_its_place_in_the_documents() -> None:
         *settings_policy.PERSON,
         *settings_policy.POLICY,
         *settings_policy.GRANT,
+        *settings_serve.SERVE,
     )
     assert [name for name in (*keys, *ENVIRONMENT) if f"`{name}`" not in text] == []
     (example,) = re.findall(r"^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.doors import engine, question
+from bot.doors import engine, question, switch
 from bot.doors.run import here, tell
 from bot.errors import Unreachable
 
@@ -47,7 +47,8 @@ def _decide(args: argparse.Namespace, kind: str) -> int:
                 question.show(run)
             word = _word(run)
         front.decide(run.id, question.decision(run, engine.me(args.config), kind, reason=args.reason, word=word))
-        return _after(front, run.id, args, f"Run {run.id} is {'approved' if kind == 'yes' else 'declined'}.")
+        said = f"approved.{switch.waits(front)}" if kind == "yes" else "declined."
+        return _after(front, run.id, args, f"Run {run.id} is {said}")
 
 
 def _word(run: Run) -> str:

@@ -8,7 +8,23 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from bot import __version__
-from bot.doors import answers, config, demo, doctor, engine, given, patch, plan, run, runbooks, runs, serve, target
+from bot.doors import (
+    answers,
+    config,
+    demo,
+    doctor,
+    engine,
+    given,
+    patch,
+    plan,
+    probes,
+    run,
+    runbooks,
+    runs,
+    serve,
+    switch,
+    target,
+)
 from bot.doors.slack import doctor as slack
 from bot.errors import UsageError
 
@@ -45,10 +61,16 @@ _VERBS = {
     "cancel": "end a run before its next step, and take back what it did",
     "resume": "let a run go on that waits because a step's outcome is not known",
     "status": "tell who carries out runs, and which are open",
+    "hold": "let nothing begin that changes something, until it is released",
+    "release": "let everything go on that is held",
     "runs": "list the newest runs",
     "show": "show a run, or search what its steps printed",
     "logs": "tell what happened in a run, and with -f what happens",
     "report": "report a run: what was wrong, what was done, by whom, and whether it holds",
+    "probes": "tell how the probes stand, or one of them with all that is known",
+    "mute": "tell nobody of a probe for a while",
+    "unmute": "tell of a probe again",
+    "acknowledge": "say that you see to a probe that is not healthy",
     "serve": "carry out what is ordered, until it is ended",
     "audit": "check the audit's chain, or export it",
     "patch": "show what a remedy changes in source and configuration, and write it",
@@ -239,10 +261,16 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], object]] = {
     "cancel": engine.one_options,
     "resume": engine.one_options,
     "status": engine.options,
+    "hold": switch.hold_options,
+    "release": engine.options,
     "runs": engine.options,
     "show": runs.show_options,
     "logs": runs.logs_options,
     "report": runs.report_options,
+    "probes": probes.options,
+    "mute": probes.mute_options,
+    "unmute": probes.one_options,
+    "acknowledge": probes.one_options,
     "serve": serve.options,
     "audit": serve.audit_options,
 }
@@ -264,10 +292,16 @@ _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "cancel": answers.cancel,
     "resume": answers.resume,
     "status": runs.status,
+    "hold": switch.hold,
+    "release": switch.release,
     "runs": runs.runs,
     "show": runs.show,
     "logs": runs.logs,
     "report": runs.report,
+    "probes": probes.probes,
+    "mute": probes.mute,
+    "unmute": probes.unmute,
+    "acknowledge": probes.acknowledge,
     "serve": serve.serve,
     "audit": serve.audit,
 }

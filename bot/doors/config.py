@@ -53,12 +53,13 @@ def config(args: argparse.Namespace) -> int:
     rows = list(_chosen(found))
     file = str(found.document.path) if found.document else None
     probes = list(_probes(found, args.files[0] if args.files else ""))
+    serve = list(_serve(found))
     if args.json:
         told = [
             {"name": t.name, "taken": taken, "settings": [*_settings(t)], "notes": [*_notes(found, t)]}
             for t, taken in rows
         ]
-        people = {"persons": [*_persons(found)], "policy": [*_policy(found)], "probes": probes}
+        people = {"persons": [*_persons(found)], "policy": [*_policy(found)], "probes": probes, "serve": serve}
         print(json.dumps({"file": file, "targets": told, **people}, indent=2, ensure_ascii=False))
         return 0
     print(f"{file} is right." if file else "No fletcher.toml here (`fletcher init` writes one).")
@@ -71,7 +72,12 @@ def config(args: argparse.Namespace) -> int:
             print("  sets nothing")
         for note in _notes(found, target):
             print(f"  note: {note}")
-    for title, lines in (("persons", [*_persons(found)]), ("policy", [*_policy(found)]), ("probes", probes)):
+    for title, lines in (
+        ("persons", [*_persons(found)]),
+        ("policy", [*_policy(found)]),
+        ("probes", probes),
+        ("serve", serve),
+    ):
         if lines:
             print(f"\n{title}")
         for line in lines:
@@ -157,6 +163,15 @@ def _probes(found: Targets, config: str) -> Iterator[str]:
         which = ", ".join(window.probes) or "every probe"
         why = f": {window.why}" if window.why else ""
         yield f"nobody is told of {which} for {spoken(window.seconds)} from `{window.cron}` ({rules.zone}) on{why}"
+
+
+def _serve(found: Targets) -> Iterator[str]:
+    """Where `fletcher serve` answers over HTTP, and where that is set."""
+    said = found.environment.get("FLETCHER_LISTEN")
+    listen = said.text if said is not None else found.document.listen if found.document else ""
+    if listen:
+        origin = said.origin if said is not None else "[serve]"
+        yield f"answers /healthz and /metrics at {listen}  ({origin})"
 
 
 def _running(target: Target) -> Services:

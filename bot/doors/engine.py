@@ -81,6 +81,14 @@ def persons(config: str | None) -> tuple[Declared, ...]:
     return document.persons if document else ()
 
 
+def alerted(config: str | None) -> tuple[str, ...]:
+    """The channels in which fletcher.toml wants people to be told of probes."""
+    document = _document(config)
+    if document is None or not document.probes:
+        return ()
+    return tuple(dict.fromkeys(one.channel or document.watch.alert_in for one in document.probes if one.channel or document.watch.alert_in))  # fmt: skip
+
+
 def me(config: str | None) -> Person:
     """Who is at this terminal, by the name that fletcher.toml declares."""
     from bot.engine.values import Person
@@ -103,6 +111,38 @@ def probes(config: str | None) -> tuple[tuple[Probe, ...], Rules]:
     from bot.probes.declared import probes as declared
 
     return declared(found, Path(), config or ""), found.document.watch
+
+
+def listen(config: str | None) -> tuple[str, int] | None:
+    """Where `serve` answers over HTTP, as FLETCHER_LISTEN says, else fletcher.toml; None for nowhere. Raises UsageError."""
+    from bot.settings import targets
+    from bot.settings_serve import address, listen_trouble
+
+    found = targets(os.environ, Path(), Path(config) if config else None)
+    said = found.environment.get("FLETCHER_LISTEN")
+    if said is not None and (trouble := listen_trouble(said.text)):
+        raise UsageError(f"FLETCHER_LISTEN ({said.origin}) {trouble}")
+    text = said.text if said is not None else found.document.listen if found.document else ""
+    return address(text) if text else None
+
+
+def ping(config: str | None) -> str:
+    """The address of the dead man's switch, whose variable fletcher.toml names; "" for none. Raises UsageError."""
+    from bot.settings import targets
+    from bot.settings_file import url_trouble
+
+    found = targets(os.environ, Path(), Path(config) if config else None)
+    name = found.document.watch.ping_env if found.document else ""
+    if not name:
+        return ""
+    said = found.environment.get(name)
+    if said is None:
+        raise UsageError(
+            f"nothing sets {name}, which `ping_env` of [probes] names for the address of the dead man's switch"
+        )
+    if trouble := url_trouble(said.text, ("http", "https")):
+        raise UsageError(f"{name} ({said.origin}) {trouble}")
+    return said.text
 
 
 def account() -> str:

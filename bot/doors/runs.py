@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bot.doors import engine
+from bot.doors import engine, probes, switch
 from bot.doors.run import code, tell, watching
 from bot.errors import UsageError
 
@@ -57,7 +57,9 @@ def status(args: argparse.Namespace) -> int:
                 "home": str(front.home.path),
                 "executor": front.executor(),
                 "executors": front.executors(),
+                "hold": front.switch.held(),
                 "runs": _open(front),
+                "probes": list(probes.status_lines(front)),
             }
             sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
             return 0
@@ -76,6 +78,9 @@ def status_lines(front: Front) -> Iterator[str]:
         yield "Nothing carries them out now; `fletcher serve` does."
     for number, holder in enumerate(holders):
         yield f"{'They are carried out by' if number == 0 else 'and by'} {named(holder)}{'.' if number + 1 == len(holders) else ','}"
+    if (held := front.switch.held()) is not None:
+        yield switch.line(held)
+    yield from probes.status_lines(front)
     yield from _table(rows)
     if not rows:
         yield "No run is open."

@@ -65,17 +65,19 @@ def _shared(config: str | None) -> Holder | None:
 
 
 def _serve(config: str | None) -> int:
+    from bot.doors.health import watched
     from bot.doors.slack.tokens import tokens
     from bot.engine.log import logged
     from bot.settings import around
 
     given = tokens(around(os.environ, Path()))
     doors = ("slack",) if given else ()
-    probes = engine.probes(config)
+    probes, listen, ping = engine.probes(config), engine.listen(config), engine.ping(config)
     if probes[0]:
         from bot.engine.heap import share
 
         share()  # before there are threads
+    state = None
     stop = threading.Event()
     with (
         heeding(lambda *_: stop.set()), logged(sys.stderr), engine.opened(config, doors) as front, engine.acting(config, doors) as parts,
@@ -86,7 +88,10 @@ def _serve(config: str | None) -> int:
         else:
             from bot.doors.slack.serving import slack
 
-            held.enter_context(slack(given, front, engine.policy(config, doors), engine.persons(config), config))
+            state = held.enter_context(
+                slack(given, front, engine.policy(config, doors), engine.persons(config), config, probes[1].alert_in)
+            )
+        held.enter_context(watched(front, state, listen, ping))
         front.serve(parts, stop, engine.account(), sys.stderr, partial(_clock, front, *probes))
     return 0
 

@@ -10,6 +10,7 @@ from bot.engine import rows, tasks
 from bot.engine.attempts import Act, Attempts, failed
 from bot.engine.events import write as write_event
 from bot.engine.private import not_kept, secret_inputs
+from bot.engine.switch import Gate
 from bot.engine.values import Event
 from bot.errors import FletcherError
 from bot.runbook import document as doc
@@ -31,7 +32,8 @@ class Acting:
 
     def __init__(self, store: Store, parts: Parts) -> None:
         self.store, self.parts = store, parts
-        self._attempts = Attempts(store, parts)
+        self.gate = Gate(store)
+        self._attempts = Attempts(store, parts, self.gate)
         self._known: dict[str, Run] = {}
         self.flags: dict[str, Flag] = {}
 
@@ -74,8 +76,11 @@ class Acting:
 
         It counts once. "begun" is that it was heeded by a process that died meanwhile: what it did is looked at anew.
         """
+        run = self._planned(run_id)
         with self.store.change() as change:
             word: str = rows.told(change.c, run_id)
+            if word == "resume" and not self.gate.begins(change, run):
+                return ""  # until it is released, or he says another word
             if word:
                 change.go(run_id, "running")
                 rows.put(change.c, run_id, word="")

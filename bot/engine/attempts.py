@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from bot.engine import rows, tasks
-from bot.errors import FletcherError
+from bot.errors import FletcherError, Unreachable
 from bot.steps.contract import Memory, Outcome
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bot.engine.contract import Parts
     from bot.engine.rows import Attempt, Part
     from bot.engine.store import Change, Store
+    from bot.engine.switch import Gate
     from bot.engine.values import Run
     from bot.steps.contract import Doing, Kind, Task
 
@@ -56,8 +57,8 @@ class Act:
 class Attempts:
     """The attempts of one store's steps."""
 
-    def __init__(self, store: Store, parts: Parts) -> None:
-        self._store, self._parts = store, parts
+    def __init__(self, store: Store, parts: Parts, gate: Gate) -> None:
+        self._store, self._parts, self._gate = store, parts, gate
 
     def made(self, act: Act, last: Attempt | None, *, told: bool) -> Outcome | None:
         """Make them, after the last one, until one is good or none is left; None when the step's conditions forbid it.
@@ -94,11 +95,21 @@ class Attempts:
         """Write down that the step is begun, with what undoing it needs, and make the attempt."""
         try:
             memory = act.kind.remember(act.task, act.doing)
+            while not self._written(act, number, memory):
+                if not self._gate.released(act.doing.stop):
+                    raise Unreachable("it was held, and cancelled before it began")
+                memory = act.kind.remember(act.task, act.doing)
         except FletcherError as problem:
             outcome = failed(problem, act.doing)
             self._ended(act, number, outcome, never_begun=True)
             return outcome
+        return self._make(act, number, memory)
+
+    def _written(self, act: Act, number: int, memory: Memory) -> bool:
+        """Write down that an attempt is begun; False where somebody holds, so that it may not begin."""
         with self._store.change() as change:
+            if not self._gate.begins(change, act.run):
+                return False
             rows.begin(change.c, act.run.id, act.name, act.part, number, memory, change.now)
             if act.part == "do":
                 change.step(act.run.id, act.name, "running")
@@ -106,7 +117,7 @@ class Attempts:
             change.audit(
                 act.run.id, act.run.order.person, f"{verb} {act.name}: {act.task.step.does}", digest=act.run.digest
             )
-        return self._make(act, number, memory)
+        return True
 
     def _make(self, act: Act, number: int, memory: Memory) -> Outcome:
         """Make an attempt that is written down, and again as often as the plan says while it fails."""

@@ -139,6 +139,14 @@ class Durable:
         if bell := self._bells.get(run):
             bell.set()
 
+    def wake_all(self) -> None:
+        """Let every run that waits look again."""
+        self._loop.call_soon_threadsafe(self._ring_all)
+
+    def _ring_all(self) -> None:
+        for bell in self._bells.values():
+            bell.set()
+
     def drain(self) -> None:
         """Let what is being done end, and begin nothing more."""
         self._draining.set()
@@ -189,6 +197,16 @@ class Durable:
             return await DBOS.run_step_async({"name": name}, self._until_answered, run, ask)
         finally:
             self._busy -= 1
+
+    async def opened(self, run: str, closed: Callable[[], bool]) -> None:
+        """Wait, unrecorded, while `closed` says so; it is asked again whenever the run is woken."""
+        bell = self._bells[run] = asyncio.Event()
+        try:
+            while await asyncio.to_thread(self._patiently, closed):
+                await bell.wait()
+                bell.clear()
+        finally:
+            del self._bells[run]
 
     async def _until_answered(self, run: str, ask: Callable[[], str | float]) -> str:
         bell = self._bells[run] = asyncio.Event()

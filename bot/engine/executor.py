@@ -45,6 +45,8 @@ class Executor:
 
     def __enter__(self) -> Self:
         self._store.patience.begin()
+        with self._store.read() as c:  # before anything goes on
+            self._acting.gate.see(c)
         self._durable.launch()
         self._watcher.start()
         return self
@@ -52,6 +54,8 @@ class Executor:
     def __exit__(self, *_: object) -> None:
         """End between two recorded points; what has not ended goes on at the next start."""
         self._durable.drain()
+        self._acting.gate.end()
+        self._store.beat = None
         self._store.patience.end()
         self._over.set()
         self._store.signalled.set()
@@ -84,7 +88,9 @@ class Executor:
         if self._lease.shared:
             self._inherit()
         with self._store.read() as c:
-            told = rows.signals(c, self._seen)
+            told, released = rows.signals(c, self._seen), self._acting.gate.see(c)
+        if released:
+            self._durable.wake_all()
         for number, run, kind in told:
             if kind == "order":
                 if self._may_begin(run):
@@ -94,6 +100,7 @@ class Executor:
                     self._acting.flags[run].set()
                 self._durable.wake(run)
             self._seen = number
+        self._store.beat = time.monotonic()
 
     def _may_begin(self, run: str) -> bool:
         """Whether this executor is the one that begins a run: of several the first that says so."""

@@ -18,6 +18,8 @@ from bot.engine.home import Home, checked
 from bot.engine.log import logged
 from bot.engine.probing import Probing
 from bot.engine.store import Store
+from bot.engine.switch import Switch
+from bot.engine.switch import told as told_of
 from bot.engine.values import DIAGNOSE, ENDED, Event
 from bot.errors import FletcherError, Unreachable
 from bot.policy import KEEP, why_not_approve, why_not_run
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from bot.engine.contract import Herald, Parts
     from bot.engine.executor import Executor
     from bot.engine.lease import Lease
+    from bot.engine.measured import Measured
     from bot.engine.values import Decision, Holder, Order, Person, Row, Run
     from bot.policy import Policy
 
@@ -52,6 +55,7 @@ class Front:
         self._store = Store(self.home, address)
         self.probing = Probing(self._store)
         self._policy = policy
+        self.switch = Switch(self._store, policy)
         self._shown: dict[str, int] = {}  # how many events of a run were shown here
 
     def __enter__(self) -> Self:
@@ -240,6 +244,17 @@ class Front:
         """Who acts now, those that serve before others; () when orders are carried out by nobody until `serve` or `run_here`."""
         return tuple(sorted(self._store.executors(), key=lambda one: one.what != _SERVE))
 
+    def measured(self) -> Measured:
+        """What is measured of the whole deployment."""
+        from bot.engine.measured import measured
+
+        return measured(self._store)
+
+    def beat(self) -> float | None:
+        """How many seconds ago this process last saw to what others want; None where it carries nothing out."""
+        beat = self._store.beat
+        return None if beat is None else time.monotonic() - beat
+
     def executor(self) -> Holder | None:
         """The first of them."""
         return next(iter(self.executors()), None)
@@ -348,6 +363,9 @@ class Front:
         """Wait for runs that a dead process left in their middle, and that go on here."""
         told = False
         while left := self._left():
+            if (held := self.switch.held()) is not None:
+                tell(f"Run {', '.join(left)} was left in the middle, and goes on with a later start: {told_of(held)}")
+                return
             if not told:
                 tell(f"Run {', '.join(left)} was left in the middle by a process that died, and is ended here first.")
             told = True

@@ -140,6 +140,12 @@ def count_from(c: Connection, name: str, now: float) -> None:
     _switch(c, _FROM + name, "", now)
 
 
+def counted_from(c: Connection) -> dict[str, float]:
+    """From when on slots are counted, by probe."""
+    asked = sa.select(_w.name, _w.at).where(_w.name.startswith(_FROM))
+    return {name.removeprefix(_FROM): at for name, at in c.execute(asked)}
+
+
 def known(c: Connection, name: str, now: float) -> float:
     """Up to when a probe's slots are known: its newest one, else since it is counted; now where it is not."""
     since: float | None = c.execute(_SINCE, {"of_name": _FROM + name}).scalar()
@@ -211,3 +217,10 @@ def forget(c: Connection, before: float, rows: int) -> int:
     newest = sa.select(sa.func.max(other.c.slot)).where(other.c.probe == _s.probe).scalar_subquery()
     old = (_s.slot < max(before, last or 0), _s.slot < newest, _s.state.in_(("done", "missed")))
     return c.execute(sa.delete(t.slots).where(*old)).rowcount
+
+
+def history(c: Connection, name: str, after: int, most: int) -> tuple[tuple[int, str, Result | None], ...]:
+    """The newest slots of a probe after that one, the oldest first: each with its state, and what came of it."""
+    asked = sa.select(_s.slot, _s.state, _s.result).where(_s.probe == name, _s.slot > after)
+    found = c.execute(asked.order_by(_s.slot.desc()).limit(most)).all()
+    return tuple((slot, state, _RESULT.decode(raw) if raw else None) for slot, state, raw in reversed(found))

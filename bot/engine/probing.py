@@ -126,6 +126,11 @@ class Probing:
         with self._store.read() as c:
             return probe_rows.result(c, name, slot)
 
+    def history(self, name: str, after: int = 0, most: int = 20) -> tuple[tuple[int, str, Result | None], ...]:
+        """Its slots after that one, the newest so many, the oldest first: (slot, state, what came of it)."""
+        with self._store.read() as c:
+            return probe_rows.history(c, name, after, most)
+
     # --- whom it is told -------------------------------------------------------------------------
 
     def mute(self, names: Iterable[str], mute: Mute, person: Person) -> None:

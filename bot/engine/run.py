@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bot.engine.acting import Acting
     from bot.engine.durable import Durable
     from bot.engine.ending import Ending
+    from bot.engine.rows import Part
     from bot.engine.stages import Stages
 
 _log = logging.getLogger("fletcher.engine")
@@ -41,7 +42,10 @@ class Remedy:
         ahead = await self._look(run)
         if ahead.way == "ask" and not await self._approved(run):
             return "ended"
-        if ahead.way == "out" or await self._at("enter", self._stages.enter, run) == "out":
+        if ahead.way == "out":
+            return "ended"
+        await self._open(run, "", "do")
+        if await self._at("enter", self._stages.enter, run) == "out":
             return "ended"
         word = await self._act(run, ahead.steps)
         if word == "on":
@@ -65,6 +69,7 @@ class Remedy:
         word = "on"
         for name in steps:
             if word == "on":
+                await self._open(run, name, "do")
                 word = await self._at(f"do {name}", self._acting.take, run, name)
             if word == "unknown":
                 word = await self.durable.answered(
@@ -75,12 +80,18 @@ class Remedy:
     async def _take_back(self, run: str) -> None:
         names = msgspec.json.decode(await self._at("what to take back", self._names, run), type=tuple[str, ...])
         for name in names:
+            await self._open(run, name, "undo")
             word = await self._at(f"take back {name}", self._acting.undo, run, name)
             if word == "unknown":
                 back = partial(self._acting.undo_told, run, name)
                 await self.durable.answered(run, f"go on taking back {name}", back)
         if names:
             await self._at("prove what was taken back", self._ending.prove_undone, run)
+
+    async def _open(self, run: str, name: str, part: Part) -> None:
+        """Wait, unrecorded, while somebody holds what would begin here."""
+        if self._acting.gate.hold is not None:
+            await self.durable.opened(run, partial(self._acting.gate.closed, run, name, part))
 
     async def _at(self, name: str, do: Callable[..., str], *args: str) -> str:
         """One recorded point."""

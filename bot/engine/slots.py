@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from msgspec.structs import replace
 
-from bot.engine import ordered, probe_rows
+from bot.engine import counts, ordered, probe_rows
 from bot.engine.database import StoreTrouble
 from bot.engine.heap import give_back
 from bot.errors import FletcherError
@@ -254,6 +254,7 @@ class Looks:
                 after = replace(after, run=ordered.run_id(name, slot))
             _log.info("probe %s is %s, and was %s: %s", name, after.state, before.state, result.says)
         probe_rows.put(change.c, after)
+        counts.add(change.c, name, before.last, result, change.now)
         return after
 
 

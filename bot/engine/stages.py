@@ -15,7 +15,7 @@ from bot.engine import breaker, private, rows
 from bot.engine.changed import changes
 from bot.engine.values import DIAGNOSE, Asked, Decision, Event
 from bot.errors import FletcherError, UsageError
-from bot.policy import EXPIRES, needed, why_not_look, why_not_run
+from bot.policy import CLOCK, EXPIRES, needed, why_not_look, why_not_run
 from bot.runbook import shelf
 
 if TYPE_CHECKING:
@@ -147,10 +147,9 @@ class Stages:
             change.audit(run.id, given.person, "approved by --yes", digest=plan.digest, decision="yes")
             return Ahead("act", _names(plan))
         if rows.ask(change.c, run.id, plan.digest, asked.until):
+            whom = "somebody who may approve it" if run.order.person.door == CLOCK else run.order.person.name
             change.go(
-                run.id,
-                "waiting",
-                f"Waits for {'another person' if asked.need == 'peer' else run.order.person.name}: {asked.why}.",
+                run.id, "waiting", f"Waits for {'another person' if asked.need == 'peer' else whom}: {asked.why}."
             )
         return Ahead("ask", _names(plan))
 

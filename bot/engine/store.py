@@ -105,6 +105,7 @@ class Store:
         self.home = home
         self.signalled = Flag()  # set when this process has signalled something
         self.looks = Flag()  # set when this process has said that a probe is due
+        self.beat: float | None = None  # when this process last saw to what others want; None while it does not
         self.patience = Patience()
         self.lease: Lease | None = None  # of a process that acts
         self.database = Database(home.database, address)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from bot.settings_file import KEYS, TOP, suspicious, why_not
 from bot.settings_policy import GRANT, PERSON, POLICY
 from bot.settings_probes import PROBE, PROBES
+from bot.settings_serve import SERVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +84,7 @@ _PROBE: Final = {
     "channel": '"C0123ABCD"',
     "timeout": '"30s"',
 }
+_SERVE: Final = {"listen": '"127.0.0.1:9464"'}
 _PROBES: Final = {
     "alert-in": '"C0123ABCD"',
     "ping_env": '"FLETCHER_PING"',
@@ -122,7 +124,7 @@ def values_of(target: Target, services: Services = NO_SERVICES) -> dict[str, tup
 
 def template(values: dict[str, tuple[str, str]]) -> str:
     """The text of a fletcher.toml that sets these values (key → value, origin) and explains every other key."""
-    return _HEAD + "".join(_lines(values)) + _FOOT + "".join((*_people(), *_watching()))
+    return _HEAD + "".join(_lines(values)) + _FOOT + "".join((*_people(), *_serving(), *_watching()))
 
 
 def _lines(values: dict[str, tuple[str, str]]) -> Iterator[str]:
@@ -147,6 +149,13 @@ def _people() -> Iterator[str]:
     yield "#\n# A line of `run` or `approve` may be a table of its own; what it leaves out allows every one.\n# [[policy.approve]]\n"
     for key, meaning in GRANT.items():
         yield f"# {key} = {_GRANTS[key]}  # {meaning}\n"
+
+
+def _serving() -> Iterator[str]:
+    """Where `serve` answers, as comments."""
+    yield "\n# What `fletcher serve` tells health checks and Prometheus (docs/metrics.md): where it listens for them.\n# [serve]\n"
+    for key, meaning in SERVE.items():
+        yield f"# {key} = {_SERVE[key]}  # {meaning}\n"
 
 
 def _watching() -> Iterator[str]:

@@ -71,6 +71,26 @@ class Slack(Gateway):
             workspace.click(who, channel, now or message, pressed, self._trigger(user), self.response_url(who.id)),
         )
 
+    def choose(self, message: Json, action_id: str, value: str, user: str = GRACE) -> Sent:
+        """Choose from a menu of a message, as `message` showed it."""
+        found = next(
+            (block, node) for block in message["blocks"] for node in _nodes(block) if node.get("action_id") == action_id
+        )
+        block, menu = found
+        option = next(one for one in menu["options"] if one["value"] == value)
+        chosen = {
+            "type": menu["type"],
+            "action_id": action_id,
+            "block_id": block["block_id"],
+            "selected_option": option,
+        }
+        channel, now = self._found(message["ts"])
+        who = self.store.users[user]
+        return self.send(
+            "interactive",
+            workspace.click(who, channel, now or message, chosen, self._trigger(user), self.response_url(who.id)),
+        )
+
     def submit(self, view: Json, values: dict[str, str], user: str = GRACE) -> Sent:
         """Send a view off; `values` are by block id or action id of its inputs."""
         filled: dict[str, Json] = {}

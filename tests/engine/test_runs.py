@@ -344,9 +344,9 @@ def test_auto_goes_unasked_up_to_its_limit(tmp_path: Path) -> None:
 
 def test_other_doors_only_look_without_a_policy(place: Place) -> None:
     """And are told the line that would enable more."""
-    run = place.run(person=Person("bot", "clock"))
+    run = place.run(person=Person("bot", "web"))
     assert (run.state, place.done) == ("refused", [])
-    assert 'run = [{who = ["bot"], doors = ["clock"]}]' in run.says[-1]
+    assert 'run = [{who = ["bot"], doors = ["web"]}]' in run.says[-1]
 
 
 # --- cancelling and waiting --------------------------------------------------------------------------------------------

@@ -71,6 +71,8 @@ def _plain(element: dict[str, Any]) -> str:
 
 
 def _button(one: dict[str, Any]) -> str:
+    if one["type"] == "overflow":
+        return f"[… {' / '.join(option['text']['text'] for option in one['options'])}]"
     style = f" {one['style']}" if "style" in one else ""
     confirm = one.get("confirm")
     asks = f", asks: {confirm['title']['text']} {confirm['text']['text']}" if confirm else ""

@@ -207,6 +207,37 @@ def test_a_run_of_the_terminal_that_needs_a_peer_is_asked_about_in_the_policys_c
     assert scene.slack.messages(OPS) == []
 
 
+def test_what_a_probe_asks_for_is_asked_about_where_the_policy_says(scene: Scene) -> None:
+    """Where it has no channel of its own; the approvers are called in its thread, and what waits for nobody is not shown."""
+    clock, shown, other = Person("clock", "clock"), DEV, OPS
+    with scene.door():
+        done = scene.order(clock, dry_run=True)
+        scene.until(done, "done")
+        run = scene.order(clock)
+        card = scene.slack.card(shown, says_="approval")
+        said = scene.slack.until(
+            lambda: t if len(t := scene.slack.thread(shown, card["ts"])) == 3 else [], 20, "a call"
+        )
+        assert GRACE in [n["user_id"] for n in _nodes(said[-1]["blocks"]) if n.get("type") == "user"]
+        scene.approve(run, grace(shown))
+        scene.slack.card(shown, says_="FIXED")
+        scene.report(shown)
+    assert (len(scene.slack.roots(shown)), scene.slack.messages(other)) == (1, [])
+
+
+def test_what_is_approved_while_it_is_held_says_so(scene: Scene) -> None:
+    """The card says who holds, until it goes on."""
+    scene.place.put("look/effect", "change")
+    with scene.door():
+        run = scene.order(ada())
+        scene.until(run, "waiting")
+        scene.front.switch.hold(ANN, "moving")
+        scene.approve(run, ada())
+        assert "/fletcher release" in says(scene.slack.card(says_="Held by ann"))
+        scene.front.switch.release(grace())
+        scene.slack.card(says_="FIXED")
+
+
 def test_a_run_of_a_direct_message_is_asked_about_where_a_peer_sees_it(scene: Scene) -> None:
     """The direct message says where; both cards end as the run does."""
     direct = f"D{ADA[1:]}"

@@ -77,6 +77,19 @@ def test_where_all_is_well_it_says_so(slack: Slack) -> None:
     assert "ok      scopes" in fletcher("slack", "doctor").out
 
 
+def test_where_people_are_told_of_probes_is_looked_at(here: Path, slack: Slack) -> None:
+    """A channel that it was not invited to would take no alert; each is asked about once."""
+    probes = f'[probes]\nalert-in = "{OUTSIDE}"\n' + "".join(
+        f'[[probe]]\nrunbook = "{one}"\nevery = "1m"\n{channel}'
+        for one, channel in (("a", ""), ("b", ""), ("c", f'channel = "{OPS}"\n'))
+    )
+    (here / "fletcher.toml").write_text(SETTINGS + probes, encoding="utf-8")
+    code, told = doctor()
+    assert (code, [row["name"] for row in told].count("channel"), len(wrong(told))) == (1, 2, 1)
+    assert f"Fletcher is not in {OUTSIDE}" in wrong(told)[0]
+    assert slack.messages(OPS) == []
+
+
 CASES: dict[str, tuple[str, str, str]] = {
     "revoked": ("token_revoked", "bad bot: Slack says token_revoked", "Install the app again"),
     "busy": ("ratelimited", "unknown bot: Slack says ratelimited", "Try again"),

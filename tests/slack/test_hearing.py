@@ -92,6 +92,24 @@ def test_what_is_asked_is_answered_to_who_asked(served: Served, slack: Slack, te
     assert (slack.roots(OPS), served.front.runs()) == ([], ())
 
 
+def test_the_kill_switch_is_thrown_from_slack(served: Served, slack: Slack) -> None:
+    """By whoever may run or approve; what is approved meanwhile waits and says so, and `status` names who holds."""
+    run, card = served.waiting()
+    slack.slash("hold", STRANGER).ack()
+    assert served.front.switch.held() is None
+    slack.slash("hold the cluster <is> moved").ack()
+    slack.whisper(ADA, "HELD by ada (slack)")
+    slack.click(card, "approve", GRACE).ack()
+    slack.until(lambda: served.front.show(run.id).decision, 20, "the decision")
+    slack.slash("status", GRACE).ack()
+    slack.whisper(GRACE, "HELD by ada (slack)")
+    assert (served.front.show(run.id).state, served.place.done) == ("waiting", [])
+    slack.slash("release", GRACE).ack()
+    slack.whisper(GRACE, "Released: what ada held")
+    served.later(run.id, "fixed")
+    assert served.place.done == MENDED
+
+
 def test_a_plan_is_denied_with_a_reason(served: Served, slack: Slack) -> None:
     """Deny asks why in a view; the message then says who, and why, and nothing was done."""
     run, card = served.waiting()

@@ -8,13 +8,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bot.engine.values import Row
+from bot.probes.values import Hold
+from bot.report.probed import shown
+from bot.report.probes import lines, whole
 from bot.report.slack import answers, modals
+from bot.report.slack.alert import alert
 from bot.report.slack.card import card
 from bot.report.slack.home import home
 from bot.report.slack.message import Message
 from bot.report.slack.thread import thread
+from tests.slack.probed import standing
 from tests.slack.readable import readable
 from tests.slack.runs import AT, lives
+from tests.slack.test_alert import EVERY, MUTE, NOW
 
 if TYPE_CHECKING:
     from bot.engine.values import RunState
@@ -46,9 +52,22 @@ def drawn() -> dict[str, str]:
     asked = thread(moments["waiting"], APPROVERS)[-1].content
     assert isinstance(asked, Message)
     content["asked"] = asked
+    probes = [standing("healthy", "agent-canary"), standing(), standing("unknown", "stack-health", mute=MUTE)]
     content["home"] = home(
-        waiting=[moments["waiting"]], mine=mine, served="fletcher serve on this host", version="1.0", now=AT
+        waiting=[moments["waiting"]], mine=mine, served="fletcher serve on this host", version="1.0", now=AT, probes=probes,
+        hold=Hold(by="grace", at=AT, door="slack", why="the cluster is moved"),
+    )  # fmt: skip
+    content |= {f"alert-{name}": alert(one, NOW) for name, one in EVERY.items()}
+    content["probes"] = answers.probes(lines(probes, now=NOW, due=lambda _: NOW + 30, width=110))
+    content["probe"] = answers.probes(
+        whole(
+            shown(probes)[1],
+            now=NOW,
+            history=[(int(AT), "done", probes[1].last), (int(AT) + 60, "missed", None)],
+            width=110,
+        )
     )
+    content["no-probes"] = answers.probes(lines((), now=NOW, width=110))
     out = {
         name: f"text: {one.text}\n\n{readable(one)}" if isinstance(one, Message) else readable(one)
         for name, one in content.items()

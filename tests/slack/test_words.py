@@ -6,7 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.doors.slack.words import Cancel, Decide, Diagnose, Help, List, Run, Said, Show, Unknown, evidence, understood
+from bot.doors.slack.words import (
+    Cancel,
+    Decide,
+    Diagnose,
+    Help,
+    Hold,
+    List,
+    Release,
+    Run,
+    Said,
+    Show,
+    Unknown,
+    evidence,
+    understood,
+)
 from bot.errors import UsageError
 
 LINE = "2026-11-23T02:46:11.000Z INFO livekit room=x not dispatching"
@@ -48,10 +62,14 @@ UNDERSTOOD: list[tuple[str, Said]] = [
     ("deny 1a2b not &lt;now&gt;", Decide("no", "1a2b", "not <now>")),
     ("cancel 1a2b", Cancel("1a2b")),
     ("show 1a2b", Show("1a2b")),
+    ("hold", Hold()),
+    ("HOLD  until the\ncluster is moved", Hold("until the cluster is moved")),
+    ("release", Release()),
 ]  # fmt: skip
 
 REFUSED = [
     ("diagnos my-room", "did you mean `diagnose`?"),
+    ("release 1a2b", "`release` takes nothing more"),
     ("restart", "'restart' is nothing that Fletcher does"),
     ("aprove 1a2b", "did you mean `approve`?"),
     ("diagnose two words", "log lines are pasted whole"),

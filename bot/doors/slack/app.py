@@ -36,6 +36,7 @@ Body = dict[str, Any]
 
 _ANY: Final = re.compile(".*", re.DOTALL)
 _MENTION: Final = re.compile(r"\A\s*<@[^>]*>[\s:,]*")
+_PROBE: Final = re.compile(r"(-|\d{1,2}[hd]) (.{1,300})")
 _NAMED: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._:-]{0,99})(?: ([0-9a-f]{64}))?")
 
 #: The views that are sent off: which field, also its block, and what it says.
@@ -134,6 +135,8 @@ class Ears:
         do = {"approve": doing.approve, "deny": doing.deny, "show_plan": doing.plan, "cancel": doing.cancel}.get(action.get("action_id", ""))  # fmt: skip
         if do is not None and run:
             self._take(body, spot, lambda at: do(at, body.get("trigger_id", ""), run, digest))
+        elif (said := _probed(action)) is not None:
+            self._take(body, spot, lambda at: doing.probed(said, at))
 
     def _sent(self, body: Body) -> None:
         view = body["view"]
@@ -210,6 +213,23 @@ def _spot(body: Body, thread: str = "", *, posted: bool = False) -> Spot:
     return Spot(
         user.get("id", ""), user.get("team_id", ""), channel, thread, body.get("response_url") or "", posted, container.get("message_ts", "")
     )  # fmt: skip
+
+
+def _probed(action: Body) -> words.Watched | words.Diagnose | None:
+    """What a button or a menu asks of a probe, which is no more than its name and a span; None for what we never wrote."""
+    value = (action.get("selected_option") or action).get("value")
+    found = _PROBE.fullmatch(value) if isinstance(value, str) else None
+    span, name = (found[1], found[2]) if found else ("", "")
+    match str(action.get("action_id", "")) if found else "":
+        case "probe_mute" | "probe_menu":
+            return words.Mute(name, span)
+        case "probe_unmute":
+            return words.Unmute(name)
+        case "probe_ack":
+            return words.Ack(name)
+        case "probe_diagnose":
+            return words.Diagnose(probe=name)
+    return None
 
 
 def _named(value: object) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from bot.policy import approvers, why_not_approve
+from bot.policy import CLOCK, approvers, why_not_approve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,21 +28,35 @@ class Place:
     to: str = ""
 
 
-def places(run: Run, policy: Policy | None, members: Mapping[str, str], at: str = "") -> Iterator[Place]:
+def places(
+    run: Run, policy: Policy | None, members: Mapping[str, str], at: str = "", alerted: str = ""
+) -> Iterator[Place]:
     """The places of a run as it is now. One that waits for a peer where no peer sees it is asked about in `ask-in`, too.
 
     Where that takes nothing, the first approver gets it whom the policy names. `members` are Slack's ids by names; `at` is
-    the channel in which its card is, where that is known: it may have become a direct message.
+    the channel in which its card is, where that is known: it may have become a direct message. `alerted` is where probes are
+    told of, `ask-in` where they are not: what the clock asked for is shown there once it asks for something, or does something.
     """
-    person = run.order.person
+    person, asked = run.order.person, policy.ask_in if policy else ""
+    own, waits = "", run.state == "waiting" and run.asked is not None and run.asked.need == "peer"
     if person.door == "slack" and person.channel:
-        yield Place("card", person.channel, person.account)
-    asked = policy.ask_in if policy else ""
-    waits = run.state == "waiting" and run.asked is not None and run.asked.need == "peer"
-    if waits and asked and asked != person.channel and not (person.door == "slack" and _seen(run, policy, at)):
-        found = approvers(policy, run.runbook.id, run.plan.effect, "slack") if run.plan else None
-        peers = [members[name] for name in (found[0] if found else ()) if name in members and name != person.name]
-        yield Place("ask", asked, next(iter(peers), ""))
+        own = person.channel
+        yield Place("card", own, person.account)
+    elif person.door == CLOCK and not run.order.dry_run and (run.asked or any(row.attempts for row in run.steps)):
+        own, waits = alerted or asked, run.state == "waiting"  # nobody is asked himself, so that anybody has to see it
+        if own:
+            yield Place("card", own, _first(run, policy, members))
+    if waits and asked and asked != own and not (own and _seen(run, policy, at or own)):
+        yield Place("ask", asked, _first(run, policy, members))
+
+
+def _first(run: Run, policy: Policy | None, members: Mapping[str, str]) -> str:
+    """The first approver whom the policy names, and who is no requester; "" for none."""
+    found = approvers(policy, run.runbook.id, run.plan.effect, "slack") if run.plan else None
+    others = (
+        members[name] for name in (found[0] if found else ()) if name in members and name != run.order.person.name
+    )
+    return next(others, "")
 
 
 def may_approve(run: Run, policy: Policy | None, members: Mapping[str, str]) -> str:
@@ -75,9 +89,8 @@ def waits_for(run: Run, policy: Policy | None, person: Person) -> bool:
     )
 
 
-def _seen(run: Run, policy: Policy | None, at: str) -> bool:
-    """Whether a peer may approve where its card is: in a direct message nobody else is."""
-    channel = at or run.order.person.channel
+def _seen(run: Run, policy: Policy | None, channel: str) -> bool:
+    """Whether a peer may approve in this channel, where its card is: in a direct message nobody else is."""
     found = approvers(policy, run.runbook.id, run.plan.effect, "slack") if run.plan else None
     return not channel.startswith("D") and (found is None or not found[1] or channel in found[1])
 

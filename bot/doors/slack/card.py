@@ -95,7 +95,8 @@ class Card:
         sent = await self._outbox.post(place.channel, None, message, self.key, to=place.to, doubtful=doubtful)
         if sent.trouble:
             self.lost = True
-            await self._outbox.forget(self.key)  # it is tried again with what is left of others
+            if sent.trouble != "other":
+                await self._outbox.forget(self.key)  # it is tried again with what is left of others
         else:
             self.channel, self.ts, self._shown = sent.channel, sent.ts, message
 
@@ -127,7 +128,7 @@ class Card:
             await self._outbox.forget(self.key)
             self.channel = self.ts = ""
             self._shown, self.said = None, set()
-        elif sent.trouble == "lost":
+        elif sent.trouble in {"lost", "other"}:
             self.lost, self._shown = True, None
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from bot.doors.slack.asking import Place, may_approve, places
 from bot.doors.slack.card import FINAL, Card, key_of, part_key
 from bot.doors.slack.lanes import Clock
+from bot.doors.slack.leading import leads
 from bot.errors import FletcherError, UsageError
 from bot.policy import approvable
 from bot.report.slack.message import Message
@@ -31,6 +32,7 @@ PAUSE: Final = 0.05  # seconds between two looks at which runs have moved on
 _OVERLAP: Final = 5.0  # seconds: longer than a change of the store takes
 _AGAIN: Final = 60.0  # seconds between two tries to bring in order what could not be shown
 _TROUBLED: Final = 1.0  # seconds after which a store that could not be read is read again
+_LEADS: Final = 1.0  # seconds between two questions whether this process says things in Slack
 _STALE: Final = 86400.0  # seconds after which the end of a run is no news any more
 _KINDS: Final = ("card", "ask")
 
@@ -46,14 +48,16 @@ class _Drawn:
 class Cards:
     """Watches the runs and keeps their messages.
 
-    `members` are Slack's member ids by the names of fletcher.toml, `homes` are told when runs have moved on.
+    `members` are Slack's member ids by the names of fletcher.toml, `homes` are told when runs have moved on. `alerted` says in
+    which channel a run belongs that nobody asked for, by its id.
     """
 
     def __init__(
         self, front: Front, outbox: Outbox, policy: Policy | None, *, members: Mapping[str, str] | None = None, homes: Homes | None = None,
-        clock: Clock | None = None, wall: Callable[[], float] = time.time,
+        alerted: Callable[[str], str] = lambda _: "", clock: Clock | None = None, wall: Callable[[], float] = time.time,
     ) -> None:  # fmt: skip
         self._front, self._outbox, self._policy = front, outbox, policy
+        self._alerted = alerted
         self._members, self._homes, self._clock, self._wall = members or {}, homes, clock or Clock(), wall
         self._began = wall()
         self._seen: dict[str, str] = {}
@@ -62,6 +66,7 @@ class Cards:
         self._again: set[str] = set()
         self._urgent: set[str] = set()
         self._over = False
+        self._leading = False
 
     async def run(self) -> None:
         """Keep every run's messages as the runs are, until it is cancelled."""
@@ -90,10 +95,20 @@ class Cards:
 
     async def _watch(self) -> None:
         never = asyncio.Event()
-        since, swept = await self._watched(), float("-inf")
+        since, swept, asked = 0.0, float("-inf"), float("-inf")
         while True:
             began = self._wall()
             try:
+                if self._clock.now() - asked >= _LEADS:
+                    asked, before = self._clock.now(), self._leading
+                    self._leading = await asyncio.to_thread(leads, self._front)
+                    if self._leading and not before:
+                        since, swept = await self._watched(), float("-inf")
+                    elif before and not self._leading:
+                        self._leave()
+                if not self._leading:
+                    await self._clock.wait(never, _LEADS)
+                    continue
                 if began - swept > _AGAIN:
                     await self._sweep()
                     swept = began
@@ -110,9 +125,16 @@ class Cards:
             self._seen, since = pulse, began - _OVERLAP
             await self._clock.wait(never, PAUSE)
 
+    def _leave(self) -> None:
+        """Leave all messages to the process that says things in Slack from now on."""
+        for card in (card for cards in self._cards.values() for card in cards.values()):
+            card.stop()
+        self._cards, self._seen = {}, {}
+
     async def _watched(self) -> float:
         """Since when runs are to be looked at: since the last process did, within reason."""
         with suppress(FletcherError, ValueError):
+            self._began = self._wall()
             kept = await asyncio.to_thread(self._front.kept, "slack", "watched")
             return max(float(kept["watched"]), self._began - _STALE) if "watched" in kept else self._began
         return self._began
@@ -129,6 +151,8 @@ class Cards:
         await asyncio.to_thread(self._front.keep, "slack", "watched", str(self._wall() - _OVERLAP))
 
     def _touch(self, run_id: str) -> None:
+        if not self._leading:  # whoever leads sees by itself what has become of it
+            return
         self._again.add(run_id)
         if run_id not in self._tended and not self._over:
             self._tended[run_id] = asyncio.create_task(self._tend(run_id))
@@ -161,7 +185,7 @@ class Cards:
             if run.ended and cards and all(card.final for card in cards.values()) and run_id not in self._urgent:
                 return
         at = cards["card"].channel if "card" in cards else ""
-        for place in places(run, self._policy, self._members, at):
+        for place in places(run, self._policy, self._members, at, self._alerted(run.order.id)):
             if place.kind not in cards:
                 cards[place.kind] = self._card(place, run_id)
         if not cards:
@@ -180,7 +204,9 @@ class Cards:
 
     async def _known(self, run: Run) -> dict[str, Card]:
         """The cards that were posted before, by this process or another one."""
-        known = {place.kind: place for place in places(run, self._policy, self._members)}
+        known = {
+            place.kind: place for place in places(run, self._policy, self._members, "", self._alerted(run.order.id))
+        }
         cards = {}
         for kind in _KINDS:
             key = key_of(kind, run.id)
@@ -200,8 +226,11 @@ class Cards:
         from bot.report.slack.card import card
         from bot.report.slack.thread import thread
 
+        held = self._front.switch.held() if not run.ended and run.decision is not None else None
         asked_in = cards["ask"].place.channel if "ask" in cards and "card" in cards else ""
         hint = f"It is asked about in <#{asked_in}>." if asked_in and run.state == "waiting" else ""
+        if held is not None:
+            hint = f"Held by {held.by}: nothing that changes anything begins until somebody says `/fletcher release`."
         try:
             who = may_approve(run, self._policy, self._members)
             may = run.plan is None or run.asked is None or approvable(self._policy, run.order.person.name, run.runbook.id, run.plan.effect, run.asked.need, "slack")  # fmt: skip

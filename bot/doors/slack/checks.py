@@ -65,9 +65,12 @@ class Asking:
         self.reached = False
 
     def checks(
-        self, policy: Policy | None, persons: tuple[Declared, ...], channels: tuple[str, ...]
-    ) -> Iterator[Check]:
-        """All checks, in the order in which a newcomer goes about it; the rest only where Slack knows the bot."""
+        self, policy: Policy | None, persons: tuple[Declared, ...], channels: tuple[str, ...], alerted: tuple[str, ...] = ()
+    ) -> Iterator[Check]:  # fmt: skip
+        """All checks, in the order in which a newcomer goes about it; the rest only where Slack knows the bot.
+
+        `channels` are posted in, `alerted` are those in which people are told of probes.
+        """
         known = yield from self._bot()
         yield from self._connection()
         if not known:
@@ -75,7 +78,7 @@ class Asking:
         yield from self._pictures()
         yield from self._persons(persons)
         yield from _policy(policy)
-        for channel in _channels(policy):
+        for channel in dict.fromkeys((*_channels(policy), *alerted)):
             yield self._seen(channel)
         for channel in channels:
             yield self._posted(channel)

@@ -61,9 +61,8 @@ def _doctor(args: argparse.Namespace) -> int:
     if given is None:
         raise Unreachable("SLACK_BOT_TOKEN and SLACK_APP_TOKEN are not set; docs/slack.md says where they come from")
     asking = Asking(given)
-    told = tuple(
-        asking.checks(engine.policy(args.config, ("slack",)), engine.persons(args.config), tuple(args.channel))
-    )
+    policy, persons = engine.policy(args.config, ("slack",)), engine.persons(args.config)
+    told = tuple(asking.checks(policy, persons, tuple(args.channel), engine.alerted(args.config)))
     if args.json:
         print(json.dumps({"checks": rows(told)}, indent=2, ensure_ascii=False))
     else:

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
     from slack_sdk.web.async_client import AsyncWebClient
 
+    from bot.doors.slack.alerts import Alerts
     from bot.doors.slack.cards import Cards
     from bot.doors.slack.homes import Homes
     from bot.doors.slack.reply import Replies, Spot
     from bot.doors.slack.verbs import Verbs
     from bot.doors.slack.who import Who
     from bot.engine.values import Person
+    from bot.report.slack.message import Message
 
     T = TypeVar("T")
 
@@ -41,10 +43,10 @@ class Doing:
     """Does what is asked; every method raises FletcherError for what a person is told in a sentence."""
 
     def __init__(
-        self, verbs: Verbs, who: Who, replies: Replies, cards: Cards, homes: Homes, client: AsyncWebClient
-    ) -> None:
+        self, verbs: Verbs, who: Who, replies: Replies, cards: Cards, homes: Homes, alerts: Alerts, client: AsyncWebClient
+    ) -> None:  # fmt: skip
         self._verbs, self._who, self._replies, self._client = verbs, who, replies, client
-        self._cards, self._homes = cards, homes
+        self._cards, self._homes, self._alerts = cards, homes, alerts
         self._repairs: set[asyncio.Task[None]] = set()
         self._looking = ThreadPoolExecutor(4, "slack-look")  # what looks at machines keeps nobody else waiting
 
@@ -69,15 +71,19 @@ class Doing:
             case words.Decide():
                 run = await self._quick(self._verbs.decide, said, person)
                 self._cards.touch(run.id)
-                done = "approved" if said.kind == "yes" else "declined"
-                await self._replies.tell(spot, answers.sentence(f"Run {run.id} is {done}."))
+                done = f"approved.{await self._quick(self._verbs.waits)}" if said.kind == "yes" else "declined."
+                await self._replies.tell(spot, answers.sentence(f"Run {run.id} is {done}"))
             case words.Cancel():
                 await self._ended(said.run, spot, person)
+            case words.Hold() | words.Release():
+                await self._replies.tell(spot, await self._quick(self._verbs.switched, said, person))
             case words.List(what="workers"):
                 message = await asyncio.get_running_loop().run_in_executor(
                     self._looking, self._verbs.answer, said, person
                 )
                 await self._replies.tell(spot, message)
+            case words.Probes() | words.Mute() | words.Unmute() | words.Ack():
+                await self._replies.tell(spot, await self._watched(said, person))
             case _:
                 await self._replies.tell(spot, await self._quick(self._verbs.answer, said, person))
 
@@ -147,6 +153,27 @@ class Doing:
         except FletcherError as trouble:
             shown = modals.note("Plan", str(trouble))
         await self._client.views_update(view_id=view, view=shown)
+
+    async def probed(self, said: words.Watched | words.Diagnose, spot: Spot) -> None:
+        """Do what a button of a probe asks; its message shows it, also to whoever came too late."""
+        person, here = await self._known(spot)
+        if isinstance(said, words.Diagnose):
+            try:
+                await self._ordered(said, spot, person, (), here=here)
+            finally:
+                self._alerts.touch(said.probe)
+            return
+        message = await self._watched(said, person)
+        if not spot.message:  # in the App Home, which has no message to change
+            await self._homes.opened(person)
+        elif isinstance(said, words.Mute):
+            await self._replies.tell(spot, message)
+
+    async def _watched(self, said: words.Watched, person: Person) -> Message:
+        try:
+            return await self._quick(self._verbs.watched, said, person)
+        finally:
+            self._alerts.touch(said.name)
 
     async def opened(self, spot: Spot, view: str) -> Spot:
         """Where something counts as said that comes from a view: where the button was that opened it."""

@@ -12,6 +12,7 @@ from bot.doors.slack.calls import TROUBLES, Calls
 from bot.doors.slack.failures import Failure, failure, pause
 from bot.doors.slack.journal import Journal
 from bot.doors.slack.lanes import Clock, Job, Lane, Later, Pace
+from bot.doors.slack.leading import leads
 from bot.doors.slack.plainer import breaks, moved, plainer
 from bot.report.slack.message import Message, Upload
 
@@ -37,7 +38,7 @@ class Sent:
     """What came of it: where the message is now, or the trouble.
 
     "gone": there is no such message any more, or its channel takes nothing. "refused": Slack takes it in no form. "lost":
-    nothing could be sent for long. Each is in the log.
+    nothing could be sent for long. "other": another process says things now, and may have said this. Each is in the log.
     """
 
     channel: str = ""
@@ -68,7 +69,7 @@ class Outbox:
     """The one way to Slack for what is to last. Nothing here raises because of Slack; what fails is in the log."""
 
     def __init__(self, client: AsyncWebClient, front: Front, clock: Clock | None = None) -> None:
-        self._calls = Calls(client)
+        self._calls, self._front = Calls(client), front
         self._journal, self._clock = Journal(front), clock or Clock()
         self._lanes: dict[str, Lane[Any, Sent]] = {}
         self._paces: dict[str, Pace] = {}
@@ -146,6 +147,9 @@ class Outbox:
 
     async def _posted(self, job: Job[_Post, Sent]) -> Sent | Later:
         post = job.what = _fitting(job.what)
+        if not await asyncio.to_thread(leads, self._front):  # this one may have slept for long
+            _log.warning("%s is left to the process that says things in Slack now", post.key)
+            return Sent(trouble="other")
         if post.doubtful and (found := await self._found(post)):
             return await self._noted(post, found)
         while True:

@@ -8,7 +8,8 @@ from bot.engine.values import Asked, Decision, Looked, Order, Person, Point, Pro
 from bot.findings import Finding, Quote
 from bot.plan.values import Asked as Need
 from bot.plan.values import Command, Disrupts, FileEdit, Guard, Plan, Step, sealed
-from bot.runbook.document import Runbook
+from bot.probes.values import Probe, Result, Standing
+from bot.runbook.document import Runbook, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,7 @@ def shown() -> Iterator[tuple[str, Message | dict[str, Any]]]:
     """Each kind of message and view that Fletcher shows, with its name."""
     from bot import __version__
     from bot.report.slack import modals
+    from bot.report.slack.alert import Told, alert
     from bot.report.slack.answers import help_
     from bot.report.slack.card import card
     from bot.report.slack.home import home
@@ -45,7 +47,10 @@ def shown() -> Iterator[tuple[str, Message | dict[str, Any]]]:
                 yield f"{part.key} of a run that is {state}", part.content
     waiting = _run("waiting")
     yield "help", help_()
-    yield "App Home", home(waiting=[waiting], mine=[], served="Nobody.", version=__version__, now=_AT)
+    bad = _standing()
+    yield "App Home", home(waiting=[waiting], mine=[], served="Nobody.", version=__version__, now=_AT, probes=[bad])
+    yield "an alert", alert(Told(bad, "degraded", _AT, bad.last, 17, 17, run=waiting), _AT + 1020)
+    yield "an alert that is over", alert(Told(bad, "degraded", _AT, bad.last, 17, 17, over=_AT + 1020), _AT + 1020)
     yield "the dialog of Deny", modals.deny(waiting.id, waiting.digest)
     yield (
         "the dialog of a guard",
@@ -74,6 +79,15 @@ def _run(state: RunState) -> Run:
         steps=tuple(StepRow(name=step.name, state="done" if ended else "running", says="done", attempts=1) for step in looked.plan.steps),
         proof=proof if ended else None, says=("It holds.",) if ended else (),
     )  # fmt: skip
+
+
+def _standing() -> Standing:
+    runbook = Runbook(id="log-sweep", title="Rooms that lack their agent", path="", sha256="0" * 64)
+    probe = Probe(name="log-sweep", runbook=runbook, schedule=Schedule(every=60.0))
+    last = Result(light="red", says="1 room lacks its agent.", findings=_looked().findings)
+    return Standing(
+        probe=probe, state="degraded", since=_AT, count=17, light="red", streak=17, slot=int(_AT) + 960, last=last
+    )
 
 
 def _looked() -> Looked:

@@ -22,6 +22,7 @@ from slack_sdk.http_retry.builtin_async_handlers import (
 )
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.doors.slack.alerts import Alerts
 from bot.doors.slack.app import Ears, bolt
 from bot.doors.slack.cards import Cards
 from bot.doors.slack.connect import Connections, State
@@ -81,14 +82,14 @@ def client_of(tokens: Tokens, session: aiohttp.ClientSession | None = None) -> A
 
 @contextmanager
 def slack(
-    tokens: Tokens, front: Front, policy: Policy | None, persons: tuple[Declared, ...], config: str | None
-) -> Iterator[State]:
-    """Speak with Slack while the context lasts; how things stand with it."""
+    tokens: Tokens, front: Front, policy: Policy | None, persons: tuple[Declared, ...], config: str | None, alert_in: str = ""
+) -> Iterator[State]:  # fmt: skip
+    """Speak with Slack while the context lasts; how things stand with it. `alert_in` is where probes are told of by themselves."""
     # Loaded before there is a second thread: SQLAlchemy is not to be used while another one loads the rest of it.
     from bot.engine import executor  # noqa: F401
 
     state = State()
-    service = _Service(tokens, front, policy, persons, config, state)
+    service = _Service(tokens, front, policy, persons, config, state, alert_in)
     thread = threading.Thread(target=service.run, name="slack", daemon=True)
     thread.start()
     try:
@@ -102,10 +103,11 @@ class _Service:
     """All of it, in the thread."""
 
     def __init__(
-        self, tokens: Tokens, front: Front, policy: Policy | None, persons: tuple[Declared, ...], config: str | None, state: State
+        self, tokens: Tokens, front: Front, policy: Policy | None, persons: tuple[Declared, ...], config: str | None, state: State,
+        alert_in: str,
     ) -> None:  # fmt: skip
         self._tokens, self._front, self._policy, self._persons, self._config = tokens, front, policy, persons, config
-        self._state = state
+        self._state, self._alert_in = state, alert_in
         self._begun, self._ended = threading.Event(), asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -151,11 +153,12 @@ class _Service:
         outbox = Outbox(client, self._front)
         homes = Homes(self._front, outbox, self._policy)
         members = {one.name: account for one in self._persons for kind, account in one.accounts if kind == "slack"}
-        cards = Cards(self._front, outbox, self._policy, members=members, homes=homes)
+        alerts = Alerts(self._front, outbox, channel=self._alert_in, to=_told_first(self._policy, members), homes=homes)
+        cards = Cards(self._front, outbox, self._policy, members=members, homes=homes, alerted=alerts.channel_of)
         replies = Replies(client, session)
         who = Who(client, workspace["team_id"], self._persons)
         verbs = Verbs(self._front, self._policy, self._config, self._state.told)
-        doing = Doing(verbs, who, replies, cards, homes, client)
+        doing = Doing(verbs, who, replies, cards, homes, alerts, client)
         ears = Ears(self._front, doing, replies)
         app = bolt(client, workspace)
         ears.listen(app)
@@ -164,6 +167,7 @@ class _Service:
             async with asyncio.TaskGroup() as group:
                 group.create_task(connections.run())
                 group.create_task(cards.run())
+                group.create_task(alerts.run())
                 group.create_task(self._known(client, outbox))
         except* _UnknownError:
             pass  # it is asked who we are until Slack says so
@@ -198,3 +202,9 @@ class _Service:
             else:
                 self._state.workspace = f"{said.get('team')} as @{said.get('user')}"
                 return dict(said.data)  # type: ignore[arg-type]  # a JSON object
+
+
+def _told_first(policy: Policy | None, members: dict[str, str]) -> str:
+    """Who is told of a probe where a channel takes nothing: the first whom the policy lets approve, else run; "" for nobody."""
+    lines = (*policy.approve, *policy.run) if policy is not None else ()
+    return next((members[name] for line in lines for name in line.who if name in members), "")

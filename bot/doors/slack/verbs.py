@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bot import __version__
-from bot.doors import engine, runs
+from bot.doors import engine, probes, runs, switch
 from bot.doors.shelves import folders
 from bot.doors.slack import words
 from bot.engine.values import DIAGNOSE, Decision, Order
@@ -84,6 +84,16 @@ class Verbs:
         """End a run. Raises FletcherError."""
         return self._front.cancel(self.found(asked).id, person)
 
+    def switched(self, said: words.Hold | words.Release, person: Person) -> Message:
+        """Hold or release everything that changes something. Raises FletcherError."""
+        if isinstance(said, words.Release):
+            return answers.sentence(switch.released(self._front, person))
+        return answers.sentence(" ".join(switch.held(self._front, person, said.why)))
+
+    def waits(self) -> str:
+        """What to add where somebody approves while it is held, "" where it is not."""
+        return switch.waits(self._front)
+
     def found(self, asked: str) -> Run:
         """The run of this id. Raises FletcherError."""
         return engine.found(self._front, asked)
@@ -93,6 +103,19 @@ class Verbs:
         if trouble := why_not_look(self._policy, person):
             raise Unreachable(f"{trouble}.")
         return self.found(asked)
+
+    def watched(self, said: words.Watched, person: Person) -> Message:
+        """Tell of probes, or do with them what is asked. Raises FletcherError."""
+        match said:
+            case words.Probes():
+                return answers.probes(probes.lines(self._front, self._policy, said.name, person, _WIDE))
+            case words.Mute():
+                told = probes.muted(self._front, self._policy, (said.name, said.span, said.why), person)
+            case words.Unmute():
+                told = probes.unmuted(self._front, self._policy, said.name, person)
+            case words.Ack():
+                told = probes.acknowledged(self._front, self._policy, said.name, person)
+        return answers.sentence(told)
 
     # --- views -----------------------------------------------------------------------------------
 
@@ -119,9 +142,39 @@ class Verbs:
     def _diagnosis(self, run: str, said: words.Diagnose, person: Person) -> Order:
         if trouble := why_not_look(self._policy, person):
             raise Unreachable(f"{trouble}.")
+        if said.probe:
+            return self._probed(run, said.probe, person)
         target = self._target(said.target)
         files = (("any", str(self._pasted(run, said.pasted))),) if said.pasted else ()
         return self._order(run, DIAGNOSE.id, person, rooms=(said.room,) if said.room else (), target=target.name, files=files)  # fmt: skip
+
+    def _probed(self, run: str, name: str, person: Person) -> Order:
+        """A diagnosis of what a probe found, unless one goes on already: of those who press at once, one orders it."""
+        one = probes.found(self._front.probing.standings(), name)
+        if one.state not in {"degraded", "unknown"}:
+            raise Unreachable(f"the probe {name} is {one.state} now, so there is nothing to diagnose.")
+        key = f"diagnosis {name}"
+        before = self._front.kept("slack", key).get(key, "")
+        if before and not self._ended(before):
+            raise Unreachable(f"run {before} looks into it already; `/fletcher show {before}` shows it.")
+        if not self._front.claim("slack", f"{key} {one.slot} {before}"):
+            raise Unreachable("somebody has ordered it already; its message comes in a moment.")
+        self._front.keep("slack", key, run)
+        rooms = [
+            found.room for found in (one.last.findings if one.last else ()) if found.room and found.verdict == "cause"
+        ]
+        probe = one.probe
+        config = probe.config or self._config or ""
+        return Order(
+            id=run, runbook=DIAGNOSE.id, person=person, at=time.time(), here=str(Path(probe.here).absolute()), config=config,
+            target=probe.target, rooms=tuple(rooms[:1]), live=True,
+        )  # fmt: skip
+
+    def _ended(self, run: str) -> bool:
+        try:
+            return self._front.show(run).ended
+        except UsageError:  # it never became one
+            return True
 
     def _run(self, run: str, said: words.Run, person: Person) -> Order:
         # A path would let anybody in Slack have any file read; only what is on the shelf has an id.

@@ -7,14 +7,22 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Literal
 
+from bot.doors.slack.probe_words import READ, Ack, Mute, Probes, Unmute, Watched
 from bot.doors.slack.text import first, plain, split, unfenced
 from bot.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+__all__ = [
+    "Ack", "Cancel", "Decide", "Diagnose", "Help", "Hold", "List", "Mute", "Probes", "Release", "Run", "Said", "Show", "Unknown", "Unmute",
+    "Watched", "evidence", "understood",
+]  # fmt: skip
+
 VERBS: Final = (
     "help", "diagnose", "run", "runbooks", "status", "workers", "approve", "deny", "cancel", "show",
+    "probes", "mute", "unmute", "ack", "acknowledge",
+    "hold", "release",
 )  # fmt: skip
 _ROOM: Final = 256  # characters of a room's name
 _LOG: Final = re.compile(r"[{}\t=]|\d\d:\d\d|\b(?:TRACE|DEBUG|INFO|WARN(?:ING)?|ERROR|FATAL)\b", re.IGNORECASE)
@@ -28,11 +36,15 @@ class Help:
 
 @dataclass(frozen=True, slots=True)
 class Diagnose:
-    """Say what is wrong, in one room or in all; `pasted` are log lines to be looked at beside what runs."""
+    """Say what is wrong, in one room or in all; `pasted` are log lines to be looked at beside what runs.
+
+    `probe` is the one whose button was pressed: then it is about what that found.
+    """
 
     room: str = ""
     target: str = ""
     pasted: str = ""
+    probe: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +86,19 @@ class Show:
     run: str
 
 
-Said = Help | Diagnose | Run | List | Decide | Cancel | Show
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Let nothing begin that changes something; `why` is for status and the audit."""
+
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Let everything go on."""
+
+
+Said = Help | Diagnose | Run | List | Decide | Cancel | Show | Hold | Release | Watched
 
 
 class Unknown(UsageError):  # noqa: N818  # a word that is no verb is no error of Fletcher
@@ -193,7 +217,19 @@ def _one(kind: type[Cancel | Show]) -> Callable[[str], Cancel | Show]:
     return read
 
 
+def _hold(rest: str) -> Hold:
+    return Hold(" ".join(rest.split()))
+
+
+def _release(rest: str) -> Release:
+    if rest.strip():
+        raise UsageError("`release` takes nothing more: it lets everything go on that is held")
+    return Release()
+
+
 _READ: Final[Mapping[str, Callable[[str], Said]]] = {
     "help": _help, "diagnose": _diagnose, "run": _run, "runbooks": _list("runbooks"), "status": _list("status"), "workers": _list("workers"),
     "approve": _decide("yes"), "deny": _decide("no"), "cancel": _one(Cancel), "show": _one(Show),
+    "hold": _hold, "release": _release,
+    **READ,
 }  # fmt: skip

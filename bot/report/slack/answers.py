@@ -20,6 +20,9 @@ _VERBS: Final = (
     ("run RUNBOOK [name=value …]", "carries a runbook out, after its plan is approved"),
     ("approve RUN, deny RUN [reason]", "answers a plan that waits, as its buttons do"),
     ("cancel RUN, show RUN", "ends a run and takes back what it did; shows one"),
+    ("probes [NAME]", "how the probes stand, or all of one"),
+    ("mute NAME|all SPAN [why], unmute NAME, ack NAME", "tells nobody of a probe for a while, or again; says that you see to it"),
+    ("hold [why], release", "lets nothing begin that changes something, and lets it go on"),
     ("runbooks, status, workers", "what can be run, what runs now, which workers are registered"),
 )  # fmt: skip
 _LISTED: Final = 7500  # characters of a list in one message
@@ -89,6 +92,11 @@ def runbooks(lines: Iterable[str]) -> Message:
 def status(lines: Iterable[str]) -> Message:
     """Who carries out runs, and which are open, a line each."""
     return _listed("Status", lines, "No run is open.")
+
+
+def probes(lines: Iterable[str]) -> Message:
+    """How the probes stand, or one of them."""
+    return _listed("Probes", lines, "There are no probes.")
 
 
 def workers(lines: Iterable[str]) -> Message:

@@ -145,6 +145,11 @@ def _section(one: Block) -> Iterator[str]:
 
 
 def _button(one: dict[str, Any]) -> Iterator[str]:
+    if one.get("type") == "overflow":
+        yield from _count("a menu", one.get("options", []), 5)
+        for option in one.get("options", []):
+            yield from _text("an option", option.get("text", {}).get("text", ""), 75)
+            yield from _text("an option's value", option.get("value", ""), 150)
     if one.get("type") != "button":
         return
     yield from _text("button", one.get("text", {}).get("text", ""), 75)

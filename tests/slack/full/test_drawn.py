@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bot.report.slack.alert import alert
+from bot.report.slack.home import home
 from bot.report.slack.message import Message, Upload
 from tests.slack.full.schema import Types
+from tests.slack.test_alert import EVERY, NOW
 from tests.slack.test_states import LIVES, said
 
 if TYPE_CHECKING:
@@ -19,6 +22,10 @@ def test_every_state_is_of_slacks_types(parts: Parts) -> None:
     """Cards, threads, dialogs and homes of every moment; and what is none of Slack's types is refused."""
     types = Types(parts)
     drawn = [content for life in LIVES.values() for run in life for content in said(run, "<@U0GRACE> may approve.")]
+    drawn += [alert(one, NOW) for one in EVERY.values()]
+    drawn.append(
+        home(waiting=(), mine=(), served="x", version="1", now=NOW, probes=[one.standing for one in EVERY.values()])
+    )
     told = set()
     for content in drawn:
         if isinstance(content, Message):
