@@ -245,7 +245,7 @@ def test_a_look_that_finds_something_is_told_with_what_it_ordered(
 def test_two_that_serve_say_it_once_and_hear_a_click_once(served: Served, slack: Slack) -> None:
     """Each has its own connection; one leads. Whoever hears a click acts, and the one that leads shows it."""
     with served.place.front() as other:
-        other.lease = Leads(leads=False)  # type: ignore[attr-defined]
+        Leads(other, lambda: False)
         tokens = Tokens(BOT_TOKEN, APP_TOKEN, slack.url)
         with serving(tokens, other, served.policy, engine.persons(None), None):
             slack.connected(4)
