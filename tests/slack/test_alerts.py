@@ -133,7 +133,7 @@ class Scene:
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     """A probe, and a workspace; whatever was sent is within Slack's limits and mentions nobody."""
-    with Slack() as slack, Place(tmp_path).front() as front:
+    with Slack() as slack, Place(tmp_path).front() as front, front._store.acting("fletcher serve", "root"):
         yield Scene(slack, front)
         for call in slack.journal:
             if call.method in {"chat.postMessage", "chat.update"}:
@@ -338,6 +338,24 @@ def test_a_restart_goes_on_with_the_same_message(scene: Scene) -> None:
     with scene.door() as door:
         scene.settled(door)
     assert len(scene.slack.messages()) == 1
+
+
+def test_another_channel_counts_from_the_next_trouble_on(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was told stays where it was, and is brought to its end there."""
+    monkeypatch.setattr("bot.doors.slack.episode.CALM", 0.05)
+    with scene.door():
+        scene.look("red")
+        scene.until("DEGRADED")
+    scene.front.probing.declare([probe(NAME, channel=DEV)])
+    with scene.door():
+        scene.look("red")
+        assert "belongs in" not in says(scene.until("×2"))
+        scene.look("green")
+        scene.until("HEALTHY AGAIN")
+        time.sleep(0.06)
+        scene.look("red")
+        scene.until("DEGRADED", "×1,", channel=DEV)
+    assert len(scene.slack.roots()) == len(scene.slack.roots(DEV)) == 1
 
 
 def test_only_the_one_that_leads_posts_and_another_goes_on_with_its_message(scene: Scene, tmp_path: Path) -> None:
