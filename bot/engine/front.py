@@ -69,6 +69,11 @@ class Front:
         """By what this process may act; None where it does not."""
         return self._store.lease
 
+    @property
+    def shared(self) -> bool:
+        """Whether several may act on it at once, each by a lease of its own."""
+        return self._store.database.kind.shared
+
     # --- orders and decisions --------------------------------------------------------------------
 
     def submit(self, order: Order, *, here: bool = False) -> str:
