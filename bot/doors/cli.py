@@ -8,7 +8,22 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from bot import __version__
-from bot.doors import answers, config, demo, doctor, engine, given, patch, plan, run, runbooks, runs, serve, target
+from bot.doors import (
+    answers,
+    config,
+    demo,
+    doctor,
+    engine,
+    given,
+    patch,
+    plan,
+    run,
+    runbooks,
+    runs,
+    serve,
+    target,
+    watch,
+)
 from bot.doors.slack import doctor as slack
 from bot.errors import UsageError
 
@@ -51,6 +66,7 @@ _VERBS = {
     "report": "report a run: what was wrong, what was done, by whom, and whether it holds",
     "serve": "carry out what is ordered, until it is ended",
     "audit": "check the audit's chain, or export it",
+    "watch": "send an agent to people who wait without one",
     "patch": "show what a remedy changes in source and configuration, and write it",
     "workers": "list the workers there are now, and where each was seen",
     "demo": "diagnose a recorded incident that comes with Fletcher",
@@ -245,6 +261,7 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], object]] = {
     "report": runs.report_options,
     "serve": serve.options,
     "audit": serve.audit_options,
+    "watch": watch.options,
 }
 _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "diagnose": _diagnose,
@@ -270,4 +287,5 @@ _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "report": runs.report,
     "serve": serve.serve,
     "audit": serve.audit,
+    "watch": watch.watch,
 }
