@@ -252,14 +252,17 @@ def _light(found: list[Waiting]) -> Light:
 
 def _says(found: list[Waiting], sure: list[Waiting], lacks: int) -> str:
     people = [one for one in found if one.state in {"served", "coming", "lacks"}]
-    if sure:
-        names = ", ".join(quote(one.room.name) for one in sure[:5])
-        return f"{len(sure)} of {len(people)} rooms with people have no agent, and none is on its way: {names}{' …' if len(sure) > 5 else ''}"
     unread = sum(one.state == "unknown" for one in found)
     told = f"; of {unread} the API does not tell" if unread else ""
+    of = f"of {len(people)} room{'s' if len(people) != 1 else ''} with people"
+    if sure:
+        names = ", ".join(quote(one.room.name) for one in sure[:5])
+        verb = "have" if len(sure) != 1 else "has"
+        return f"{len(sure)} {of} {verb} no agent, and none is on its way: {names}{' …' if len(sure) > 5 else ''}{told}"
     if lacks:
-        return f"{lacks} of {len(people)} rooms with people have no agent just now; the next look tells whether it lasts{told}"
-    coming = sum(one.state == "coming" for one in people)
+        return f"{lacks} {of} without an agent just now; the next look tells whether that lasts{told}"
     if not people:
         return f"nobody waits in a room that wants an agent{told}"
-    return f"{len(people)} rooms with people: {len(people) - coming} have their agent, {coming} may still get it{told}"
+    coming = sum(one.state == "coming" for one in people)
+    soon = f", {coming} may still get it" if coming else ""
+    return f"{len(people) - coming} {of} have their agent{soon}{told}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from bot.livekit.case import Case
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from bot.livekit.roster import Present
     from bot.livekit.seen import Seen
+    from bot.livekit.setup import Place
 
 NOBODY: Final = "none"  # as the input `dispatch`: automatic dispatch
 SET: Final = 'set `inputs = {dispatch = "AGENT"}` (or "none") of the probe'
@@ -61,17 +63,16 @@ def _by_tokens(seen: Seen) -> Whom | None:
     """What source and configuration ask for; None where they do not tell."""
     asks = [*seen.setup.dispatchers, *(d for server in seen.setup.server for d in server.presets)]
     names = {d.agent_name if d.agent_name is not None else d.name_default for d in asks}
-    places = ", ".join(dict.fromkeys(f"{d.place.source}:{d.place.line}" for d in asks[:3]))
+    places = ", ".join(dict.fromkeys(_where(d.place) for d in asks[:3]))
     if not asks:
         made = seen.setup.token_makers
         if not made or seen.setup.unread:
             return None
-        return Whom("", f"the project's tokens ask for nobody ({made[0].place.source}:{made[0].place.line})")
+        return Whom("", f"the project's tokens ask for nobody ({_where(made[0].place)})")
     if None in names:
         return None  # it is known at run time only, and the rooms show it
     if named := next((d for d in asks if d.deployment), None):
-        where = f"{named.place.source}:{named.place.line}"
-        says = f"{where} asks for the deployment {deployed([named.deployment or ''])}, for which a canary cannot ask"
+        says = f"{_where(named.place)} asks for the deployment {deployed([named.deployment or ''])}, for which a canary cannot ask"
         return Whom(trouble=f"{says}: look at the rooms themselves (log-sweep)")
     return _one((name or "" for name in names), f"the project asks for {{}} ({places})")
 
@@ -109,6 +110,10 @@ def _one(names: Iterable[str], why: str) -> Whom:
     if len(found) > 1:
         return Whom(trouble=f"whom new rooms ask for is not clear: {why.format(told)}. {_do()}")
     return Whom(found[0], why.format(told))
+
+
+def _where(place: Place) -> str:
+    return f"{PurePath(place.source).name}:{place.line}"
 
 
 def _do() -> str:

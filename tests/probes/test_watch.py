@@ -1,0 +1,82 @@
+"""`fletcher watch`, from a room whose people wait to the agent that is there again: a real engine, a real socket."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bot.probes import abandoned
+from tests.doubles.livekit_api import LiveKit, agent, dispatch, person
+from tests.fletcher import fletcher
+from tests.probes.staged import Staged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from google.protobuf.message import Message
+
+SECRET_DATA = '{"customer": "c-17"}'
+
+
+class Serving(LiveKit):
+    """A server whose worker brings its agent a moment after it was sent for."""
+
+    def _dispatched(self, asked: Any, grants: dict[str, Any]) -> Message | None:  # noqa: ANN401  # its own message
+        made = super()._dispatched(asked, grants)
+        came = agent("AJ_2", asked.agent_name, joined=self.now)
+        threading.Timer(0.3, lambda: self.inside[asked.room][0].append(came)).start()
+        return made
+
+
+@pytest.fixture
+def server(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveKit]:
+    """The deployment of this folder: an API, no engine, and a room in which somebody waits."""
+    monkeypatch.setattr(abandoned, "_SURE", 0.8)
+    monkeypatch.setattr("bot.doors.watch._EVERY", 1.0)
+    with Serving() as made:
+        for name, value in Staged(made, here).server_environment.items():
+            monkeypatch.setenv(name, value)
+        old = time.time() - 90
+        made.room("call", room_id="RM_call", created=old, participants=[person("uma", joined=old)],
+                  dispatches=[dispatch("desk", jobs=1, created=old, metadata=SECRET_DATA)])  # fmt: skip
+        yield made
+
+
+def test_the_room_gets_its_agent_again(server: LiveKit) -> None:
+    """Once, by a run that says why; the agent is handed what the first was, with our mark, and nobody else reads that."""
+    reply = fletcher("watch", "--once", "--yes")
+    assert reply.code == 1, reply.out + reply.err
+    assert "without an agent just now" in reply.out
+    assert 'try 1 of 3 for room "call"' in reply.out
+    assert server.calls["CreateDispatch"] == 1
+    made = server.inside["call"][1][-1]
+    assert made.agent_name == "desk"
+    assert json.loads(made.metadata) == {"customer": "c-17", "fletcher": "watch-RM_call-1/send-agent"}
+    run = fletcher("show", "watch-RM_call-1", "--json")
+    assert run.json["state"] in {"fixed", "not-verified"}, reply.out
+    assert run.json["order"]["inputs"]["reason"] == "try 1 of 3"
+    assert "c-17" not in reply.out + run.out
+    again = fletcher("watch", "--once", "--yes", "--json")
+    assert (again.code, server.calls["CreateDispatch"]) == (0, 1), again.out
+    assert json.loads(again.out.splitlines()[0])["light"] == "green"
+
+
+def test_without_yes_and_a_terminal_nobody_is_sent(server: LiveKit) -> None:
+    """It shows what it would do, and the run says what is missing; nothing is tried a second time in this call."""
+    reply = fletcher("watch", "--once")
+    assert reply.code == 1
+    assert "--yes answers for a script" in reply.out
+    assert server.calls["CreateDispatch"] == 0
+    assert fletcher("show", "watch-RM_call-1", "--json").json["state"] == "declined"
+
+
+@pytest.mark.parametrize("tries", ["0", "21", "many", "-1"])
+def test_what_is_asked_wrongly_is_said(server: LiveKit, tries: str) -> None:  # noqa: ARG001  # it must not be asked
+    """A number of tries that is none."""
+    reply = fletcher("watch", f"--tries={tries}")
+    assert (reply.code, "--tries must be a number from 1 to 20" in reply.err) == (2, True)
