@@ -115,7 +115,7 @@ class Joined(Struct, frozen=True, kw_only=True, tag="livekit-joined"):
 
 
 class Lacking(Struct, frozen=True, tag="livekit-lacking"):
-    """`livekit: {lacks-agent: any}`: the newest room of some agent lacks its agent, by the logs of what runs."""
+    """`livekit: {lacks-agent: any}`: a new room lacks its agent, or the newest of some agent does."""
 
     agent: Literal["any"] = "any"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bot.livekit.remedies import REMEDY, RUNBOOK
+from bot.runbook.document import Abandoned, Health, Joined
 from bot.runbook.shelf import read, shelf, shipped
 from tests.fletcher import Reply, fletcher
 
@@ -34,13 +35,17 @@ def test_the_list_has_every_runbook_and_what_it_treats() -> None:
         "RUNBOOK EFFECT FIXTURES TITLE",
         "agent-never-joins change yes Agent registers but never joins a room",
         "treats dispatch-missing, worker-unnamed, name-mismatch, room-already-existed",
+        "log-sweep read yes A new room lacks its agent",
         'no-servers-available disrupt yes Agent registers but dispatch fails with "no servers available"',
         "treats load-refused",
+        "stack-health read no Something that runs is not well",
     ]
     rows = runbooks("list", "--json").json["runbooks"]
     assert [(row["kind"], row["id"], row["fixtures"]) for row in rows] == [
         ("runbook", "agent-never-joins", True),
+        ("runbook", "log-sweep", True),
         ("runbook", "no-servers-available", True),
+        ("runbook", "stack-health", False),
     ]
 
 
@@ -165,12 +170,14 @@ def test_a_new_one_lints_clean_and_is_never_written_over(here: Path, folder: lis
 
 
 def test_the_shipped_ones_come_to_what_their_fixtures_say() -> None:
-    """Every case of the runbooks that come along is right, with one sick and one healthy at least."""
+    """Every case of the runbooks that come along is right, with one sick and one healthy where anything can be recorded."""
     reply = runbooks("test")
     assert reply.code == 0, reply.out
     told = runbooks("test", "--json").json["runbooks"]
     for row in told:
-        assert {case["sick"] for case in row["cases"]} == {True, False}
+        looks = read(shelf().find(row["id"]).path).looks
+        recorded = not all(isinstance(block.evidence, Abandoned | Health | Joined) for block in looks)
+        assert {case["sick"] for case in row["cases"]} == ({True, False} if recorded else set())
         assert row["missing"] == []
 
 
