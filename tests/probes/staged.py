@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from bot.errors import Unreachable
@@ -16,6 +15,7 @@ from tests.doubles.livekit_api import KEY, SECRET, LiveKit, agent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from bot.findings import Finding
 

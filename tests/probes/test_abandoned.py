@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -170,7 +171,7 @@ def test_tries_are_few_and_further_and_further_apart(world: Staged) -> None:
         world.wait(5)
         told = looks(world, 1, None if step == 1 else told, tries="3")
     assert [name for name, _ in at] == [f"watch-RM_call-{n}" for n in (1, 2, 3)]
-    first, second = (b[1] - a[1] for a, b in zip(at, at[1:], strict=False))
+    first, second = (b[1] - a[1] for a, b in pairwise(at))
     assert 10 <= first < second
     told = looks(world, 2, told, tries="3")
     assert (told.light, "3 tries brought none" in told.findings[0].summary) == ("red", True)
