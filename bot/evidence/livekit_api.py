@@ -275,14 +275,15 @@ async def _participants(api: LiveKitAPI, room: str, inside: _Inside) -> None:
     from livekit.api import ListParticipantsRequest
 
     people = (await api.room.list_participants(ListParticipantsRequest(room=room))).participants
-    inside.participants = tuple(map(_participant, people))
+    inside.participants = tuple(map(participant, people))
 
 
 async def _dispatches(api: LiveKitAPI, room: str, inside: _Inside) -> None:
     inside.dispatches = tuple(map(_dispatch, await api.agent_dispatch.list_dispatch(room)))
 
 
-def _participant(p: ParticipantInfo) -> ApiParticipant:
+def participant(p: ParticipantInfo) -> ApiParticipant:
+    """One participant, as it is told."""
     from livekit.protocol.models import ParticipantInfo as Info
 
     state = Info.State.Name(p.state) if p.state in Info.State.values() else str(int(p.state))

@@ -24,7 +24,7 @@ from bot.runbook.inputs import values
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bot.livekit.seen import ApiRoom, ApiSeen, Seen
+    from bot.livekit.seen import ApiParticipant, ApiRoom, ApiSeen, Seen
     from bot.probes.looking import Eyes
     from bot.probes.values import Probe, Standing
     from bot.world.contract import World
@@ -144,16 +144,15 @@ class _Canary:
             self._world.create_room(room, agent=who.agent or None, metadata=marked, empty_timeout=_EMPTY)
         except FletcherError as problem:
             raise _Other("unknown", f"no room could be made: {problem}") from None
+        self._alone(self._world.api(()), room)
         trouble = ""
         while True:
             try:
-                api, trouble = self._world.api((room,)), ""
+                people, trouble = self._world.inside(room), ""
             except FletcherError as problem:
                 trouble = str(problem)
             else:
-                self._alone(api, room)
-                own = next((one for one in api.rooms if one.name == room), None)
-                if own is not None and _active(own, who.agent):
+                if _active(people, who.agent):
                     return self._came(who, (self._world.now() - begun) / _SECOND)
             passed = (self._world.now() - begun) / _SECOND
             if self._stop():
@@ -231,9 +230,9 @@ class _Canary:
         return ""
 
 
-def _active(room: ApiRoom, agent: str) -> bool:
+def _active(people: tuple[ApiParticipant, ...], agent: str) -> bool:
     """Whether the right agent is there: by its name, where the server tells names."""
-    agents = [p for p in room.participants or () if p.agent and p.state == "ACTIVE"]
+    agents = [p for p in people if p.agent and p.state == "ACTIVE"]
     named = [p for p in agents if p.agent_name]
     return any(p.agent_name == agent for p in named) if named else bool(agents)
 

@@ -18,14 +18,12 @@ from livekit.protocol import agent_dispatch as dispatch_pb
 from livekit.protocol import models as models_pb
 from livekit.protocol import room as room_pb
 from livekit.protocol.agent import Job, JobState
-from livekit.protocol.agent_dispatch import RoomAgentDispatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from google.protobuf.message import Message
 
-_NOBODY = RoomAgentDispatch()  # the implicit dispatch of a room that asks for nobody
 KEY, SECRET = "APIkey", "a-secret-that-is-long-enough-to-be-one"
 
 
@@ -143,7 +141,7 @@ class LiveKit:
             return room_pb.DeleteRoomResponse()
         asked = room_pb.CreateRoomRequest.FromString(body)
         if asked.name not in self.rooms:  # one that is there stays as it is
-            made = [dispatch(a.agent_name, created=self.now, metadata=a.metadata) for a in asked.agents or [_NOBODY]]
+            made = [dispatch(a.agent_name, created=self.now, metadata=a.metadata) for a in asked.agents]
             self.room(asked.name, created=self.now, dispatches=made)
             self.rooms[asked.name].metadata = asked.metadata
             self.rooms[asked.name].empty_timeout = asked.empty_timeout

@@ -16,6 +16,7 @@ from bot.findings import Finding
 from bot.probes import canary
 from bot.probes.whom import odd_type, whom
 from tests.doubles.livekit_api import LiveKit, agent, dispatch, person
+from tests.fletcher import diagnose
 from tests.probes.staged import Around, Staged, never, probe, standing
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _no_room(world: Staged) -> None:
 
 def _gone_meanwhile(world: Staged) -> None:
     world.comes = [("desk", "ACTIVE", 5.0)]
-    world.later(2.0, lambda: world.server.fails.update(ListRooms=(503, b"gone")))
+    world.later(2.0, lambda: world.server.fails.update(ListParticipants=(503, b"gone")))
 
 
 def _setting_up(world: Staged) -> None:
@@ -201,6 +202,28 @@ def test_a_green_canary_beside_rooms_without_agents_is_degraded(world: Staged, a
     if light == "red":
         assert told.says.startswith("DEGRADED: dispatch for a new room works now")
         assert [row.room for row in told.findings] == ["call"]
+
+
+def test_its_rooms_make_no_noise_in_a_diagnosis(tmp_path: Path) -> None:
+    """Neither a room of its own nor a word about how its job ended."""
+    healthy = (FIXTURES / "agent-never-joins" / "healthy" / "livekit.log").read_bytes()
+    lines = healthy.splitlines(keepends=True)
+    room = next(json.loads(line.split(b"\t")[-1])["room"] for line in lines if b"assigned job to worker" in line)
+    about = [line for line in lines if room.encode() in line]
+    path = tmp_path / "livekit.log"
+    told = []
+    for more in (b"", b"".join(about).replace(room.encode(), b"fletcher-canary-look-1-a")):
+        identity = more.replace(b"RM_", b"RM_c").replace(b"AJ_", b"AJ_c")
+        ended = b'\tINFO\tlivekit.agents\tagent/worker.go:549\tjob ended\t{"jobID": "%s", "jobType": "JT_ROOM", "status": "JS_FAILED", "error": "agent worker left the room"}\n'
+        job = next(
+            (json.loads(line.split(b"\t")[-1])["jobID"] for line in identity.splitlines() if b"assigned job" in line),
+            "",
+        )
+        path.write_bytes(healthy + identity + (about[-1].split(b"\t")[0] + ended % job.encode() if more else b""))
+        answer = diagnose("--server-log", path).json
+        told.append(([row["room"] for row in answer["rooms"]], answer["notes"]))
+    assert room in told[0][0]
+    assert told[0] == told[1]
 
 
 # --- whom it asks for ----------------------------------------------------------------------------
