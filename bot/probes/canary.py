@@ -129,7 +129,8 @@ class _Canary:
         return who
 
     def _wait(self, until: float) -> None:
-        """Let time pass until then; a worker that has just registered is taken for idle."""
+        """Let time pass until then; a worker that has just registered is taken for idle. A clock that is ahead is not waited for."""
+        until = min(until, self._world.now() / _SECOND + _LOADED)
         while (left := until - self._world.now() / _SECOND) > 0:
             if self._stop():
                 raise _Other("skipped", f"a worker registered a moment ago, and its load is told in {left:.0f} s")

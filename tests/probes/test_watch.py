@@ -75,6 +75,30 @@ def test_without_yes_and_a_terminal_nobody_is_sent(server: LiveKit) -> None:
     assert fletcher("show", "watch-RM_call-1", "--json").json["state"] == "declined"
 
 
+#: Who else is in the room, and what is said of the plan: its refusal, or "" where an agent would be sent.
+PLANNED = {
+    "nobody": ([], ""),
+    "its agent": ([agent("AJ_1", "desk")], "nothing is left to do"),
+    "an agent that joins": ([agent("AJ_1", "desk", state="JOINED")], "nothing is left to do"),
+}
+
+
+@pytest.mark.parametrize("case", PLANNED)
+def test_by_hand_it_is_planned_for_whom_the_room_was_promised(server: LiveKit, case: str) -> None:
+    """The name is found by the API; where an agent is there or on its way, none is sent after it."""
+    people, refused = PLANNED[case]
+    server.inside["call"][0].extend(people)
+    for number in range(30):  # of many rooms the one that is named is looked into all the same
+        server.room(f"young-{number}", participants=[person("u")])
+    plan = fletcher("plan", "agent-watch", "--room", "call", "--json").json
+    assert (refused in plan["refused"], bool(plan["refused"])) == (True, bool(refused)), plan["refused"]
+    if not refused:
+        (step,) = plan["steps"]
+        assert step["does"] == 'asks the LiveKit API for "desk" in room "call" (CreateDispatch)'
+        assert (plan["effect"], plan["inputs"]["metadata"]) == ("change", "as-before")
+        assert "c-17" not in json.dumps(plan)
+
+
 @pytest.mark.parametrize("tries", ["0", "21", "many", "-1"])
 def test_what_is_asked_wrongly_is_said(server: LiveKit, tries: str) -> None:  # noqa: ARG001  # it must not be asked
     """A number of tries that is none."""
