@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from bot import settings_policy
+from bot import settings_policy, settings_probes
 from bot.errors import Problem, UsageError, WrongDocument
 from bot.redact import redact
 from bot.settings_words import kind, nearest, shown, text_trouble
@@ -47,7 +48,7 @@ _SCHEMES: Final[Mapping[str, tuple[str, ...]]] = {
     "docker_host": ("unix", "tcp", "ssh", "http", "https", "npipe"),
 }
 _SECRETS: Final = {"api_key": "STAGING_API_KEY", "api_secret": "STAGING_API_SECRET"}
-_TOP: Final = ("default", "targets", "person", "policy")
+_TOP: Final = ("default", "targets", "person", "policy", "probe", "probes")
 _TARGET_NAME: Final = re.compile(r"\w[\w.-]*")
 _VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
 _SUSPECT: Final = "looks like a secret"
@@ -65,7 +66,10 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A whole fletcher.toml; `default` is "" when it names none. `runbooks` are folders, from the current one."""
+    """A whole fletcher.toml; `default` is "" when it names none. `runbooks` are folders, from the current one.
+
+    `watch` is what it says of all probes.
+    """
 
     path: Path
     default: str
@@ -73,6 +77,8 @@ class Document:
     persons: tuple[settings_policy.Declared, ...] = ()
     rules: settings_policy.Rules | None = None
     runbooks: tuple[Path, ...] = ()
+    probes: tuple[settings_probes.Declared, ...] = ()
+    watch: settings_probes.Rules = settings_probes.NO_RULES
 
 
 def read(path: Path) -> Document:
@@ -93,6 +99,7 @@ def read(path: Path) -> Document:
     return parse(path, raw)
 
 
+@lru_cache(maxsize=4)  # every look of a probe reads it anew, and finds it as it was
 def parse(path: Path, raw: bytes) -> Document:
     """What is in the bytes of a fletcher.toml; raises WrongDocument with every problem at once."""
     source = str(path)
@@ -100,7 +107,12 @@ def parse(path: Path, raw: bytes) -> Document:
         raise WrongDocument((Problem(source, 1, f"is larger than {LIMIT >> 10} KiB; is it the right file?"),))
     toml = read_toml(source, raw)
     data = toml.data
-    problems = [*_top(source, toml), *settings_policy.problems(source, toml), *_secrets(source, toml.text)]
+    problems = [
+        *_top(source, toml),
+        *settings_policy.problems(source, toml),
+        *settings_probes.problems(source, toml),
+        *_secrets(source, toml.text),
+    ]
     if problems:
         told = {(p.line, p.source) for p in problems if not p.sentence.startswith(_SUSPECT)}
         kept = [p for p in problems if not (p.sentence.startswith(_SUSPECT) and (p.line, p.source) in told)]
@@ -115,7 +127,14 @@ def parse(path: Path, raw: bytes) -> Document:
     )
     folders = tuple(path.parent / folder.strip() for folder in data.get("runbooks", ()))
     return Document(
-        path, data.get("default", ""), targets, settings_policy.persons(data), settings_policy.rules(data), folders
+        path,
+        data.get("default", ""),
+        targets,
+        settings_policy.persons(data),
+        settings_policy.rules(data),
+        folders,
+        settings_probes.probes(toml),
+        settings_probes.rules(toml),
     )
 
 
@@ -241,6 +260,10 @@ def _unknown(key: str, known: Mapping[str, object] | list[str]) -> str:
         return f"`{key}` belongs into a target: put it below a line such as [targets.staging]"
     if key in settings_policy.POLICY and isinstance(known, list):
         return f"`{key}` belongs below a line [policy]"
+    if key in settings_probes.PROBE and isinstance(known, list) and not nearest(key, known):
+        return f"`{key}` belongs below a line [[probe]]"
+    if key in settings_probes.PROBES and isinstance(known, list) and not nearest(key, known):
+        return f"`{key}` belongs below a line [probes]"
     return f"unknown key `{shown(key)}`{nearest(key, known)}"
 
 

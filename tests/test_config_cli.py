@@ -9,13 +9,25 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot import settings_file, settings_policy
+from bot import settings_file, settings_policy, settings_probes
 from bot.report.template import template, values_of
 from bot.settings import ENVIRONMENT, VARIABLES, Target
 from tests.doubles.engine import Engine
 from tests.fletcher import fletcher
 
 SECRET = "hush-hush-hush-1"
+LOOK = """\
+---
+runbook: 1
+id: look
+title: Look
+schedule: {every: 5m, fail: 2}
+---
+
+```sh { check name=bad }
+true
+```
+"""
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -89,7 +101,7 @@ def test_the_check_tells_who_may_do_what(here: Path) -> None:
 
 def test_what_init_shows_of_people_is_right_as_it_stands() -> None:
     """The commented persons and rules name every key, and are read without a problem once they are no comments."""
-    shown = template({}).partition("# [[person]]\n")[2]
+    shown = template({}).partition("# [[person]]\n")[2].partition("\n# What `fletcher serve`")[0]
     text = "[[person]]\n" + "".join(
         f"{line.removeprefix('# ')}\n" for line in shown.splitlines() if "` may be" not in line
     )
@@ -100,6 +112,43 @@ def test_what_init_shows_of_people_is_right_as_it_stands() -> None:
     assert document.persons[0].accounts == (("os", "ann"), ("slack", "U012AB3CD"))
     keys = (*settings_policy.PERSON, *settings_policy.POLICY, *settings_policy.GRANT)
     assert [key for key in keys if f"# {key} = " not in template({})] == []
+
+
+def test_what_init_shows_of_probes_is_right_as_it_stands() -> None:
+    """The same of them: `every` or `cron` has to be chosen, and the target is the one that stands above."""
+    shown = template({}).partition("# [[probe]]\n")[2].replace("# every", "# # every")
+    text = "[targets.main]\n[[probe]]\n" + "".join(f"{line.removeprefix('# ')}\n" for line in shown.splitlines())
+    document = settings_file.parse(Path("f"), text.encode())
+    assert (document.probes[0].cron, document.probes[0].fail, document.watch.quiet[0].probes) == (
+        "30 7 * * mon-fri",
+        3,
+        ("health",),
+    )
+    keys = (*settings_probes.PROBE, *settings_probes.PROBES)
+    assert [key for key in keys if f"# {key} = " not in template({})] == []
+
+
+def test_probes_are_told_with_what_they_order(here: Path) -> None:
+    """Each in a line, with the windows in which nobody is told; a runbook is read for it."""
+    (here / "look.md").write_text(LOOK)
+    (here / "fletcher.toml").write_text(
+        'runbooks = ["."]\n[targets.a]\n[[probe]]\nrunbook = "look"\ntarget = "a"\n'
+        '[[probe]]\nrunbook = "look"\nname = "early"\ncron = "30 2 * * 1"\nfail = 3\norders = "nothing"\n'
+        '[probes]\nalert-in = "C0123ABCD"\nping_env = "GONE"\nzone = "Europe/Berlin"\n'
+        'quiet = [{cron = "0 2 * * sun", for = "1h30m", probes = "early", why = "backups"}]\n'
+    )
+    lines = [line.strip() for line in fletcher("config", "check").out.splitlines()]
+    assert lines[lines.index("probes") + 1 :] == [
+        "look: looks on a every 5m; degraded after 2, healthy after 1; a diagnosis is ordered then",
+        "early: looks with look at `30 2 * * 1` (Europe/Berlin); degraded after 3, healthy after 1; nothing is ordered then",
+        "people are told in C0123ABCD",
+        "the address in GONE is called while all is well, which nothing sets",
+        "nobody is told of early for 1h30m from `0 2 * * sun` (Europe/Berlin) on: backups",
+    ]
+    assert len(fletcher("config", "check", "--json").json["probes"]) == 5
+    (here / "look.md").unlink()
+    reply = fletcher("config", "check")
+    assert (reply.code, "fletcher.toml:4: no runbook `look`" in reply.err) == (2, True)
 
 
 def test_every_mistake_is_told_at_once(here: Path) -> None:

@@ -52,12 +52,13 @@ def config(args: argparse.Namespace) -> int:
     found = targets(os.environ, Path(), Path(args.files[0]) if args.files else None)
     rows = list(_chosen(found))
     file = str(found.document.path) if found.document else None
+    probes = list(_probes(found, args.files[0] if args.files else ""))
     if args.json:
         told = [
             {"name": t.name, "taken": taken, "settings": [*_settings(t)], "notes": [*_notes(found, t)]}
             for t, taken in rows
         ]
-        people = {"persons": [*_persons(found)], "policy": [*_policy(found)]}
+        people = {"persons": [*_persons(found)], "policy": [*_policy(found)], "probes": probes}
         print(json.dumps({"file": file, "targets": told, **people}, indent=2, ensure_ascii=False))
         return 0
     print(f"{file} is right." if file else "No fletcher.toml here (`fletcher init` writes one).")
@@ -70,7 +71,7 @@ def config(args: argparse.Namespace) -> int:
             print("  sets nothing")
         for note in _notes(found, target):
             print(f"  note: {note}")
-    for title, lines in (("persons", [*_persons(found)]), ("policy", [*_policy(found)])):
+    for title, lines in (("persons", [*_persons(found)]), ("policy", [*_policy(found)]), ("probes", probes)):
         if lines:
             print(f"\n{title}")
         for line in lines:
@@ -132,6 +133,30 @@ def _policy(found: Targets) -> Iterator[str]:
     for name, span in (("a question is open for", rules.expires), ("outputs are kept for", rules.keep)):
         if span is not None:
             yield f"{name} {spoken(span)}"
+
+
+def _probes(found: Targets, config: str) -> Iterator[str]:
+    """What looks by itself, with the runbooks read, and what is said of all probes."""
+    from pathlib import Path
+
+    from bot.spans import spoken
+
+    if found.document is None:
+        return
+    if found.document.probes:
+        from bot.probes.declared import told
+
+        yield from told(found, Path(), config)
+    rules = found.document.watch
+    if rules.alert_in:
+        yield f"people are told in {rules.alert_in}"
+    if rules.ping_env:
+        said = "" if rules.ping_env in found.environment else ", which nothing sets"
+        yield f"the address in {rules.ping_env} is called while all is well{said}"
+    for window in rules.quiet:
+        which = ", ".join(window.probes) or "every probe"
+        why = f": {window.why}" if window.why else ""
+        yield f"nobody is told of {which} for {spoken(window.seconds)} from `{window.cron}` ({rules.zone}) on{why}"
 
 
 def _running(target: Target) -> Services:

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from bot.engine.front import Front
     from bot.engine.values import Person, Run
     from bot.policy import Policy
+    from bot.probes.values import Probe
     from bot.settings_file import Document
     from bot.settings_policy import Declared
+    from bot.settings_probes import Rules
 
 
 def options(p: argparse.ArgumentParser) -> None:
@@ -77,6 +79,22 @@ def me(config: str | None) -> Person:
     from bot.policy import name_of
 
     return Person(name_of(persons(config), "os", account()), "terminal")
+
+
+def probes(config: str | None) -> tuple[tuple[Probe, ...], Rules]:
+    """The probes that fletcher.toml declares, and what it says of all of them.
+
+    Raises WrongDocument with every problem, and UsageError for a folder of runbooks that is not there.
+    """
+    from bot.settings import targets
+    from bot.settings_probes import NO_RULES
+
+    found = targets(os.environ, Path(), Path(config) if config else None)
+    if found.document is None or not found.document.probes:
+        return (), found.document.watch if found.document else NO_RULES
+    from bot.probes.declared import probes as declared
+
+    return declared(found, Path(), config or ""), found.document.watch
 
 
 def account() -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from bot.engine.contract import Parts
     from bot.engine.values import Order
     from bot.policy import Policy
+    from bot.probes.values import Result, Standing
     from bot.world.contract import World
 
 
@@ -33,7 +36,29 @@ def real(policy: Policy | None) -> Iterator[Parts]:
                 worlds[order.id] = held.enter_context(_world(order))
             return worlds[order.id]
 
-        yield Parts(eyes=Looking(), make_world=world, kind=kind_of, ask=ask, prover=Prover(), policy=policy)
+        probe = _Looks(held)
+        yield Parts(
+            eyes=Looking(), make_world=world, kind=kind_of, ask=ask, prover=Prover(), policy=policy, probe=probe.look
+        )
+
+
+class _Looks:
+    """Who looks at probes, made at the first look, so that without any nothing of it is loaded."""
+
+    def __init__(self, held: ExitStack) -> None:
+        self._held, self._lock = held, Lock()
+        self._asking: Any = None
+
+    def look(self, standing: Standing, stop: Callable[[], bool]) -> Result:
+        """One look."""
+        with self._lock:
+            if self._asking is None:
+                from bot.doors.engine import folder
+
+                made = import_module("bot.probes.ask").Asking(os.environ, folder())
+                self._asking = self._held.enter_context(made)
+        result: Result = self._asking.look(standing, stop)
+        return result
 
 
 @contextmanager

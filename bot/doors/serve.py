@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,11 @@ from bot.errors import Unreachable
 
 if TYPE_CHECKING:
     import argparse
+    from contextlib import AbstractContextManager
+
+    from bot.engine.front import Front
+    from bot.probes.values import Probe
+    from bot.settings_probes import Rules
 
 _log = logging.getLogger("fletcher.serve")
 
@@ -55,6 +61,7 @@ def _serve(config: str | None) -> int:
 
     given = tokens(around(os.environ, Path()))
     doors = ("slack",) if given else ()
+    probes = engine.probes(config)
     stop = threading.Event()
     with (
         heeding(lambda *_: stop.set()), logged(sys.stderr), engine.opened(config, doors) as front, engine.acting(config, doors) as parts,
@@ -66,8 +73,14 @@ def _serve(config: str | None) -> int:
             from bot.doors.slack.serving import slack
 
             held.enter_context(slack(given, front, engine.policy(config, doors), engine.persons(config), config))
-        front.serve(parts, stop, engine.account(), sys.stderr)
+        front.serve(parts, stop, engine.account(), sys.stderr, partial(_clock, front, *probes))
     return 0
+
+
+def _clock(front: Front, probes: tuple[Probe, ...], rules: Rules) -> AbstractContextManager[None]:
+    from bot.doors.clock import clock
+
+    return clock(front, probes, rules)
 
 
 # --- audit ---------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from bot.errors import Unreachable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from bot.engine.values import Decision, Event, Looked, Order, Proof, Run
     from bot.plan.values import Checked
     from bot.policy import Policy
+    from bot.probes.values import Result, Standing
     from bot.redact import Redactor
     from bot.runbook.document import AnyBlock, Check, Input, Runbook, Verify
     from bot.steps.contract import Doing, Kind
@@ -71,12 +74,18 @@ def nobody(_order: Order) -> None:
     """Nobody is here who could take a token."""
 
 
+def blind(_standing: Standing, _stop: Callable[[], bool]) -> Result:
+    """Nobody is here who could look."""
+    raise Unreachable("this process cannot look with a runbook")
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Everything outside the engine, so that a demo and tests bring their own.
 
     `kind` finds what carries out a block; `ask` runs the script of a check and says what it came to. `hand` is how a new
-    token gets to who ordered the run, None where he is not here.
+    token gets to who ordered the run, None where he is not here. `probe` makes one look of a probe: given how it stands, and
+    what says whether the look should stop.
     """
 
     eyes: Eyes
@@ -86,3 +95,4 @@ class Parts:
     prover: Prover
     policy: Policy | None = None
     hand: Callable[[Order], Callable[[str], str] | None] = nobody
+    probe: Callable[[Standing, Callable[[], bool]], Result] = blind

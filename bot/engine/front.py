@@ -16,6 +16,7 @@ from bot.engine import events, private, rows
 from bot.engine.database import StoreTrouble
 from bot.engine.home import Home, checked
 from bot.engine.log import logged
+from bot.engine.probing import Probing
 from bot.engine.store import Store
 from bot.engine.values import DIAGNOSE, ENDED, Event
 from bot.errors import FletcherError, Unreachable
@@ -23,6 +24,7 @@ from bot.policy import KEEP, why_not_approve, why_not_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from threading import Event as Flag
 
@@ -43,6 +45,7 @@ class Front:
     def __init__(self, folder: Path, policy: Policy | None = None) -> None:
         self.home = Home(folder)
         self._store = Store(self.home)
+        self.probing = Probing(self._store)
         self._policy = policy
         self._shown: dict[str, int] = {}  # how many events of a run were shown here
 
@@ -238,15 +241,23 @@ class Front:
 
     # --- acting ----------------------------------------------------------------------------------
 
-    def serve(self, parts: Parts, stop: Flag, person: str, log: TextIO) -> None:
+    def serve(
+        self,
+        parts: Parts,
+        stop: Flag,
+        person: str,
+        log: TextIO,
+        clock: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+    ) -> None:
         """Be the executor until `stop` is set; then the step that is being done is ended first, and the rest waits.
 
-        `log` gets its log. Raises Unreachable, naming who is the executor already.
+        `log` gets its log; `clock` says what is due as long as it lasts. Raises Unreachable, naming who is the executor
+        already.
         """
         executor = _executor()
         with self.home.executing("fletcher serve", person), logged(log):
             self._forget()
-            with executor(self._store, parts):
+            with executor(self._store, parts), clock(), self._looking(parts):
                 _log.info("serves from %s", self.home.path)
                 while not stop.wait(3600.0):
                     try:
@@ -255,6 +266,14 @@ class Front:
                         _log.warning("%s", trouble)
                 _log.info("ends: a step that is being done is waited for, all else goes on at the next start")
             _log.info("has ended")
+
+    def _looking(self, parts: Parts) -> AbstractContextManager[object]:
+        """Who looks; nobody where nothing is to be looked."""
+        if not any(one.enabled for one in self.probing.standings()):
+            return contextlib.nullcontext()
+        from bot.engine.slots import Looks
+
+        return Looks(self._store, parts, self.submit)
 
     def _forget(self) -> None:
         """Remove what has been kept for long enough: outputs of runs that have ended, as the policy says."""

@@ -12,7 +12,7 @@ from bot.redact import redact
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_LOGGERS: Final = ("fletcher", "dbos")
+_LOGGERS: Final = ("fletcher", "dbos", "apscheduler")
 
 
 class _Line(logging.Formatter):
@@ -65,7 +65,8 @@ def logged(to: TextIO, tell: Callable[[str], object] | None = None) -> Iterator[
     logging.getLogger("fletcher").setLevel(logging.INFO)
     if tell is not None:
         logging.getLogger("fletcher").addHandler(_Warned(tell))
-    logging.getLogger("dbos").setLevel(logging.ERROR)  # its warnings are about itself, such as that it is ended
+    for library in _LOGGERS[1:]:  # their warnings are about themselves, such as that they are ended
+        logging.getLogger(library).setLevel(logging.ERROR)
     try:
         yield
     finally:

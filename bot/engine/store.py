@@ -99,6 +99,7 @@ class Store:
     def __init__(self, home: Home) -> None:
         self.home = home
         self.signalled = Flag()  # set when this process has signalled something
+        self.looks = Flag()  # set when this process has said that a probe is due
         self.patience = Patience()
         self._database = Database(home.database)
 

@@ -77,8 +77,9 @@ class Mute(Struct, frozen=True, kw_only=True):
 class Standing(Struct, frozen=True, kw_only=True):
     """How a probe stands, as every door shows it; times are seconds since the epoch, 0 for never.
 
-    `since` is when it came into this state; `count` how many looks in a row were as its state says, since then; `streak`
-    how many in a row were of the newest light, `light`. `slot` is the newest slot with a result, `last` that result.
+    `since` is when it came into this state; `count` how many looks were as its state says, since then; `streak` how many
+    in a row were of the newest light, `light`. `bad` counts the looks since the last green one, `red` the red ones among
+    them. `slot` is the newest slot that was looked, `last` what came of it; what was skipped leaves both as they are.
     `missed` and `skipped` count slots. `run` is what was ordered when it became degraded. `mute` None: people are told.
     `acknowledged` is who has said that he sees to it, until its state changes.
     """
@@ -90,6 +91,8 @@ class Standing(Struct, frozen=True, kw_only=True):
     count: int = 0
     light: Light = "skipped"
     streak: int = 0
+    bad: int = 0
+    red: int = 0
     slot: int = 0
     last: Result | None = None
     missed: int = 0

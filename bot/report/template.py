@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from bot.settings_file import KEYS, TOP, suspicious, why_not
 from bot.settings_policy import GRANT, PERSON, POLICY
+from bot.settings_probes import PROBE, PROBES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +69,26 @@ _POLICY: Final = {
     "expires": '"15m"',
     "keep": '"30d"',
 }
+_PROBE: Final = {
+    "runbook": '"stack-health"',
+    "name": '"health"',
+    "target": f'"{NAME}"',
+    "every": '"1m"',
+    "cron": '"30 7 * * mon-fri"',
+    "zone": '"Europe/Berlin"',
+    "fail": "3",
+    "recover": "2",
+    "inputs": "{}",
+    "orders": '"diagnose"',
+    "channel": '"C0123ABCD"',
+    "timeout": '"30s"',
+}
+_PROBES: Final = {
+    "alert-in": '"C0123ABCD"',
+    "ping_env": '"FLETCHER_PING"',
+    "zone": '"Europe/Berlin"',
+    "quiet": '[{cron = "0 2 * * sun", for = "1h", probes = ["health"], why = "backups"}]',
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +122,7 @@ def values_of(target: Target, services: Services = NO_SERVICES) -> dict[str, tup
 
 def template(values: dict[str, tuple[str, str]]) -> str:
     """The text of a fletcher.toml that sets these values (key → value, origin) and explains every other key."""
-    return _HEAD + "".join(_lines(values)) + _FOOT + "".join(_people())
+    return _HEAD + "".join(_lines(values)) + _FOOT + "".join((*_people(), *_watching()))
 
 
 def _lines(values: dict[str, tuple[str, str]]) -> Iterator[str]:
@@ -126,6 +147,16 @@ def _people() -> Iterator[str]:
     yield "#\n# A line of `run` or `approve` may be a table of its own; what it leaves out allows every one.\n# [[policy.approve]]\n"
     for key, meaning in GRANT.items():
         yield f"# {key} = {_GRANTS[key]}  # {meaning}\n"
+
+
+def _watching() -> Iterator[str]:
+    """Probes, all of it as comments."""
+    yield "\n# What `fletcher serve` looks at by itself (docs/probes.md): a probe is off until it stands here.\n# [[probe]]\n"
+    for key, meaning in PROBE.items():
+        yield f"# {key} = {_PROBE[key]}  # {meaning}\n"
+    yield "#\n# [probes]\n"
+    for key, meaning in PROBES.items():
+        yield f"# {key} = {_PROBES[key]}  # {meaning}\n"
 
 
 def _set(key: str, text: str) -> str:

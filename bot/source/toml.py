@@ -94,6 +94,9 @@ def _lines(text: str) -> dict[tuple[str, ...], int]:
     for piece in (*(m.group() for m in _TOKEN.finditer(text)), "\n"):
         if piece == "\n" and not depth:
             path = _path(head, whole=before_value)
+            for n in range(len(path) - 1, 0, -1) if before_value else ():  # [a.b] belongs to the newest [[a]]
+                if path[:n] in counts:
+                    path = (*path[:n], str(counts[path[:n]]), *path[n:])
             if path and before_value and head.lstrip().startswith("[["):
                 counts[path] = counts.get(path, -1) + 1
                 path = (*path, str(counts[path]))
