@@ -108,7 +108,9 @@ class Sweep:
                 self._shown[key(news.row)] = news.finding
         still = {one.key for one in after.lacking.values()}
         self._shown = {k: shown for k, shown in self._shown.items() if k in still or k in known}
-        return self._judged(standing, list(known.values()), after, trouble)
+        # Of a room that lacks its agent a better cause is no news.
+        fresh = [n for n in known.values() if n.row.verdict != "cause" or not memory.lacked(n.row)]
+        return self._judged(standing, fresh, after, trouble)
 
     def _read(self, memory: Memory) -> str:
         """Read on, and remember what is new; what stands in the way, "" for nothing."""

@@ -52,6 +52,12 @@ class Memory(Struct, frozen=True):
         """Whether this was told of this room."""
         return self.told.get(key(row), ("",))[0] == state(row)
 
+    def lacked(self, row: Verdict) -> bool:
+        """Whether it was told already that this room lacks its agent, for whatever cause."""
+        own = key(row)
+        before = self.told.get(own, ("healthy",))[0]
+        return before not in {"healthy", "inconclusive"} or any(one.key == own for one in self.lacking.values())
+
     def after(self, rows: Iterable[Verdict], cursor: float) -> Memory:
         """With these rows told."""
         cursor = max(cursor, self.cursor)
