@@ -265,4 +265,5 @@ def _says(found: list[Waiting], sure: list[Waiting], lacks: int) -> str:
         return f"nobody waits in a room that wants an agent{told}"
     coming = sum(one.state == "coming" for one in people)
     soon = f", {coming} may still get it" if coming else ""
-    return f"{len(people) - coming} {of} have their agent{soon}{told}"
+    there = len(people) - coming
+    return f"{there} {of} {'has its' if there == 1 else 'have their'} agent{soon}{told}"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -73,6 +76,44 @@ def test_without_yes_and_a_terminal_nobody_is_sent(server: LiveKit) -> None:
     assert "--yes answers for a script" in reply.out
     assert server.calls["CreateDispatch"] == 0
     assert fletcher("show", "watch-RM_call-1", "--json").json["state"] == "declined"
+
+
+SERVED = """
+[[probe]]
+runbook = "agent-watch"
+every = "2s"
+orders = "nothing"
+
+[policy]
+run = [{doors = ["terminal"]}, {doors = ["clock"], runbooks = ["agent-watch"]}]
+auto = {agent-watch = "20/1h"}
+"""
+
+
+def test_a_served_probe_sends_an_agent_by_itself(server: LiveKit, here: Path, checkout: Path) -> None:
+    """With a policy that lets the clock do so unasked: no terminal, no approval, one dispatch."""
+    (here / "fletcher.toml").write_text(SERVED, "utf-8")
+    environment = {**Staged(server, here).server_environment, "PYTHONPATH": str(checkout), "PATH": "/usr/bin:/bin"}
+    words = [sys.executable, "-m", "bot", "serve"]
+    with subprocess.Popen(words, cwd=here, env=environment, stderr=subprocess.PIPE, text=True) as served:
+        try:
+            until = time.monotonic() + 40
+            while served.poll() is None and time.monotonic() < until and not server.calls["CreateDispatch"]:
+                time.sleep(0.1)
+            while time.monotonic() < until and _state() not in {"fixed", "not-verified"}:
+                time.sleep(0.3)
+        finally:
+            served.send_signal(signal.SIGTERM)
+            said = served.communicate(timeout=30)[1]
+    assert server.calls["CreateDispatch"] == 1, said
+    run = fletcher("show", "watch-RM_call-1", "--json").json
+    assert (run["state"] in {"fixed", "not-verified"}, run["order"]["person"]["door"]) == (True, "clock"), run
+    assert [row["id"] for row in json.loads(fletcher("runs", "--json").out)] == ["watch-RM_call-1"]
+
+
+def _state() -> str:
+    reply = fletcher("show", "watch-RM_call-1", "--json")
+    return str(reply.json["state"]) if reply.code in {0, 1, 3, 4} and reply.out else ""
 
 
 #: Who else is in the room, and what is said of the plan: its refusal, or "" where an agent would be sent.
