@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bot.doors import engine, run, target
-from bot.errors import UsageError
+from bot.errors import FletcherError, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -124,11 +124,15 @@ class _Watcher:
         sys.stdout.flush()
 
     def _ended(self, run_id: str) -> bool:
-        """Whether this run has come to its end; one that is not there will not do anything either."""
+        """Whether this run has come to its end; one that could not be ordered yet has not."""
+        return self._ordered_already(run_id) and self._front.show(run_id).ended
+
+    def _ordered_already(self, run_id: str) -> bool:
         try:
-            return self._front.show(run_id).ended
+            self._front.show(run_id)
         except UsageError:
-            return True
+            return False
+        return True
 
     def _act(self, want: Want) -> bool:
         """Order it where runs are carried out: by `fletcher serve`, or here; whether it was broken off."""
@@ -148,7 +152,13 @@ class _Watcher:
                 run.here(
                     order.person, lambda herald: self._front.run_here(parts, order, herald), as_json=self._args.json
                 )
-        except UsageError:  # another watcher has ordered it
+        except FletcherError as problem:
+            if self._ordered_already(want.id):  # by another watcher
+                return False
+            if isinstance(problem, UsageError):
+                raise
+            self._ordered.discard(want.id)  # somebody else carries out a run just now, and it is wanted again
+            print(f"fletcher: {problem}", file=sys.stderr, flush=True)
             return False
         last = self._front.show(want.id)
         return last.state == "cancelled" or last.state not in ENDED
