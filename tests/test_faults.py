@@ -24,6 +24,7 @@ from bot.doors import question
 from bot.engine import breaker, patience
 from bot.engine.rows import Before
 from bot.errors import Unreachable
+from bot.plan.values import Plan, Step
 from bot.runbook.document import Limit, Policy
 from tests.engine import staged
 from tests.engine.staged import Door, Place
@@ -346,6 +347,19 @@ def test_a_clock_that_is_set_back_loses_nothing(service: Path, monkeypatch: pyte
     assert reply.out.count(f"| {service}\n") == 1
     assert "note: done" in reply.out
     assert (service / "app.env").read_text() == "VALUE=good\n"
+
+
+def test_a_dispatch_is_another_fix_for_another_room_and_another_try() -> None:
+    """What is sent into one room says nothing of the next, and the watcher counts its tries itself."""
+
+    def fix(kind: str, **inputs: str) -> str:
+        step = Step(name="s", kind=kind, line=1, heading="", does="", effect="change", timeout=1)
+        return breaker.fix_of(Plan(runbook="r", title="", revision="", target="t", inputs=inputs, steps=(step,)))
+
+    assert fix("dispatch", room="a") == fix("dispatch", room="a")
+    assert fix("dispatch", room="a") != fix("dispatch", room="b")
+    assert fix("dispatch", room="a", reason="try 1 of 3") != fix("dispatch", room="a", reason="try 2 of 3")
+    assert fix("compose", room="a") == fix("compose", room="b")
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from bot.doors import (
     serve,
     switch,
     target,
+    watch,
 )
 from bot.doors.slack import doctor as slack
 from bot.errors import UsageError
@@ -73,6 +74,7 @@ _VERBS = {
     "acknowledge": "say that you see to a probe that is not healthy",
     "serve": "carry out what is ordered, until it is ended",
     "audit": "check the audit's chain, or export it",
+    "watch": "send an agent to people who wait without one",
     "patch": "show what a remedy changes in source and configuration, and write it",
     "workers": "list the workers there are now, and where each was seen",
     "demo": "diagnose a recorded incident that comes with Fletcher",
@@ -273,6 +275,7 @@ _OPTIONS: dict[str, Callable[[argparse.ArgumentParser], object]] = {
     "acknowledge": probes.one_options,
     "serve": serve.options,
     "audit": serve.audit_options,
+    "watch": watch.options,
 }
 _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "diagnose": _diagnose,
@@ -304,4 +307,5 @@ _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "acknowledge": probes.acknowledge,
     "serve": serve.serve,
     "audit": serve.audit,
+    "watch": watch.watch,
 }

@@ -20,9 +20,13 @@ _UNDONE: Final = frozenset({"rolled-back", "rollback-failed"})
 
 
 def fix_of(plan: Plan) -> str:
-    """What a plan does, as a hash: the same edits of the same files and the same commands have the same."""
+    """What a plan does, as a hash: the same edits of the same files and the same commands have the same.
+
+    A dispatch treats one room, for the reason that it is ordered for: another room, or another try, is another fix.
+    """
+    sent = plan.inputs if any(step.kind == "dispatch" for step in plan.steps) else {}
     told = (
-        plan.runbook, plan.target, plan.remedy, plan.agent,
+        plan.runbook, plan.target, plan.remedy, plan.agent, sent,
         [(step.name, [(f.file, f.before, f.after) for f in step.files], step.command) for step in plan.steps],
     )  # fmt: skip
     return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()

@@ -332,14 +332,12 @@ class Front:
 
         Raises Unreachable, naming who is the executor already; and as `submit`.
         """
-        with self._store.acting("fletcher run", order.person.name):
-            return self._here(parts, order.id, order.person, herald, lambda: self.submit(order, here=True))
+        return self._here(parts, order.id, order.person, herald, lambda: self.submit(order, here=True))
 
     def go_on_here(self, parts: Parts, run_id: str, person: Person, herald: Herald) -> Run:
         """Go on in this process with a run that was left, as `run_here`."""
         self.show(run_id)
-        with self._store.acting("fletcher run", person.name):
-            return self._here(parts, run_id, person, herald)
+        return self._here(parts, run_id, person, herald)
 
     def _here(
         self, parts: Parts, run_id: str, person: Person, herald: Herald, begin: Callable[[], object] = lambda: None
@@ -352,8 +350,9 @@ class Front:
             herald.tell(Event(kind="says", at=time.time(), text=says))
 
         parts = replace(parts, hand=hand)
-        self._forget()
-        with self.home.log() as log, logged(log, warn), _executor()(self._store, parts):
+        with (
+            self.home.log() as log, logged(log, warn), self._store.acting("fletcher run", person.name), self._acting_here(parts)
+        ):  # fmt: skip
             begin()  # once it can be carried out: what is interrupted before has never been ordered
             try:
                 run = self.attend(run_id, herald)
@@ -363,6 +362,10 @@ class Front:
             with contextlib.suppress(KeyboardInterrupt, StoreTrouble):  # it goes on at the next start
                 self._let_end(warn)
         return run
+
+    def _acting_here(self, parts: Parts) -> Executor:
+        self._forget()
+        return _executor()(self._store, parts)
 
     def _let_end(self, tell: Callable[[str], None]) -> None:
         """Wait for runs that a dead process left in their middle, and that go on here."""
@@ -383,8 +386,8 @@ class Front:
             lease = self._store.lease
             if not running or lease is None or not lease.shared:
                 return running
-            owners = rows.owners(c)
-        return [run for run in running if owners.get(run) == lease.id]
+            known = owners.owners(c)
+        return [run for run in running if known.get(run) == lease.id]
 
     def _cancel_here(self, run_id: str, person: Person) -> None:
         try:

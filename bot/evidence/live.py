@@ -76,8 +76,12 @@ class Live:
         return not any(told)
 
 
-def look_live(target: Target, rooms: tuple[str, ...], opened: ExitStack, *, here: Path) -> Live:
+def look_live(
+    target: Target, rooms: tuple[str, ...], opened: ExitStack, *, here: Path, also: tuple[str, ...] = ()
+) -> Live:
     """Ask everything that runs, once; what does not answer is a source of kind `ABSENT`. Logs are closed with `opened`.
+
+    The API is asked about these rooms; without them about the newest, and `also`.
 
     Raises UsageError where it must be said which project is meant.
     """
@@ -87,7 +91,7 @@ def look_live(target: Target, rooms: tuple[str, ...], opened: ExitStack, *, here
         [
             watched.read_logs,
             watched.read_events,
-            partial(watched.ask_api, rooms or None),
+            partial(watched.ask_api, rooms or None, also),
             watched.ask_workers,
             watched.read_folder,
         ]
@@ -304,13 +308,13 @@ class Watched:
 
     # -- the rest ---------------------------------------------------------------------------------
 
-    def ask_api(self, rooms: tuple[str, ...] | None) -> None:
-        """Ask the LiveKit API about these rooms, or the newest, at the address that is set or where the server's container listens."""
+    def ask_api(self, rooms: tuple[str, ...] | None, also: tuple[str, ...] = ()) -> None:
+        """Ask the LiveKit API about these rooms, or the newest and `also`, at the address that is set or where the server's container listens."""
         from bot.evidence.livekit_api import ask
 
         url = self._target.livekit_url or server_address(self._attached, self._where(), inside=self._inside)
         try:
-            self._api = api = ask(replace(self._target, livekit_url=url), rooms=rooms)
+            self._api = api = ask(replace(self._target, livekit_url=url), rooms=rooms, also=also)
         except FletcherError as problem:
             self._api = None
             kind = problem.kind if isinstance(problem, Unreachable) else ""

@@ -34,10 +34,12 @@ _TICK: Final = 1.0  # seconds: the Date header tells no less
 _RECENT: Final = 1e17  # 1973 in nanoseconds: dispatches are dated in them, rooms in milli- or whole seconds
 
 
-def ask(target: Target, *, rooms: tuple[str, ...] | None = None, timeout: float = 4.0) -> ApiSeen:
+def ask(
+    target: Target, *, rooms: tuple[str, ...] | None = None, also: tuple[str, ...] = (), timeout: float = 4.0
+) -> ApiSeen:
     """Ask once which rooms are alive; of `rooms` (names or ids) also who is in them and what they wait for.
 
-    Without `rooms` it is the newest that are looked into; with an empty tuple none.
+    Without `rooms` it is the newest that are looked into, and `also`; with an empty tuple none.
 
     Takes at most twice `timeout` seconds. A call that fails beside others that work is told in `unread`.
     Raises Unreachable, with the remedy, when the server cannot be asked at all.
@@ -47,7 +49,7 @@ def ask(target: Target, *, rooms: tuple[str, ...] | None = None, timeout: float 
     """
     url = address(target)
     keys(target)
-    return waited(target, url, lambda: _look(target, url, rooms, timeout), 2 * timeout + 1.0)
+    return waited(target, url, lambda: _look(target, url, rooms, also, timeout), 2 * timeout + 1.0)
 
 
 def waited(target: Target, url: str, asked: Callable[[], Coroutine[object, object, _T]], limit: float) -> _T:
@@ -170,7 +172,9 @@ async def reached(target: Target, url: str, heard: Heard) -> AsyncIterator[LiveK
         yield LiveKitAPI(url, target.api_key, target.api_secret, session=session, failover=False)
 
 
-async def _look(target: Target, url: str, rooms: tuple[str, ...] | None, limit: float) -> ApiSeen:
+async def _look(
+    target: Target, url: str, rooms: tuple[str, ...] | None, also: tuple[str, ...], limit: float
+) -> ApiSeen:
     from urllib.parse import urlsplit
 
     heard = Heard()
@@ -180,7 +184,14 @@ async def _look(target: Target, url: str, rooms: tuple[str, ...] | None, limit: 
         seen = ApiSeen(
             redact(url), asked_at, (), cloud=(urlsplit(url).hostname or "").endswith(_CLOUD), skew=heard.skew
         )
-        return await _into(api, seen, listed, rooms, limit)
+        asked = [r for i, r in enumerate(listed) if _asked(r, rooms, also, newest=i < _NEWEST)]
+        return await _into(api, seen, listed, asked, limit)
+
+
+def _asked(room: RoomInfo, rooms: tuple[str, ...] | None, also: tuple[str, ...], *, newest: bool) -> bool:
+    """Whether this room is looked into."""
+    named = also if rooms is None else rooms
+    return room.name in named or room.sid in named or (rooms is None and newest)
 
 
 async def _list(api: LiveKitAPI, target: Target, url: str, heard: Heard, limit: float) -> Sequence[RoomInfo]:
@@ -212,12 +223,11 @@ class _Inside:
 
 
 async def _into(
-    api: LiveKitAPI, seen: ApiSeen, listed: Sequence[RoomInfo], rooms: tuple[str, ...] | None, limit: float
+    api: LiveKitAPI, seen: ApiSeen, listed: Sequence[RoomInfo], asked: Sequence[RoomInfo], limit: float
 ) -> ApiSeen:
-    """Look into the rooms that were asked for, or the newest; a few calls at a time, for `limit` seconds in all."""
+    """Look into the rooms that are `asked` for; a few calls at a time, for `limit` seconds in all."""
     import asyncio
 
-    asked = listed[:_NEWEST] if rooms is None else [r for r in listed if r.name in rooms or r.sid in rooms]
     found = {r.sid: _Inside() for r in asked}
     unread: list[str] = []
     few = asyncio.Semaphore(_AT_ONCE)
@@ -265,27 +275,32 @@ async def _participants(api: LiveKitAPI, room: str, inside: _Inside) -> None:
     from livekit.api import ListParticipantsRequest
 
     people = (await api.room.list_participants(ListParticipantsRequest(room=room))).participants
-    inside.participants = tuple(map(_participant, people))
+    inside.participants = tuple(map(participant, people))
 
 
 async def _dispatches(api: LiveKitAPI, room: str, inside: _Inside) -> None:
     inside.dispatches = tuple(map(_dispatch, await api.agent_dispatch.list_dispatch(room)))
 
 
-def _participant(p: ParticipantInfo) -> ApiParticipant:
+def participant(p: ParticipantInfo) -> ApiParticipant:
+    """One participant, as it is told."""
     from livekit.protocol.models import ParticipantInfo as Info
 
     state = Info.State.Name(p.state) if p.state in Info.State.values() else str(int(p.state))
+    kind = Info.Kind.Name(p.kind) if p.kind in Info.Kind.values() else str(int(p.kind))
     return ApiParticipant(
         identity=p.identity, agent=p.kind == Info.Kind.AGENT, state=state, agent_name=p.attributes.get("lk.agent_name", ""),
-        joined=_epoch(p.joined_at_ms or p.joined_at),
+        joined=_epoch(p.joined_at_ms or p.joined_at), kind=kind, hidden=p.permission.hidden,
     )  # fmt: skip
 
 
 def _dispatch(d: AgentDispatch) -> ApiDispatch:
+    from livekit.protocol.agent import JobStatus
+
     errors = tuple(redact(job.state.error) for job in d.state.jobs if job.state.error)
+    done = sum(job.state.status == JobStatus.JS_SUCCESS for job in d.state.jobs)
     return ApiDispatch(
-        d.id, d.agent_name, d.deployment, _epoch(d.state.created_at), len(d.state.jobs), errors, d.metadata
+        d.id, d.agent_name, d.deployment, _epoch(d.state.created_at), len(d.state.jobs), errors, d.metadata, done
     )
 
 
@@ -308,4 +323,6 @@ def _room(url: str, room: RoomInfo, inside: _Inside) -> ApiRoom:
     text = redact("; ".join(parts))
     place = Place(f"LiveKit API {url}", 1, text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…")
     created = _epoch(room.creation_time_ms or room.creation_time)
-    return ApiRoom(room.name, room.sid, created, inside.participants, inside.dispatches, place)
+    return ApiRoom(
+        room.name, room.sid, created, inside.participants, inside.dispatches, place, people=room.num_participants
+    )

@@ -123,9 +123,8 @@ def look(question: Question, opened: ExitStack, live: Live | None = None) -> Loo
     """
     followed = live is not None
     if live is None and question.target is not None:
-        live = look_live(
-            question.target, () if question.counted else question.rooms, opened, here=Path(question.here).absolute()
-        )
+        rooms, also = ((), question.rooms) if question.counted else (question.rooms, ())
+        live = look_live(question.target, rooms, opened, here=Path(question.here).absolute(), also=also)
     logs: list[LogFile] = []
     tokens: list[Token] = []
     endpoints: list[Endpoint] = []

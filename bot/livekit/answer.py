@@ -12,7 +12,7 @@ from bot.livekit.assigned import came
 from bot.livekit.attribution import attribute
 from bot.livekit.case import Case
 from bot.livekit.causes import judge as judge_room
-from bot.livekit.marks import CANARY
+from bot.livekit.marks import own
 from bot.livekit.remedies import REMEDY, RUNBOOK
 from bot.livekit.seen import Verdict, Verdicts, VerdictWord, overall_of
 from bot.livekit.timeline import timeline
@@ -141,8 +141,8 @@ def runbook_of(verdicts: Verdicts) -> str | None:
 
 
 def _in_window(room: Room, seen: Seen) -> bool:
-    if room.name.startswith(CANARY) and room.name not in seen.rooms:
-        return False  # made by Fletcher itself to prove something
+    if own(room.name, seen.rooms):
+        return False
     return not (seen.since is not None and room.last is not None and room.last < seen.since)
 
 
@@ -168,7 +168,8 @@ def _nothing(quiet: Missing | None) -> Verdict:
 def _notes(case: Case, rows: Count, compared: Count) -> list[str]:
     notes: list[str] = []
     noise: Counter[str] = Counter()
-    for room in case.story.rooms.values():
+    rooms = [room for room in case.story.rooms.values() if not own(room.name, case.seen.rooms)]
+    for room in rooms:
         noise.update({kind for name, kind, _at, _mark in room.silent if not case.counts(name, kind, room.birth)})
     loose = [r for r in case.story.silent if not case.counts(r.name, r.type, r.at)]
     kinds = sorted({*noise, *(r.type for r in loose if r.type)})
@@ -186,9 +187,7 @@ def _notes(case: Case, rows: Count, compared: Count) -> list[str]:
             "dispatch it is harmless. What decides is whether the room asked for the named agent."
         )
     ended = any(
-        job.status == "JS_FAILED" and job.error == "agent worker left the room"
-        for room in case.story.rooms.values()
-        for job in room.jobs
+        job.status == "JS_FAILED" and job.error == "agent worker left the room" for room in rooms for job in room.jobs
     )
     if ended:
         notes.append(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bot.livekit import assigned, nobody
 from bot.livekit import refusals as refused_words
 from bot.livekit.case import Want
+from bot.livekit.marks import own
 from bot.livekit.seen import Cite, Missing
 from bot.livekit.story import Job, Room
 from bot.livekit.versions import QUIET
@@ -34,6 +35,9 @@ def jobs_of_workers(case: Case) -> list[Verdict]:
     for log in story.logs.values():
         for said in log.requests.values():
             if said.room_id in known or said.job in taken or (not said.room_id and said.room_name in names):
+                continue
+            alive = case.alive.get(said.room_id or "")
+            if own(said.room_name or (alive.name if alive is not None else ""), case.seen.rooms):
                 continue
             room = Room(said.room_name, said.room_id, len(case.pool.group))
             room.touch(said.at, said.mark)

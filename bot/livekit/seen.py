@@ -61,7 +61,8 @@ class ApiParticipant:
     """One participant as `ListParticipants` tells it. `state` is JOINING, JOINED, ACTIVE or DISCONNECTED.
 
     Only ACTIVE proves that an agent came: with ICE broken it stays JOINED for 15 to 30 s. `agent_name` is the attribute
-    `lk.agent_name` that servers from 1.9.2 on set, "" where there is none. `joined` is in epoch seconds.
+    `lk.agent_name` that servers from 1.9.2 on set, "" where there is none. `joined` is in epoch seconds. `kind` is the
+    API's word, such as STANDARD, SIP or EGRESS; whom nobody sees is `hidden`.
     """
 
     identity: str
@@ -69,14 +70,16 @@ class ApiParticipant:
     state: str
     agent_name: str
     joined: float | None
+    kind: str = "STANDARD"
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ApiDispatch:
     """One dispatch as `ListDispatch` tells it; `jobs` counts the jobs that were made of it, which may be shown 5 s late.
 
-    That a job is there proves nothing about its agent: it stays JS_RUNNING when the process never starts. `metadata` is
-    what the agent is handed, and never shown.
+    That a job is there proves nothing about its agent: it stays JS_RUNNING when the process never starts. `done` counts
+    the jobs that say that they ended well. `metadata` is what the agent is handed, and never shown.
     """
 
     id: str
@@ -86,11 +89,15 @@ class ApiDispatch:
     jobs: int
     errors: tuple[str, ...]
     metadata: str = field(default="", repr=False)
+    done: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ApiRoom:
-    """One room as the API tells it. `participants` and `dispatches` are None where they were not asked for or not told."""
+    """One room as the API tells it. `participants` and `dispatches` are None where they were not asked for or not told.
+
+    `people` is how many the list of rooms counts in it, which may be some seconds late; None where it does not tell.
+    """
 
     name: str
     id: str
@@ -98,6 +105,7 @@ class ApiRoom:
     participants: tuple[ApiParticipant, ...] | None
     dispatches: tuple[ApiDispatch, ...] | None
     place: Place
+    people: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

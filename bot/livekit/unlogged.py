@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bot.livekit import machines, nobody, rest
+from bot.livekit.marks import own
 from bot.livekit.seen import Cite, Missing, Verdict
 from bot.livekit.story import Room
 from bot.livekit.versions import ICE_LIMIT, MATURE
@@ -31,6 +32,8 @@ def rooms(case: Case, have: set[str | None]) -> list[Verdict]:
     loose = {r.name for r in case.story.rooms.values() if not r.id}
     out = []
     for found in seen.api.rooms if seen.api else ():
+        if own(found.name, seen.rooms):
+            continue
         asked = found.name in seen.rooms or found.id in seen.rooms
         if found.id in known or found.name in loose or not (asked if seen.rooms else found.participants is not None):
             continue

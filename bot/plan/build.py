@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot import policy
+from bot import policy, spans
 from bot.livekit import counts
 from bot.livekit.answer import runbook_for
 from bot.livekit.rest import level_too_high
+from bot.livekit.waiting import STARTS, now_of, serves_all, stands
 from bot.livekit.words import listed, quote
 from bot.plan import left, steps
 from bot.plan.guards import job_type_guards, load_guards, name_guards
@@ -103,6 +104,8 @@ class _Builder:
                 if weighed.word == "matched":
                     said = ", ".join(f"{name} is {value}" for name, value in asked.values.items())
                     return Checked(block.name, weighed.word, said)
+            case doc.Abandoned():
+                return self._abandoned(block.name)
             case doc.Shell():
                 return Checked(block.name, "waiting", "a script; it is run after the approval")
             case _:
@@ -110,6 +113,22 @@ class _Builder:
                     block.name, Checked(block.name, "inconclusive", "checks of this kind are not made for a plan")
                 )
         return Checked(block.name, weighed.word, weighed.why)
+
+    def _abandoned(self, name: str) -> Checked:
+        """Whether people wait in the room for an agent that is not there and not on its way, by the API."""
+        api, asked = self.look.seen.api, self.inputs.get("room", "")
+        found = next((room for room in api.rooms if room.name == asked), None) if api is not None else None
+        if api is None:
+            return Checked(name, "inconclusive", "the LiveKit API was not asked")
+        if found is None:
+            return Checked(name, "not-matched", "the room is over" if asked else "no room was named")
+        starts = spans.duration(self.inputs.get("starts", ""))
+        told = stands(
+            found, now_of(api), wanted=self.inputs.get("agent_name"), serves=serves_all(api),
+            starts=starts if isinstance(starts, float) else STARTS,
+        )  # fmt: skip
+        words = {"lacks": "matched", "unknown": "inconclusive"}
+        return Checked(name, words.get(told.state, "not-matched"), told.says)  # type: ignore[arg-type]  # one of three words
 
     # --- may it be done ------------------------------------------------------------------------
 

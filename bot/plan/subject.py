@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from bot.livekit.names import names
 from bot.livekit.proposal import Proposal, dispatch_proposal
+from bot.livekit.waiting import promised
 from bot.livekit.words import quote
 from bot.plan.sides import sources
+from bot.runbook import document as doc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,13 +40,24 @@ def subject(runbook: Runbook, given: Mapping[str, str], look: Look, verdicts: Ve
     thought = _Thought(runbook, given, look, row, names(look.seen))
     proposal = thought.proposal()
     found = {
-        "room": (row.room if row is not None else None) or "", "remedy": proposal.remedy, "agent_name": proposal.agent,
+        "room": (row.room if row is not None else None) or "", "remedy": proposal.remedy, "agent_name": proposal.agent or _waited_for(runbook, look, row),
     }  # fmt: skip
     inputs = {
         declared.name: given.get(declared.name) or found.get(declared.name) or declared.default or ""
         for declared in runbook.inputs
     }
     return Subject(row, thought.names, proposal, inputs)
+
+
+def _waited_for(runbook: Runbook, look: Look, row: Verdict | None) -> str:
+    """Whom an abandoned room was promised, by the API; "" where the runbook treats none, or nothing tells."""
+    if row is None or not any(
+        isinstance(b, doc.Check) and isinstance(b.evidence, doc.Abandoned) for b in runbook.blocks
+    ):
+        return ""
+    rooms = look.seen.api.rooms if look.seen.api is not None else ()
+    found = next((room for room in rooms if room.name == row.room), None)
+    return promised(found) if found is not None else ""
 
 
 @dataclass(frozen=True, slots=True)

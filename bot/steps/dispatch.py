@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from bot.errors import FletcherError, Unreachable
+from bot.livekit.marks import MARK
 from bot.livekit.words import quote
 from bot.runbook import document as doc
 from bot.runbook.inputs import fill
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from bot.livekit.seen import ApiDispatch, ApiRoom
     from bot.steps.contract import Doing, Task
 
-MARK: Final = "fletcher"  # the key of our mark in a dispatch's metadata
+#: As `metadata`: what the room's first dispatch for this agent was made with, which is read there and written down nowhere.
+AS_BEFORE: Final = "as-before"
 
 
 class Dispatch:
@@ -25,7 +27,7 @@ class Dispatch:
 
     def remember(self, task: Task, doing: Doing) -> Memory:
         """The dispatches that the room has. Raises FletcherError when the room is not alive."""
-        room, agent, _ = _asked(task)
+        room, agent = _asked(task)
         began = doing.world.now()
         found = _room(room, doing)
         ids = [d.id for d in found.dispatches or () if d.agent_name == agent]
@@ -33,7 +35,7 @@ class Dispatch:
 
     def perform(self, task: Task, memory: Memory, doing: Doing) -> Outcome:
         """Ask for the agent, unless it has been asked for already; only in the very room that was there before."""
-        room, agent, metadata = _asked(task)
+        room, agent = _asked(task)
         began = doing.world.now()
 
         def outcome(state: str, says: str, ident: str = "") -> Outcome:
@@ -46,7 +48,7 @@ class Dispatch:
         if ours := _ours(task, memory, found):
             return outcome("done", f"{quote(agent)} had been asked for in {quote(room)} already", ours.id)
         try:
-            ident = doing.world.create_dispatch(room, agent, metadata)
+            ident = doing.world.create_dispatch(room, agent, _metadata(task, memory, found))
         except FletcherError as problem:
             return self._lost(task, memory, doing, str(problem), outcome)
         return outcome("done", f"{quote(agent)} was asked for in {quote(room)}", ident)
@@ -54,7 +56,7 @@ class Dispatch:
     @staticmethod
     def _lost(task: Task, memory: Memory, doing: Doing, why: str, outcome: Callable[..., Outcome]) -> Outcome:
         """What came of a call without an answer: the server may have done it all the same."""
-        room, agent, _ = _asked(task)
+        room, agent = _asked(task)
         try:
             ours = _ours(task, memory, _room(room, doing))
         except FletcherError as problem:
@@ -83,13 +85,28 @@ class Dispatch:
         return None
 
 
-def _asked(task: Task) -> tuple[str, str, str]:
-    """Room, agent and metadata, with our mark in it where it is a JSON object, or nothing."""
-    block = task.block
-    if not isinstance(block, doc.Dispatch):
+def _asked(task: Task) -> tuple[str, str]:
+    """Room and agent."""
+    block = _block(task)
+    return fill(block.room, task.inputs), fill(block.agent, task.inputs)
+
+
+def _block(task: Task) -> doc.Dispatch:
+    if not isinstance(task.block, doc.Dispatch):
         raise Unreachable(f"{task.step.name} is no dispatch; plan again")
-    room, agent, metadata = (fill(text, task.inputs) for text in (block.room, block.agent, block.metadata))
-    return room, agent, _marked(metadata, _mark(task))
+    return task.block
+
+
+def _metadata(task: Task, memory: Memory, room: ApiRoom) -> str:
+    """What the agent is handed, with our mark in it where it is a JSON object, or nothing."""
+    metadata = fill(_block(task).metadata, task.inputs)
+    if metadata == AS_BEFORE:
+        _, agent = _asked(task)
+        before = set(json.loads(memory.facts["before"]))
+        own = [d for d in room.dispatches or () if d.agent_name == agent and d.id in before]
+        first = min(own, key=lambda d: d.created or 0.0, default=None)
+        metadata = first.metadata if first is not None else ""
+    return _marked(metadata, _mark(task))
 
 
 def _mark(task: Task) -> str:
@@ -100,7 +117,7 @@ def _marked(metadata: str, mark: str) -> str:
     """Metadata is the agent's to read: what is no JSON object stays as it is."""
     try:
         told = json.loads(metadata) if metadata else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return metadata
     return json.dumps({**told, MARK: mark}, separators=(",", ":")) if isinstance(told, dict) else metadata
 
@@ -123,7 +140,7 @@ def _ours(task: Task, memory: Memory, room: ApiRoom) -> ApiDispatch | None:
     """The dispatch that this step made: by its mark, or, where none could be set, one for the agent that was not there before."""
     if room.id != memory.facts["room_id"]:
         return None
-    _, agent, metadata = _asked(task)
+    agent, metadata = _asked(task)[1], _metadata(task, memory, room)
     before = set(json.loads(memory.facts["before"]))
     return next(
         (d for d in room.dispatches or () if d.agent_name == agent and d.metadata == metadata and d.id not in before),

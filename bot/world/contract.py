@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from bot.evidence.attach import Attached
     from bot.evidence.docker import Containers
-    from bot.livekit.seen import ApiSeen, Machine
+    from bot.livekit.seen import ApiParticipant, ApiSeen, Machine
     from bot.plan.values import Command
 
 Role = Literal["livekit", "agent"]
@@ -91,6 +91,9 @@ class World(Protocol):
 
     def api(self, rooms: tuple[str, ...] | None) -> ApiSeen:
         """What the LiveKit API tells now; participants and dispatches of these rooms, None for all."""
+
+    def inside(self, room: str) -> tuple[ApiParticipant, ...]:
+        """Who is in a room now, by one call; in one that is not there, nobody."""
 
     def create_room(self, name: str, *, agent: str | None, metadata: str, empty_timeout: int) -> None:
         """Make a room; with `agent` it asks for that agent ("" too), with None for nobody. `empty_timeout` in seconds."""

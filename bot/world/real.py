@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from bot.evidence.attach import Attached
     from bot.evidence.docker import Engine
-    from bot.livekit.seen import ApiSeen, Machine
+    from bot.livekit.seen import ApiParticipant, ApiSeen, Machine
     from bot.plan.values import Command
     from bot.settings import Target
     from bot.world.contract import Ended, Role
@@ -168,6 +168,10 @@ class RealWorld:
         from bot.evidence.livekit_api import ask
 
         return ask(self._server(), rooms=rooms)
+
+    def inside(self, room: str) -> tuple[ApiParticipant, ...]:
+        """Who is in a room now."""
+        return livekit_calls.participants(self._server(), room)
 
     def create_room(self, name: str, *, agent: str | None, metadata: str, empty_timeout: int) -> None:
         """Make a room; see the contract."""

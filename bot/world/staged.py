@@ -122,6 +122,9 @@ class StagedWorld:
             told.append(ApiRoom(name, f"RM_{name}", None, people if asked else None, () if asked else None, place))
         return ApiSeen("http://stage", self.clock / SECOND, tuple(told))
 
+    def inside(self, room: str) -> tuple[ApiParticipant, ...]:
+        return next((found.participants or () for found in self.api((room,)).rooms if found.name == room), ())
+
     def create_room(self, name: str, *, agent: str | None, metadata: str, empty_timeout: int) -> None:  # noqa: ARG002
         if self.api_fails:
             raise Unreachable(self.api_fails)

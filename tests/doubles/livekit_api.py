@@ -71,6 +71,11 @@ class LiveKit:
         """Where it listens."""
         return f"ws://127.0.0.1:{self._server.server_port}"
 
+    @property
+    def now(self) -> float:
+        """This server's time."""
+        return time.time() + self.ahead
+
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
@@ -136,8 +141,8 @@ class LiveKit:
             return room_pb.DeleteRoomResponse()
         asked = room_pb.CreateRoomRequest.FromString(body)
         if asked.name not in self.rooms:  # one that is there stays as it is
-            made = [dispatch(a.agent_name, created=time.time(), metadata=a.metadata) for a in asked.agents]
-            self.room(asked.name, created=time.time(), dispatches=made)
+            made = [dispatch(a.agent_name, created=self.now, metadata=a.metadata) for a in asked.agents]
+            self.room(asked.name, created=self.now, dispatches=made)
             self.rooms[asked.name].metadata = asked.metadata
             self.rooms[asked.name].empty_timeout = asked.empty_timeout
         return self.rooms[asked.name]
@@ -146,8 +151,8 @@ class LiveKit:
         if not grants.get("roomAdmin") or grants.get("room") != asked.room:
             return None
         if asked.room not in self.rooms:
-            self.room(asked.room, created=time.time())
-        made = dispatch(asked.agent_name, created=time.time(), metadata=asked.metadata)
+            self.room(asked.room, created=self.now)
+        made = dispatch(asked.agent_name, created=self.now, metadata=asked.metadata)
         made.id = f"AD_{len(self.inside[asked.room][1])}{asked.agent_name}"
         self.inside[asked.room][1].append(made)
         return made

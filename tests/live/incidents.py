@@ -100,7 +100,7 @@ class Incident:
 
     `cause` is what is wrong, None where nothing is. `tells` is the verdict of whoever sees the logs; an inconclusive
     one names no cause. `settled` waits for the worker's first report of load; `spoils` leaves a stack that serves no
-    other incident.
+    other incident. `canary` is the light of a canary once everybody has left, "" where that would be another incident.
     """
 
     name: str
@@ -113,6 +113,7 @@ class Incident:
     spoils: bool = False
     version: str = NEWEST
     level: str = "info"
+    canary: str = ""
 
     @property
     def verdict(self) -> str:
@@ -122,27 +123,41 @@ class Incident:
 
 # Rows with the same server and the same switch share a stack, so they stand together; the busy machine comes last.
 INCIDENTS = (
-    Incident("healthy", "none", None, tells="healthy"),
+    Incident("healthy", "none", None, tells="healthy", canary="green"),
     Incident("room-already-existed", "none", "room-already-existed", second_in_the_room),
     Incident("draining", "none", "draining", while_it_drains, spoils=True),
-    Incident("worker-died", "none", "worker-died", after_its_death, spoils=True),
-    Incident("dispatch-missing", "dispatch-missing", "dispatch-missing"),
-    Incident("name-mismatch", "name-mismatch", "name-mismatch"),
-    Incident("worker-unnamed", "worker-unnamed", "worker-unnamed"),
-    Incident("load-refused", "load-refused", "load-refused", settled=True),
-    Incident("init-timeout", "init-timeout", "init-timeout", mature=STARTED),
-    Incident("init-crash", "init-crash", "init-crash", mature=STARTED),
-    Incident("entry-crash", "entry-crash", "entry-crash", mature=STARTED),
-    Incident("request-rejected", "request-rejected", "request-rejected"),
-    Incident("worker-auth", "worker-auth", "worker-auth"),
-    Incident("no-worker", "no-worker", "no-worker"),
+    Incident("worker-died", "none", "worker-died", after_its_death, spoils=True, canary="red"),
+    Incident("dispatch-missing", "dispatch-missing", "dispatch-missing", canary="red"),
+    Incident("name-mismatch", "name-mismatch", "name-mismatch", canary="red"),
+    Incident("worker-unnamed", "worker-unnamed", "worker-unnamed", canary="red"),
+    Incident("load-refused", "load-refused", "load-refused", settled=True, canary="red"),
+    Incident("init-timeout", "init-timeout", "init-timeout", mature=STARTED, canary="red"),
+    Incident("init-crash", "init-crash", "init-crash", mature=STARTED, canary="red"),
+    Incident("entry-crash", "entry-crash", "entry-crash", mature=STARTED, canary="red"),
+    Incident("request-rejected", "request-rejected", "request-rejected", canary="red"),
+    Incident("worker-auth", "worker-auth", "worker-auth", canary="red"),
+    Incident("no-worker", "no-worker", "no-worker", canary="red"),
     # A server that writes only warnings has none of the lines that decide: nothing is to be concluded from its log.
     Incident("healthy-at-warn", "none", None, tells="inconclusive", level="warn"),
-    Incident("dispatch-missing-at-warn", "dispatch-missing", "dispatch-missing", tells="inconclusive", level="warn"),
+    Incident(
+        "dispatch-missing-at-warn",
+        "dispatch-missing",
+        "dispatch-missing",
+        tells="inconclusive",
+        level="warn",
+        canary="red",
+    ),
     Incident("load-refused-at-warn", "load-refused", "load-refused", tells="inconclusive", settled=True, level="warn"),
     # The project's script makes tokens that this server refuses, so a Python backend makes them.
     Incident("dispatch-missing-older", "dispatch-missing", "dispatch-missing", sent_by_backend(), version=OLDER),
-    Incident("name-mismatch-older", "name-mismatch", "name-mismatch", sent_by_backend("ganglia-agent"), version=OLDER),
+    Incident(
+        "name-mismatch-older",
+        "name-mismatch",
+        "name-mismatch",
+        sent_by_backend("ganglia-agent"),
+        version=OLDER,
+        canary="red",
+    ),
     Incident("load-refused-older", "load-refused", "load-refused", sent_by_backend(AGENT), settled=True, version=OLDER),
     Incident("load-refused-cpu", "load-refused-cpu", "load-refused", on_a_busy_machine),
 )

@@ -8,10 +8,11 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from subprocess import SubprocessError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bot.livekit.answer import runbook_for
 from tests.live.incidents import Incident
+from tests.live.looks import looked
 from tests.live.sweeping import swept
 from tests.live.ways import WAYS, Way, ask_files, ask_live, ask_plan
 from tests.stack.places import CHECKOUT, digest
@@ -29,12 +30,16 @@ NAME = f"fletcher-test-{digest(str(CHECKOUT))[:6]}"  # of the stacks: the engine
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One incident that was made: `livekit.log`, `agent.log` and `project` in its folder, and what was said live and by the sweep."""
+    """One incident that was made: `livekit.log`, `agent.log` and `project` in its folder, and what was said live and by the sweep.
+
+    `canary` is what a canary came to after that, empty where none was asked.
+    """
 
     incident: Incident
     folder: Path
     said: dict[str, Reply]
     swept: Swept
+    canary: dict[str, Any]
 
     def ask(self, way: Way) -> Reply:
         """What Fletcher says of it: from the copies now, or what it said while it was fresh."""
@@ -103,7 +108,8 @@ class Scenes:
                 stack.project, folder / "project", symlinks=True, ignore=shutil.ignore_patterns("node_modules")
             )
             phase.log.write_text(json.dumps({name: reply.out for name, reply in said.items()}), encoding="utf-8")
-        return Scene(incident, folder, said, found)
+            canary = looked("agent-canary", stack) if incident.canary else {}
+        return Scene(incident, folder, said, found, canary)
 
     def _stack_for(self, incident: Incident) -> Stack:
         """Give the stack as this incident needs it, with as little made anew as possible."""

@@ -52,6 +52,23 @@ def test_a_level_that_is_too_high_is_named(scenes: Scenes, incident: Incident, w
     assert any("info level" in lack["source"] for lack in row["missing"]), why(row, scene)
 
 
+@pytest.mark.parametrize("incident", [i for i in INCIDENTS if i.canary], ids=lambda i: i.name)
+def test_the_canary_sees_it(scenes: Scenes, incident: Incident) -> None:
+    """Where a new room has no agent it is red, with the cause where the log can tell; on a healthy stack it is green."""
+    told = scenes.of(incident).canary
+    assert told["light"] == incident.canary, told
+    if incident.canary == "green":
+        assert 0 < told["to_agent"] < 12, told
+        assert not told["findings"], told
+        return
+    (row,) = told["findings"]
+    assert row["room"].startswith("fletcher-canary-look-"), told
+    # What killed the worker is forgotten after a minute.
+    known = {incident.cause, "no-worker"} if incident.cause == "worker-died" else {incident.cause}
+    assert row["cause"] in (known if incident.level == "info" else {*known, ""}), told
+    assert row["quotes"], told
+
+
 def test_the_healthy_room_has_its_noise(scenes: Scenes) -> None:
     """The line that people blame stands in the healthy room's log too."""
     lines = (scenes.of(INCIDENTS[0]).folder / "livekit.log").read_bytes().splitlines()

@@ -33,8 +33,10 @@ def test_the_list_has_every_runbook_and_what_it_treats() -> None:
     assert reply.code == 0
     assert [" ".join(line.split()) for line in reply.out.splitlines()] == [
         "RUNBOOK EFFECT FIXTURES TITLE",
+        "agent-canary read no A new room gets its agent",
         "agent-never-joins change yes Agent registers but never joins a room",
         "treats dispatch-missing, worker-unnamed, name-mismatch, room-already-existed",
+        "agent-watch change no Send an agent to people who wait without one",
         "log-sweep read yes A new room lacks its agent",
         'no-servers-available disrupt yes Agent registers but dispatch fails with "no servers available"',
         "treats load-refused",
@@ -42,7 +44,9 @@ def test_the_list_has_every_runbook_and_what_it_treats() -> None:
     ]
     rows = runbooks("list", "--json").json["runbooks"]
     assert [(row["kind"], row["id"], row["fixtures"]) for row in rows] == [
+        ("runbook", "agent-canary", False),
         ("runbook", "agent-never-joins", True),
+        ("runbook", "agent-watch", False),
         ("runbook", "log-sweep", True),
         ("runbook", "no-servers-available", True),
         ("runbook", "stack-health", False),

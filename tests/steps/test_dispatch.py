@@ -70,6 +70,27 @@ def test_an_agent_is_asked_for_once(at: Bench, server: LiveKit, metadata: str, s
     assert kind.undo(planned, memory, at.doing) is None
 
 
+@pytest.mark.parametrize(
+    ("first", "sent"),
+    [('{"customer": 7}', '{"customer":7,"fletcher":"r1/again"}'), ("plain words", "plain words"), ("", '{"fletcher":"r1/again"}')],
+)  # fmt: skip
+def test_an_agent_is_handed_what_the_first_was(at: Bench, server: LiveKit, first: str, sent: str) -> None:
+    """It is read from the room, each time anew, and written down nowhere; later dispatches and other agents' are not it."""
+    server.room("lobby", participants=[person("uma")],
+                dispatches=[dispatch("clerk", created=1.0, metadata="another's"), dispatch("ganglia", created=2.0, metadata=first)])  # fmt: skip
+    later = dispatch("ganglia", created=3.0, metadata='{"fletcher": "r0/again"}')
+    later.id = "AD_later"
+    server.inside["lobby"][1].append(later)
+    kind, planned = Dispatch(), ask(at, metadata="as-before")
+    memory = kind.remember(planned, at.doing)
+    assert first == "" or first not in str(memory)
+    outcome = kind.perform(planned, memory, at.doing)
+    assert (outcome.state, server.inside["lobby"][1][-1].metadata) == ("done", sent)
+    assert kind.settled(planned, memory, at.doing) is True
+    assert kind.perform(planned, memory, at.doing).facts["dispatch"] == outcome.facts["dispatch"]
+    assert server.calls["CreateDispatch"] == 1
+
+
 def test_no_room_is_made_for_it(at: Bench, server: LiveKit) -> None:
     """CreateDispatch would make one: a room that has ended, or is another one by now, is an error."""
     kind, planned = Dispatch(), ask(at)
