@@ -41,9 +41,20 @@ stack-down: tools ; @$(PYTHON) -m tests.stack down
 # Every incident once for real. What each phase took is printed as it ends, and its log is in build/stack/logs.
 test-real: tools ; @FLETCHER_REAL=1 $(PYTHON) -m pytest tests/live --capture=no --verbose
 
-# Killed with -9 before and after every recorded point of a run that succeeds and of one that is taken back.
+# Killed with -9 before and after every recorded point of a run that succeeds and of one that is taken back; then the same
+# with the runs in PostgreSQL, at every sixth point.
 .PHONY: test-crash
-test-crash: tools ; @FLETCHER_CRASH=1 $(PYTHON) -m pytest tests/engine/test_crash.py --capture=no --verbose
+test-crash: tools
+	@FLETCHER_CRASH=1 $(PYTHON) -m pytest tests/engine/test_crash.py --capture=no --verbose
+	@FLETCHER_CRASH=6 $(PYTHON) -m tests.postgres $(PYTHON) -m pytest tests/engine/test_crash.py --capture=no --verbose
+
+# Several machines: three processes on a PostgreSQL that is made for it, of which some are killed and frozen; and what the
+# engine does on a file, on PostgreSQL too.
+.PHONY: test-probes
+test-probes: tools
+	@$(PYTHON) -m tests.postgres
+	@FLETCHER_REPLICAS=1 $(PYTHON) -m pytest tests/replicas --capture=no --verbose
+	@$(PYTHON) -m tests.postgres $(PYTHON) -m pytest tests/engine/test_store.py tests/engine/test_runs.py
 
 # The Slack door, judged by what Slack published and an emulator that is not ours (docs/slack.md); they go into build/slack.
 .PHONY: test-slack

@@ -25,6 +25,7 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
     "FLETCHER_TARGET": "Name of the target in fletcher.toml to look at, as --target.",
     "FLETCHER_HOME": "Folder of the runs and their journal, where it is not .fletcher beside the compose file.",
     "FLETCHER_LISTEN": "Address and port at which fletcher serve answers /healthz and /metrics, such as 127.0.0.1:9464.",
+    "FLETCHER_DATABASE": "Address of the PostgreSQL database that several machines share: postgresql://user:password@host/name.",
     "FLETCHER_DEBUG": "1 prints the trace of a bug in Fletcher instead of writing it to a file.",
     "SLACK_BOT_TOKEN": "Token of Fletcher's bot in Slack; it begins with xoxb- and is never shown.",
     "SLACK_APP_TOKEN": "Token of Fletcher's app for Socket Mode; it begins with xapp- and is never shown.",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 collect_ignore = [] if os.environ.get("FLETCHER_REAL") == "1" else ["live"]
 # What judges the Slack door is installed from outside: `make test-slack` asks for it.
 collect_ignore += [] if os.environ.get("FLETCHER_SLACK") == "1" else ["slack/full"]
+# Several machines need a PostgreSQL: `make test-probes` asks for it.
+collect_ignore += [] if os.environ.get("FLETCHER_REPLICAS") == "1" else ["replicas"]
 
 # Prometheus' own checker is fetched: `make test-rules` asks for it.
 collect_ignore += [] if os.environ.get("FLETCHER_RULES") == "1" else ["rules"]

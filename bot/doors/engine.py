@@ -38,7 +38,15 @@ def opened(config: str | None, vouching: tuple[str, ...] = ()) -> Front:
     """The runs that are kept for this folder, under the policy that its fletcher.toml declares; a context manager."""
     from bot.engine.front import Front
 
-    return Front(folder(), policy(config, vouching))
+    return Front(folder(), policy(config, vouching), address())
+
+
+def address() -> str:
+    """FLETCHER_DATABASE, as it is set; "" where runs are kept in a file."""
+    from bot.settings import around
+
+    value = around(os.environ, Path()).get("FLETCHER_DATABASE")
+    return value.text if value is not None else ""
 
 
 def folder() -> Path:

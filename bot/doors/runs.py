@@ -56,6 +56,7 @@ def status(args: argparse.Namespace) -> int:
             told = {
                 "home": str(front.home.path),
                 "executor": front.executor(),
+                "executors": front.executors(),
                 "hold": front.switch.held(),
                 "runs": _open(front),
                 "probes": list(probes.status_lines(front)),
@@ -71,13 +72,12 @@ def status_lines(front: Front) -> Iterator[str]:
     """Who carries out runs, and which are open, for people at any door."""
     from bot.engine.home import named
 
-    holder, rows = front.executor(), _open(front)
-    yield f"Runs are kept in {front.home.path}."
-    yield (
-        f"They are carried out by {named(holder)}."
-        if holder
-        else ("Nothing carries them out now; `fletcher serve` does.")
-    )
+    holders, rows = front.executors(), _open(front)
+    yield f"Runs are kept in {front.kept_in}."
+    if not holders:
+        yield "Nothing carries them out now; `fletcher serve` does."
+    for number, holder in enumerate(holders):
+        yield f"{'They are carried out by' if number == 0 else 'and by'} {named(holder)}{'.' if number + 1 == len(holders) else ','}"
     if (held := front.switch.held()) is not None:
         yield switch.line(held)
     yield from probes.status_lines(front)

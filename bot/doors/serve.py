@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from bot.engine.front import Front
+    from bot.engine.values import Holder
     from bot.probes.values import Probe
     from bot.settings_probes import Rules
 
@@ -42,16 +43,25 @@ def options(p: argparse.ArgumentParser) -> None:
 
 def serve(args: argparse.Namespace) -> int:
     """Be the executor."""
-    from bot.engine.home import Home, named
+    if args.check:
+        from bot.engine.home import Home, named
 
-    if args.check:  # asked often, and so without opening the store
         home = Home(engine.folder())
-        holder = home.executor()
+        holder = _shared(args.config) if engine.address() else home.executor()  # a file is not even opened
         if holder is None or holder.what != SERVE:
             raise Unreachable(f"nothing serves from {home.path}")
         print(named(holder))
         return 0
     return _serve(args.config)
+
+
+def _shared(config: str | None) -> Holder | None:
+    """The executor of this machine that serves, of several machines."""
+    import socket
+
+    with engine.opened(config) as front:
+        here = [one for one in front.executors() if one.host == socket.gethostname()]
+    return next(iter(here), None)
 
 
 def _serve(config: str | None) -> int:

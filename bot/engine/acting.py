@@ -44,7 +44,7 @@ class Acting:
         def tell(line: str) -> None:
             write_event(folder, Event(kind="line", at=time.time(), text=line))
 
-        world = self.parts.make_world(run.order)
+        world = self.store.watched(self.parts.make_world(run.order))
         if run.looked is None:
             raise AssertionError(f"run {run.id} has no plan")
         secrets = frozenset(secret_inputs(folder).values())

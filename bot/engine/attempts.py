@@ -69,7 +69,8 @@ class Attempts:
             if last.outcome.state == "unknown":
                 with self._store.change() as change:
                     _waits(change, act.run, last.outcome.says)
-            return last.outcome
+            # A process that ended between two attempts is no reason to make none.
+            return self._retried(act, last.number, last.outcome) or last.outcome
         if last is None:
             return self._first(act)
         settled = self._settled(act, last)
@@ -121,7 +122,8 @@ class Attempts:
     def _make(self, act: Act, number: int, memory: Memory) -> Outcome:
         """Make an attempt that is written down, and again as often as the plan says while it fails."""
         try:
-            outcome = act.do(memory)
+            with self._store.effect():
+                outcome = act.do(memory)
         except FletcherError as problem:
             outcome = failed(problem, act.doing, memory.began_ns)
         except Exception as bug:  # noqa: BLE001  # what a bug has done is for a person to look at, not to be forgotten
@@ -129,6 +131,10 @@ class Attempts:
             says = f"a bug in Fletcher ({type(bug).__name__}) stopped {act.name}; what it had done by then is not known"
             outcome = Outcome(state="unknown", says=says, began_ns=memory.began_ns, ended_ns=now_ns(act.doing))
         self._ended(act, number, outcome)
+        return self._retried(act, number, outcome) or outcome
+
+    def _retried(self, act: Act, number: int, outcome: Outcome) -> Outcome | None:
+        """Make the next attempt after one that failed; None where no more is to be made."""
         step = act.task.step
         guarded = step.effect == "read" or bool(act.task.block.unless)
         if (
@@ -140,7 +146,7 @@ class Attempts:
             and self._held(act) is None  # its guard may say that it is done by now
         ):
             return self._begun(act, number + 1)
-        return outcome
+        return None
 
     @staticmethod
     def _waited(act: Act, seconds: float) -> bool:

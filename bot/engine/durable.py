@@ -1,7 +1,8 @@
 """Durable functions: what was recorded is not done again, whatever dies in between. The one place that knows dbos.
 
-Its traps, and how each is avoided: one executor at a time with a fixed name (`Home.executing`), so that nothing is
-done by two; a fixed version, so that an upgrade leaves no run behind; JSON instead of pickles; waiting in coroutines,
+Its traps, and how each is avoided: on a file one executor at a time with a fixed name (`Home.executing`), on PostgreSQL
+each with a name of its own, so that nothing is done by two, and what a dead one leaves is taken over by us, since the
+library does not; a fixed version, so that an upgrade leaves no run behind; JSON instead of pickles; waiting in coroutines,
 in memory, since whatever is waited for is in our store, so that a process with open questions can end, and goes on at
 once when it is woken; its log goes where ours goes (`log.logged`, within which this is used).
 """
@@ -13,11 +14,14 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
+import sqlalchemy as sa
 from dbos import DBOS, Serializer, SetWorkflowID
 from sqlalchemy.exc import DBAPIError
 
+from bot.engine import rows
 from bot.engine.database import StoreTrouble
 from bot.engine.heap import give_back
 from bot.engine.patience import Locked
@@ -27,12 +31,15 @@ if TYPE_CHECKING:
 
     from dbos import DBOSConfig
 
+    from bot.engine.lease import Lease
     from bot.engine.store import Store
 
-_EXECUTOR: Final = "fletcher"
 _VERSION: Final = "1"  # of the order in which a run records; another one leaves runs that wait behind, so it stays
 _LISTENER: Final = 0.05  # seconds for which its listener, that nobody needs here, holds up the end
 _THREADS: Final = 64  # things that are done at a time: a long one keeps none waiting that somebody has just approved
+
+# Its own way to ask for this reads every run that waits.
+_PENDING: Final = sa.text("SELECT DISTINCT executor_id FROM dbos.workflow_status WHERE status = 'PENDING'")
 
 _T = TypeVar("_T")
 
@@ -53,11 +60,12 @@ class _Json(Serializer):
 class Durable:
     """Carries out `body` for each run that is started, and again after a crash, in this process alone."""
 
-    def __init__(self, store: Store, body: Callable[[str], Awaitable[str]]) -> None:
+    def __init__(self, store: Store, lease: Lease, body: Callable[[str], Awaitable[str]]) -> None:
+        kind = store.database.kind
         config: DBOSConfig = {
-            "name": "fletcher", "system_database_url": f"sqlite:///{store.home.database}", "executor_id": _EXECUTOR, "application_version": _VERSION,
+            "name": "fletcher", "system_database_url": kind.url, "executor_id": lease.id, "application_version": _VERSION,
             "serializer": _Json(), "log_level": "ERROR", "notification_listener_polling_interval_sec": _LISTENER,
-            "db_engine_kwargs": {"pool_pre_ping": False},  # a file does not hang up
+            "db_engine_kwargs": kind.library, "sys_db_idle_transaction_timeout_sec": kind.idle,
         }  # fmt: skip
         DBOS(config=config)
         self._store, self._held = store, ExitStack()
@@ -71,6 +79,8 @@ class Durable:
         @DBOS.workflow(name="remedy", max_recovery_attempts=None)  # a run may wait through any number of starts
         async def remedy(run: str) -> str:
             try:
+                if lease.shared:  # which of them gets one that is recovered is up to the library
+                    await asyncio.to_thread(self._patiently, partial(self._own, run, lease.id))
                 return await body(run)
             finally:
                 give_back()
@@ -89,7 +99,7 @@ class Durable:
             asyncio.run_coroutine_threadsafe(within(), self._loop).result()
         except (DBAPIError, Locked) as problem:
             self.close()
-            raise StoreTrouble(f"{self._store.home.database} could not be written: {problem.orig}") from problem
+            raise StoreTrouble(f"{self._store.database.kind.name} could not be written: {problem.orig}") from problem
         except BaseException:  # such as Ctrl-C: nothing goes on behind a lock that is given back
             self.close()
             raise
@@ -102,6 +112,23 @@ class Durable:
                 await DBOS.start_workflow_async(self._remedy, run)
 
         asyncio.run_coroutine_threadsafe(within(), self._loop).result()
+
+    def _own(self, run: str, executor: str) -> None:
+        with self._store.change() as change:
+            rows.taken(change.c, run, executor)
+
+    def pending(self) -> set[str]:
+        """The executors that began runs which have not ended, dead ones too."""
+        with self._store.read() as c:
+            return {name for (name,) in c.execute(_PENDING) if name}
+
+    def recover(self, executor: str) -> None:
+        """Let the runs that a dead executor began go on, each at one of those that are alive."""
+        DBOS._recover_pending_workflows([executor])  # noqa: SLF001  # the public way takes them out of their queue
+
+    def begun(self, run: str) -> bool:
+        """Whether a run was started, by whichever executor."""
+        return DBOS.get_workflow_status(run) is not None
 
     def wake(self, run: str) -> None:
         """Let a run that waits look again at what it waits for."""

@@ -33,21 +33,26 @@ if TYPE_CHECKING:
     from bot.engine import audit
     from bot.engine.contract import Herald, Parts
     from bot.engine.executor import Executor
+    from bot.engine.lease import Lease
     from bot.engine.measured import Measured
     from bot.engine.values import Decision, Holder, Order, Person, Row, Run
     from bot.policy import Policy
 
+_SERVE: Final = "fletcher serve"  # how an executor that serves calls itself
 _HEARD: Final = 30 * 86400.0  # seconds that a door remembers; no question is open for longer than a week
 
 _log = logging.getLogger("fletcher.engine")
 
 
 class Front:
-    """One FLETCHER_HOME, as every door sees it; a context manager that gives the store back."""
+    """One FLETCHER_HOME, as every door sees it; a context manager that gives the store back.
 
-    def __init__(self, folder: Path, policy: Policy | None = None) -> None:
+    `address` is that of the PostgreSQL database which several machines share; "" for a file of the folder.
+    """
+
+    def __init__(self, folder: Path, policy: Policy | None = None, address: str = "") -> None:
         self.home = Home(folder)
-        self._store = Store(self.home)
+        self._store = Store(self.home, address)
         self.probing = Probing(self._store)
         self._policy = policy
         self.switch = Switch(self._store, policy)
@@ -59,10 +64,20 @@ class Front:
     def __exit__(self, *_: object) -> None:
         self._store.close()
 
+    @property
+    def lease(self) -> Lease | None:
+        """By what this process may act; None where it does not."""
+        return self._store.lease
+
+    @property
+    def shared(self) -> bool:
+        """Whether several may act on it at once, each by a lease of its own."""
+        return self._store.database.kind.shared
+
     # --- orders and decisions --------------------------------------------------------------------
 
-    def submit(self, order: Order) -> str:
-        """Write an order down, with its runbook as it is now; the run's id.
+    def submit(self, order: Order, *, here: bool = False) -> str:
+        """Write an order down, with its runbook as it is now; the run's id. `here` it is for this process alone.
 
         Raises UsageError for an input that the runbook does not take, an unknown runbook or an id that is taken, and
         WrongDocument for a runbook that is wrong.
@@ -86,6 +101,8 @@ class Front:
         with self._store.change() as change:
             rows.insert(change.c, kept, runbook)
             private.keep(self.home.folder(order.id), secret)
+            if here and self._store.lease is not None:
+                rows.taken(change.c, order.id, self._store.lease.id)
             change.signal(order.id, "order")
             change.audit(order.id, order.person, f"ordered {runbook.title} ({runbook.id}){_flags(order)}")
             change.tell(order.id, Event(kind="run", at=change.now, state="queued"))
@@ -158,6 +175,12 @@ class Front:
         if person.name == run.order.person.name:
             return ""
         return why_not_run(self._policy, person, run.runbook.id)
+
+    @property
+    def kept_in(self) -> str:
+        """Where runs are kept, for people."""
+        kind = self._store.database.kind
+        return f"{kind.name} and {self.home.path}" if kind.shared else str(self.home.path)
 
     # --- looking at runs -------------------------------------------------------------------------
 
@@ -233,9 +256,13 @@ class Front:
         beat = self._store.beat
         return None if beat is None else time.monotonic() - beat
 
+    def executors(self) -> tuple[Holder, ...]:
+        """Who acts now, those that serve before others; () when orders are carried out by nobody until `serve` or `run_here`."""
+        return tuple(sorted(self._store.executors(), key=lambda one: one.what != _SERVE))
+
     def executor(self) -> Holder | None:
-        """Who acts now; None when orders are carried out by nobody until `serve` or `run_here`."""
-        return self.home.executor()
+        """The first of them."""
+        return next(iter(self.executors()), None)
 
     # --- what a door keeps for itself -------------------------------------------------------------
 
@@ -270,10 +297,10 @@ class Front:
         already.
         """
         executor = _executor()
-        with self.home.executing("fletcher serve", person), logged(log):
+        with logged(log), self._store.acting(_SERVE, person):
             self._forget()
             with executor(self._store, parts), clock(), self._looking(parts):
-                _log.info("serves from %s", self.home.path)
+                _log.info("serves from %s", self.kept_in)
                 while not stop.wait(3600.0):
                     try:
                         self._forget()
@@ -302,13 +329,13 @@ class Front:
 
         Raises Unreachable, naming who is the executor already; and as `submit`.
         """
-        with self.home.executing("fletcher run", order.person.name):
-            return self._here(parts, order.id, order.person, herald, lambda: self.submit(order))
+        with self._store.acting("fletcher run", order.person.name):
+            return self._here(parts, order.id, order.person, herald, lambda: self.submit(order, here=True))
 
     def go_on_here(self, parts: Parts, run_id: str, person: Person, herald: Herald) -> Run:
         """Go on in this process with a run that was left, as `run_here`."""
         self.show(run_id)
-        with self.home.executing("fletcher run", person.name):
+        with self._store.acting("fletcher run", person.name):
             return self._here(parts, run_id, person, herald)
 
     def _here(
@@ -337,7 +364,7 @@ class Front:
     def _let_end(self, tell: Callable[[str], None]) -> None:
         """Wait for runs that a dead process left in their middle, and that go on here."""
         told = False
-        while left := [row.id for row in self.runs() if row.state == "running"]:
+        while left := self._left():
             if (held := self.switch.held()) is not None:
                 tell(f"Run {', '.join(left)} was left in the middle, and goes on with a later start: {told_of(held)}")
                 return
@@ -345,6 +372,16 @@ class Front:
                 tell(f"Run {', '.join(left)} was left in the middle by a process that died, and is ended here first.")
             told = True
             time.sleep(0.05)
+
+    def _left(self) -> list[str]:
+        """The runs that are being carried out here, and not by another executor."""
+        with self._store.read() as c:
+            running = [row.id for row in rows.listed(c) if row.state == "running"]
+            lease = self._store.lease
+            if not running or lease is None or not lease.shared:
+                return running
+            owners = rows.owners(c)
+        return [run for run in running if owners.get(run) == lease.id]
 
     def _cancel_here(self, run_id: str, person: Person) -> None:
         try:

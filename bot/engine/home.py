@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import re
+import secrets
 import shutil
 import socket
 import time
@@ -52,6 +53,35 @@ class Home:
         """Where the audit's head is kept outside the store."""
         return self.path / "audit.head"
 
+    @property
+    def shared_head(self) -> Path:
+        """Where it is kept of a store that is shared: another one than that of the file beside it."""
+        return self.path / "audit.shared.head"
+
+    def marked(self) -> str:
+        """What marks this folder among those of other machines; "" where nothing does."""
+        try:
+            return self._mark.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return ""
+
+    def mark(self) -> str:
+        """Mark this folder, where nothing has yet; with what it is marked."""
+        if known := self.marked():
+            return known
+        mark = secrets.token_hex(16)
+        try:
+            descriptor = os.open(self._mark, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(f"{mark}\n")
+        except OSError as problem:
+            raise Unreachable(f"cannot write in {self.path}: {_why(problem)}") from None
+        return mark
+
+    @property
+    def _mark(self) -> Path:
+        return self.path / "shared.id"
+
     def folder(self, run: str) -> Path:
         """A run's own folder (0700), for outputs and before-images."""
         folder = self.path / "runs" / checked(run)
@@ -94,7 +124,7 @@ class Home:
             if not _locked(file.fileno()):
                 raise Unreachable(f"{named(_holder(file.read()))} acts from {self.path} already; {_WAIT}")
             file.truncate(0)
-            file.write(msgspec.json.encode(Holder(what, os.getpid(), socket.gethostname(), person, time.time())))
+            file.write(msgspec.json.encode(holder(what, person)))
             file.flush()
             try:
                 yield
@@ -134,6 +164,11 @@ def checked(run: str) -> str:
     if not _ID.fullmatch(run):
         raise UsageError(f"{run[:40]!r} is no run's id; `fletcher runs` lists them")
     return run
+
+
+def holder(what: str, person: str) -> Holder:
+    """This process, as it is told to others."""
+    return Holder(what, os.getpid(), socket.gethostname(), person, time.time())
 
 
 def named(holder: Holder | None) -> str:

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import ExceptionContext
 
+    from bot.engine.postgres import PostgreSQL
+    from bot.engine.sqlite import SQLite
+
 _T = TypeVar("_T")
 AGAIN: Final = 1.0  # seconds after which something is tried again that the store could not take
 LAST: Final = (
     10.0  # seconds that an executor which ends still waits; the library itself sleeps up to a minute between two tries
 )
-_LASTING: Final = ("full", "disk i/o")  # what the database says of a disk that may have room again
-
 _OURS: Final = ("dbos-executor", "run")  # threads in which runs are recorded and woken
 
 _log = logging.getLogger("fletcher.engine")
@@ -69,24 +70,25 @@ class Patience:
                 return done
 
     @contextmanager
-    def for_library(self, own: sa.Engine) -> Iterator[None]:
-        """Let the library that records into the same file wait for a full disk, as it waits by itself while it is locked.
+    def for_library(self, kind: SQLite | PostgreSQL) -> Iterator[None]:
+        """Let the library that records into the same store wait for a full disk, as it waits by itself while it is locked.
 
-        `own` is our engine, whose failures are told by us. What waits in vain is left as it is by a killed process.
+        The failures of our own engine are told by us. What waits in vain is left as it is by a killed process.
         """
+        own = kind.engine
 
         def failed(context: ExceptionContext) -> Exception | None:
             engine, said = context.engine, str(context.original_exception)
             if engine is None or engine.pool is own.pool or engine.url.database != own.url.database:
                 return None
-            if not any(word in said.lower() for word in _LASTING):
+            if not kind.passes(context.original_exception):
                 return None
             if self.spent and threading.current_thread().name.startswith(_OURS):
                 raise asyncio.CancelledError
             if self.spent:  # the library's own threads take a failure for one
                 return None
-            self._tell(f"{engine.url.database} could not be written: {said}")
-            return Locked(said)
+            self._tell(f"{kind.name} could not be written: {said}")
+            return None if kind.shared else Locked(said)
 
         event.listen(sa.Engine, "handle_error", failed)
         try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from threading import Event as Flag
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 import sqlalchemy as sa
@@ -15,8 +15,11 @@ from bot.engine import audit, events, prepared, private, rows
 from bot.engine import tables as t
 from bot.engine.audit import Entry, Head
 from bot.engine.database import Database
+from bot.engine.home import holder
+from bot.engine.lease import Lease, Shared, Watched
 from bot.engine.patience import Patience
 from bot.engine.values import ENDED, Event
+from bot.errors import Unreachable
 from bot.redact import redact
 
 if TYPE_CHECKING:
@@ -26,7 +29,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from bot.engine.home import Home
-    from bot.engine.values import Person, Run, RunState, StepState
+    from bot.engine.values import Holder, Person, Run, RunState, StepState
+    from bot.world.contract import World
 
 
 _log = logging.getLogger("fletcher.engine")
@@ -75,6 +79,7 @@ class Change:
             if state in ENDED:
                 rows.unlock(self.c, run)
                 rows.unsignal(self.c, run)
+                rows.disown(self.c, run)
                 self.ended.append(run)
         return moved
 
@@ -96,22 +101,84 @@ class Change:
 class Store:
     """The store of one FLETCHER_HOME. Every method raises Unreachable where it cannot be read or written."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, address: str = "") -> None:
         self.home = home
         self.signalled = Flag()  # set when this process has signalled something
         self.looks = Flag()  # set when this process has said that a probe is due
         self.beat: float | None = None  # when this process last saw to what others want; None while it does not
         self.patience = Patience()
-        self._database = Database(home.database)
+        self.lease: Lease | None = None  # of a process that acts
+        self.database = Database(home.database, address)
+        self._head = home.shared_head if self.database.kind.shared else home.head
+        if self.database.kind.shared:
+            with ExitStack() as undone:
+                undone.callback(self.close)
+                self._share()
+                undone.pop_all()
 
     def close(self) -> None:
         """Give it back."""
-        self._database.close()
+        self.database.close()
+
+    @contextmanager
+    def acting(self, what: str, person: str) -> Iterator[Lease]:
+        """Be the executor for a while, or one of several where the store is shared.
+
+        Raises Unreachable, naming who is already, where there can be only one.
+        """
+        kind = self.database.kind
+        with ExitStack() as held:
+            if kind.shared:
+                self.lease = held.enter_context(Shared(self.database, kind.process, holder(what, person)))
+            else:
+                held.enter_context(self.home.executing(what, person))
+                self.lease = Lease()
+            try:
+                yield self.lease
+            finally:
+                self.lease = None
+
+    def effect(self) -> AbstractContextManager[None]:
+        """Do something outside, which no transaction takes back: just before it is asked whether this process may."""
+        return self.lease.effect() if self.lease is not None else nullcontext()
+
+    def watched(self, world: World) -> World:
+        """The outside, of which this process changes something only while it may."""
+        if self.lease is None or not self.lease.shared:
+            return world
+        return cast("World", Watched(world, self.lease))
+
+    def executors(self) -> tuple[Holder, ...]:
+        """Who acts now."""
+        if not self.database.kind.shared:
+            one = self.home.executor()
+            return () if one is None else (one,)
+        with self.read() as c:
+            return tuple(rows.executors(c).values())
+
+    def _share(self) -> None:
+        """See that this folder is the one of all who share the database. Raises Unreachable where it is another one."""
+        with self.database.read() as connection:
+            known = rows.mark(connection)
+        if known is None:
+            with self.database.write() as connection:  # of several that start at once, the first one marks both
+                known = rows.mark(connection)
+                if known is None:
+                    known = self.home.mark()
+                    connection.execute(sa.insert(t.homes).values(mark=known))
+        if known != self.home.marked():
+            raise Unreachable(
+                f"{self.home.path} is not the folder that goes with {self.database.kind.name}: what runs printed and what "
+                "they change back is in that one. Mount the same folder on every machine and name it with FLETCHER_HOME, "
+                "or give this one a database of its own"
+            )
 
     @contextmanager
     def change(self) -> Iterator[Change]:
         """Change it, all or nothing."""
-        with self._database.write() as connection:
+        with self.database.write() as connection:
+            if self.lease is not None:
+                self.lease.still(connection)
             change = Change(connection)
             yield change
         if change.signalled:
@@ -132,13 +199,13 @@ class Store:
 
     def library_waits(self) -> AbstractContextManager[None]:
         """Within it the library that records into the same file has our patience."""
-        return self.patience.for_library(self._database.engine)
+        return self.patience.for_library(self.database.kind)
 
     def _after(self, change: Change) -> None:
         """Tell what is written down by now. What a full disk does not take of it is lost, and keeps nobody from going on."""
         try:
             if change.head is not None:
-                audit.write_head(self.home.head, change.head)
+                audit.write_head(self._head, change.head)
             for run, event in change.told:
                 if event.kind == "run":
                     _log.info("%s", f"{event.state} {event.text}".rstrip().replace("\n", " "), extra={"run": run})
@@ -151,7 +218,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Read one state of it."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             yield connection
 
     def run(self, run: str) -> Run:
@@ -168,5 +235,5 @@ class Store:
 
     def tampered(self) -> tuple[str, ...]:
         """What was done to the audit that should not have been, a sentence each; () when nothing was."""
-        head = audit.read_head(self.home.head)  # first: rows that come meanwhile are after it
+        head = audit.read_head(self._head)  # first: rows that come meanwhile are after it
         return tuple(audit.problems(self.trail(), head))

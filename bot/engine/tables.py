@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Column, Float, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Float, Integer, MetaData, String, Table, Text
 
 VERSION: Final = 3  # of these tables; a store of a newer one is not touched
 
@@ -120,7 +120,7 @@ probes = Table(
 slots = Table(
     "slots", META,
     Column("probe", String, primary_key=True),
-    Column("slot", Integer, primary_key=True, autoincrement=False),  # when it is due, in seconds since the epoch
+    Column("slot", BigInteger, primary_key=True, autoincrement=False),  # when it is due, in seconds since the epoch
     Column("state", String, nullable=False, index=True),  # "due", "taken", "done" or "missed"
     Column("executor", String, nullable=False, default=""),  # who has taken it
     Column("at", Float, nullable=False),  # when it came into this state
@@ -151,3 +151,6 @@ leaders = Table(
     Column("executor", String, nullable=False),
     Column("until", Float, nullable=False),
 )  # fmt: skip
+
+# Which folder the executors of this database share, by the mark that is in it.
+homes = Table("homes", META, Column("mark", String, primary_key=True))

@@ -8,10 +8,14 @@ from, and `trace` has a line for each thing that was really done.
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from bot.engine.contract import Parts, Sight
 from bot.engine.front import Front
@@ -23,6 +27,7 @@ from bot.policy import approval
 from bot.redact import Redactor
 from bot.runbook import document as doc
 from bot.steps.contract import Memory, Outcome
+from tests import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,6 +35,8 @@ if TYPE_CHECKING:
     from bot.policy import Policy
     from bot.steps.contract import Doing, Kind, Task
 
+#: Of what only a file does.
+only_a_file = pytest.mark.skipif(bool(os.environ.get(postgres.SERVER)), reason="runs are kept in PostgreSQL")
 ME = Person("ada", "terminal")
 PEER = Person("grace", "slack", "ops")
 
@@ -367,7 +374,15 @@ class Place:
 
     def front(self) -> Front:
         """A front to it, as a door has one."""
-        return Front(self.folder / ".fletcher", self.policy)
+        return Front(self.folder / ".fletcher", self.policy, postgres.address(self.folder))
+
+    def sql(self, statement: str) -> None:
+        """Do something to the store behind its back."""
+        if address := postgres.address(self.folder):
+            postgres.rows(address, statement.replace(" workflow_status ", " dbos.workflow_status "))
+            return
+        with closing(sqlite3.connect(self.folder / ".fletcher" / "fletcher.db", isolation_level=None)) as store:
+            store.execute(statement)
 
     def order(self, run: str = "", **more: Any) -> Order:  # noqa: ANN401  # fields of an order
         """An order of this folder's runbook."""

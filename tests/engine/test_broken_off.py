@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import sqlite3
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NoReturn
@@ -72,9 +71,7 @@ def test_a_run_may_wait_through_any_number_of_starts(tmp_path: Path) -> None:
         with front._executor()(door._store, place.parts) as executor:
             while run not in executor._durable._bells:  # it waits
                 time.sleep(0.005)
-        with sqlite3.connect(door.home.database) as store:
-            store.execute("update workflow_status set recovery_attempts = 1000")
-        store.close()
+        place.sql("update workflow_status set recovery_attempts = 1000")
         assert door.go_on_here(place.parts, run, ME, Door()).state == "fixed"
 
 

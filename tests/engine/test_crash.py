@@ -1,6 +1,7 @@
 """Killed at any of its points, a run ends right after a restart: its files, its verdict, each thing done once.
 
-`make test-crash` tries every point of a run that succeeds and of one that is taken back; without it only some are tried.
+`make test-crash` tries every point of a run that succeeds and of one that is taken back, and every sixth with the runs in
+PostgreSQL; without it only some are tried.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from tests.engine.crash import NEVER, Scenario, after, first, wrong
 if TYPE_CHECKING:
     from pathlib import Path
 
-EVERY = 1 if os.environ.get("FLETCHER_CRASH") else 29  # points from one that is tried to the next
+EVERY = int(os.environ.get("FLETCHER_CRASH") or 29)  # points from one that is tried to the next
 AT_ONCE = 3 * (os.cpu_count() or 1)  # cases, which wait for most of their time
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,7 +81,7 @@ def test_a_room_that_is_not_there_is_inconclusive(tmp_path: Path) -> None:
 def test_every_row_of_the_audit_has_the_account(tmp_path: Path) -> None:
     """Whoever did it is known by who he is at that door, and the chain holds."""
     ordered(tmp_path, None)
-    with Front(tmp_path / "place" / ".fletcher") as front:
+    with Place(tmp_path / "place").front() as front:
         assert {row.entry.account for row in front.trail()} == {"U0ANA"}
         assert front.tampered() == ()
 
@@ -119,10 +118,8 @@ def test_a_store_of_before_gets_what_is_new(tmp_path: Path) -> None:
     place = Place(tmp_path)
     with place.front() as front:
         name = front.submit(place.order())
-    with sqlite3.connect(tmp_path / ".fletcher" / "fletcher.db") as store:
-        store.execute("drop table kept")
-        store.execute("update fletcher_schema set version = 1")
-    store.close()
+    place.sql("drop table kept")
+    place.sql("update fletcher_schema set version = 1")
     with place.front() as front:
         assert front.claim("slack", "Ev1")
         assert front.show(name).state == "queued"

@@ -17,7 +17,7 @@ from bot.engine.values import Decision, Person, exit_code
 from bot.errors import FletcherError, Unreachable, UsageError
 from bot.policy import Auto, Grant, Policy
 from bot.runbook.document import Limit
-from tests.engine.staged import ME, MEND, PEER, Door, Place
+from tests.engine.staged import ME, MEND, PEER, Door, Place, only_a_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -436,6 +436,7 @@ def test_a_bug_in_a_step_is_not_forgotten(place: Place) -> None:
 # --- one executor ------------------------------------------------------------------------------------------------------
 
 
+@only_a_file
 def test_a_second_one_says_who_acts(place: Place) -> None:
     """Served or in the foreground: one acts, the other is told who."""
     with Serving(place), place.front() as front:

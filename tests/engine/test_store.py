@@ -12,16 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.engine import audit, database, patience
+from bot.engine import audit, patience, sqlite
 from bot.engine.audit import Entry, Head, Row, chained, problems
 from bot.engine.front import Front
+from bot.engine.front import _executor as executor_of_this
 from bot.engine.home import Home, home_of
 from bot.engine.states import NEXT, follows
-from bot.engine.values import ENDED, RunState
+from bot.engine.values import ENDED, Decision, RunState
 from bot.errors import Unreachable
 from bot.policy import Policy
 from tests.engine import staged
-from tests.engine.staged import ME, Door, Place
+from tests.engine.staged import ME, Door, Place, only_a_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,9 +111,7 @@ def test_what_is_done_to_the_store_is_seen(tmp_path: Path, statement: str, said:
     place.run()
     with place.front() as front:
         assert front.tampered() == ()
-    with sqlite3.connect(place.folder / ".fletcher" / "fletcher.db") as store:
-        store.execute(statement)
-    store.close()
+    place.sql(statement)
     with place.front() as front:
         assert said in front.tampered()[0]
 
@@ -190,11 +189,36 @@ def test_a_newer_store_is_left_alone(tmp_path: Path) -> None:
     place = Place(tmp_path)
     with place.front():
         pass
-    with sqlite3.connect(tmp_path / ".fletcher" / "fletcher.db") as store:
-        store.execute("update fletcher_schema set version = 99")
-    store.close()
+    place.sql("update fletcher_schema set version = 99")
     with pytest.raises(Unreachable, match="was written by a newer Fletcher"):
         place.front()
+
+
+def test_an_approval_that_waits_outlives_an_upgrade(tmp_path: Path) -> None:
+    """Asked under the tables of before, answered under those of now: the run goes on where it was, each step once."""
+    place = Place(tmp_path)
+    with place.front() as front:
+        run = waiting(place, front)
+    for name in ("switches", "probes", "slots", "executors", "owners", "leaders", "homes"):
+        place.sql(f"drop table {name}")
+    place.sql("update fletcher_schema set version = 2")
+    with place.front() as front:
+        asked = front.show(run)
+        assert asked.state == "waiting"
+        front.decide(run, Decision(kind="yes", person=ME, digest=asked.digest, at=0))
+        assert front.go_on_here(place.parts, run, ME, Door()).state == "fixed"
+        assert front.tampered() == ()
+    assert sorted(set(place.done)) == sorted(place.done)
+
+
+def waiting(place: Place, front: Front) -> str:
+    """A run that waits for its answer when its executor ends."""
+    run = front.submit(place.order())
+    with front._store.acting("fletcher serve", "ada"), executor_of_this()(front._store, place.parts):
+        for event in front.follow(run):
+            if event.state == "waiting":
+                break
+    return run
 
 
 def test_what_is_no_database_is_said(tmp_path: Path) -> None:
@@ -216,9 +240,10 @@ def test_a_file_in_the_folders_place_is_said(tmp_path: Path) -> None:
         Front(tmp_path / "x")
 
 
+@only_a_file
 def test_a_locked_store_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a backup that does not end."""
-    monkeypatch.setattr(database, "BUSY", 0.05)
+    monkeypatch.setattr(sqlite, "BUSY", 0.05)
     place = Place(tmp_path)
     with place.front() as front:
         other = sqlite3.connect(tmp_path / ".fletcher" / "fletcher.db", isolation_level=None)
@@ -230,9 +255,10 @@ def test_a_locked_store_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         front.cancel(front.submit(place.order()), ME)
 
 
+@only_a_file
 def test_a_run_outlasts_a_store_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a step came to is written down as soon as it can be; the step is not done again."""
-    monkeypatch.setattr(database, "BUSY", 0.05)
+    monkeypatch.setattr(sqlite, "BUSY", 0.05)
     place = Place(tmp_path)
     other = sqlite3.connect(tmp_path / ".fletcher.db", isolation_level=None, check_same_thread=False)
     build, warned = staged.Building.perform, list[str]()

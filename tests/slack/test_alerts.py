@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.doors.slack import alerts
 from bot.doors.slack.alerts import Alerts
 from bot.doors.slack.outbox import Outbox
+from bot.engine.lease import Lease
 from bot.engine.values import Person
 from bot.probes.values import Mute
 from bot.runbook.document import Schedule
@@ -23,7 +24,7 @@ from tests.engine.staged import Place
 from tests.slack.probed import look, looks, mute, probe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from bot.engine.front import Front
@@ -33,17 +34,18 @@ WHO = Person("ada", "slack", OPS, ADA)
 NAME = "log-sweep"
 
 
-class Leads:
+class Leads(Lease):
     """A lease of which a test says whether it leads; `asked` counts how often somebody wanted to know."""
 
-    def __init__(self, *, leads: bool) -> None:
+    def __init__(self, front: Front, leads: Callable[[], bool]) -> None:
         self.now, self.asked = leads, 0
+        front._store.lease = self  # as whoever acts has one
 
     def leads(self, name: str) -> bool:
         """Whether it does."""
         assert name == "slack"
         self.asked += 1
-        return self.now
+        return self.now()
 
 
 class Door:
@@ -131,7 +133,7 @@ class Scene:
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     """A probe, and a workspace; whatever was sent is within Slack's limits and mentions nobody."""
-    with Slack() as slack, Place(tmp_path).front() as front:
+    with Slack() as slack, Place(tmp_path).front() as front, front._store.acting("fletcher serve", "root"):
         yield Scene(slack, front)
         for call in slack.journal:
             if call.method in {"chat.postMessage", "chat.update"}:
@@ -338,18 +340,36 @@ def test_a_restart_goes_on_with_the_same_message(scene: Scene) -> None:
     assert len(scene.slack.messages()) == 1
 
 
+def test_another_channel_counts_from_the_next_trouble_on(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was told stays where it was, and is brought to its end there."""
+    monkeypatch.setattr("bot.doors.slack.episode.CALM", 0.05)
+    with scene.door():
+        scene.look("red")
+        scene.until("DEGRADED")
+    scene.front.probing.declare([probe(NAME, channel=DEV)])
+    with scene.door():
+        scene.look("red")
+        assert "belongs in" not in says(scene.until("×2"))
+        scene.look("green")
+        scene.until("HEALTHY AGAIN")
+        time.sleep(0.06)
+        scene.look("red")
+        scene.until("DEGRADED", "×1,", channel=DEV)
+    assert len(scene.slack.roots()) == len(scene.slack.roots(DEV)) == 1
+
+
 def test_only_the_one_that_leads_posts_and_another_goes_on_with_its_message(scene: Scene, tmp_path: Path) -> None:
     """Two processes on one store: one message; when the first one leads no more, the other one brings it to its end."""
     with Place(tmp_path).front() as other:
-        scene.front.lease, other.lease = Leads(leads=True), Leads(leads=False)  # type: ignore[attr-defined]
+        first = [True]
+        mine, theirs = Leads(scene.front, lambda: first[0]), Leads(other, lambda: not first[0] and mine.asked > late[0])
+        late = [10**9]
         with scene.door(), Door(scene.slack, other):
             scene.look("red")
             scene.until("DEGRADED")
-            asked = other.lease.asked  # type: ignore[attr-defined]
-            scene.slack.until(lambda: other.lease.asked > asked + 3, 15)  # type: ignore[attr-defined]
-            scene.front.lease.now = False  # type: ignore[attr-defined]
-            scene.slack.until(lambda: scene.front.lease.asked > asked + 5, 15)  # type: ignore[attr-defined]
-            other.lease.now = True  # type: ignore[attr-defined]
+            asked = theirs.asked
+            scene.slack.until(lambda: theirs.asked > asked + 3, 15)
+            first[0], late[0] = False, mine.asked + 3
             scene.look("red")
             scene.until("×2")
             scene.look("green")
@@ -359,9 +379,7 @@ def test_only_the_one_that_leads_posts_and_another_goes_on_with_its_message(scen
 
 def test_one_that_leads_no_more_posts_nothing_that_it_still_had_to(scene: Scene) -> None:
     """It is asked once more just before, and leaves it to who leads now; nothing of that one's is forgotten."""
-    lease = scene.front.lease = Leads(leads=True)  # type: ignore[attr-defined]
-    real = lease.leads
-    lease.leads = lambda name: real(name) and not scene.front.kept("slack", "alerted ")  # type: ignore[method-assign]
+    lease = Leads(scene.front, lambda: not scene.front.kept("slack", "alerted "))
     with scene.door():
         scene.look("red")
         scene.slack.until(lambda: scene.front.kept("slack", "alerted "), 15)

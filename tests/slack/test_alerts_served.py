@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace as replace_
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from msgspec.structs import replace
 
 from bot.doors import engine
 from bot.doors.slack import alerts, homes
 from bot.doors.slack.serving import slack as serving
 from bot.doors.slack.tokens import Tokens
-from bot.engine import probe_rows
 from bot.engine.values import Person
+from bot.probes.values import Result
 from tests.doubles.slack import ADA, APP_TOKEN, BOT_TOKEN, GRACE, GUEST, LIN, OPS, Slack, buttons, says
+from tests.engine.staged import Place
 from tests.slack.probed import look, probe
-from tests.slack.served import PERSONS, Served
+from tests.slack.probed import red as red_
+from tests.slack.served import PERSONS, Finding, Served
 from tests.slack.test_alerts import Leads
 
 if TYPE_CHECKING:
@@ -212,22 +214,38 @@ def test_the_home_shows_probes_and_a_hold(served: Served, slack: Slack, monkeypa
     slack.until(lambda: "HELD since" in says(slack.homes[ADA]), 15)
 
 
-def test_what_nobody_asked_for_is_shown_where_the_probe_is_told(served: Served, slack: Slack) -> None:
-    """A run that the clock ordered has its message there once it asks for something, and the alert says how it is."""
-    clock = Person("clock", "clock")
-    served.front.submit(served.place.order(f"{NAME}.17", person=clock, runbook="mend.md"))
-    run = served.later(f"{NAME}.17", "waiting")
-    look(served.front, NAME, "red")
-    with served.front._store.change() as change:  # as the executor does with the change of the state
-        probe_rows.put(change.c, replace(probe_rows.standing(change.c, NAME), run=run.id))
-    alert(slack, "Ordered", f"run {run.id}")
-    assert served.card(run, "approve")["ts"] != alert(slack)["ts"]
+def test_a_look_that_finds_something_is_told_with_what_it_ordered(
+    here: Path, slack: Slack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked by who serves: one alert, one diagnosis in nobody's name, and its plan is asked about where the probe is told."""
+    monkeypatch.setattr(alerts, "EVERY", 0.2)
+    found = [Result(light="green", says="It is well."), red_(), red_(), Result(light="green", says="It is well again.")]
+    with Place(here).front() as front:
+        front.probing.declare([probe(NAME, channel=OPS, orders="diagnose", here=str(here))])
+    place = Place(here)
+    parts = replace_(place.parts, eyes=Finding(here), probe=lambda *_: found.pop(0))
+    with Served(here, slack, parts=parts) as served:
+        begun = int(time.time()) - 100
+        for slot in range(begun, begun + 3):
+            served.front.probing.due(NAME, slot)
+            slack.until(lambda: stands(served).slot == slot)  # noqa: B023  # it is called at once
+        run = served.later(f"{NAME}.{begun + 1}", "waiting")
+        assert (run.order.person.door, run.order.rooms) == ("clock", ("lobby <!channel>",))
+        card = served.card(run, "approve")
+        message = alert(slack, "DEGRADED", "×2", f"run {run.id}", "WAITING FOR APPROVAL")
+        assert message["ts"] != card["ts"]
+        slack.click(card, "approve", GRACE).ack()
+        served.later(run.id, "fixed")
+        served.front.probing.due(NAME, begun + 3)
+        alert(slack, "HEALTHY AGAIN", f"run {run.id}", "FIXED")
+        assert [row.id for row in served.front.runs()] == [run.id]
+        assert len(slack.roots(OPS)) == 2
 
 
 def test_two_that_serve_say_it_once_and_hear_a_click_once(served: Served, slack: Slack) -> None:
     """Each has its own connection; one leads. Whoever hears a click acts, and the one that leads shows it."""
     with served.place.front() as other:
-        other.lease = Leads(leads=False)  # type: ignore[attr-defined]
+        Leads(other, lambda: False)
         tokens = Tokens(BOT_TOKEN, APP_TOKEN, slack.url)
         with serving(tokens, other, served.policy, engine.persons(None), None):
             slack.connected(4)

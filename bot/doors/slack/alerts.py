@@ -105,10 +105,10 @@ class Alerts:
     # --- which probes ----------------------------------------------------------------------------
 
     async def _look(self) -> None:
+        urgent, self._urgent = self._urgent, set()
         if not await asyncio.to_thread(leads, self._front):
             self._forget()  # whoever leads goes on with it
             return
-        urgent, self._urgent = self._urgent, set()
         standings = await asyncio.to_thread(self._front.probing.standings)
         before, self._seen = self._seen, {one.probe.name: one for one in standings}
         if self._homes is not None and any(_words(one) != _words(before.get(one.probe.name)) for one in standings):
@@ -146,8 +146,10 @@ class Alerts:
         self._told, self._past, self._good, self._loaded = {}, [], {}, False
 
     def _card(self, episode: Episode, kept: str = "") -> Card:
-        standing = self._seen.get(episode.probe)
+        standing, before = self._seen.get(episode.probe), kept.partition(" ")[0]
         channel = (standing.probe.channel if standing is not None else "") or self._channel
+        if before and not before.startswith("D"):  # what was told stays where it was, whatever the file says by now
+            channel = before
         return Card(Place(_KIND, channel, self._to), episode.id, self._outbox, self._news.set, kept)
 
     # --- one probe -------------------------------------------------------------------------------

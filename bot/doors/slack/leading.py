@@ -9,6 +9,6 @@ if TYPE_CHECKING:
 
 
 def leads(front: Front) -> bool:
-    """Whether it is; a process that shares its database with no other always is. It may ask the database."""
-    lease = getattr(front, "lease", None)
-    return lease is None or bool(lease.leads("slack"))
+    """Whether it is; it may wait for the database. Where several share one, who does not act yet or any more is not."""
+    lease = front.lease
+    return not front.shared if lease is None else lease.leads("slack")

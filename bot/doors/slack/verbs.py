@@ -57,7 +57,10 @@ class Verbs:
         self._not_too_fast(person)
         run = secrets.token_hex(4)
         made = self._diagnosis(run, said, person) if isinstance(said, words.Diagnose) else self._run(run, said, person)
-        return self._front.submit(made)
+        ordered = self._front.submit(made)
+        if isinstance(said, words.Diagnose) and said.probe:  # only once it is a run, so that it can be looked at
+            self._front.keep("slack", f"diagnosis {said.probe}", ordered)
+        return ordered
 
     def answer(self, said: words.List | words.Show, person: Person) -> Message:
         """Tell what is asked for. Raises FletcherError."""
@@ -159,7 +162,6 @@ class Verbs:
             raise Unreachable(f"run {before} looks into it already; `/fletcher show {before}` shows it.")
         if not self._front.claim("slack", f"{key} {one.slot} {before}"):
             raise Unreachable("somebody has ordered it already; its message comes in a moment.")
-        self._front.keep("slack", key, run)
         rooms = [
             found.room for found in (one.last.findings if one.last else ()) if found.room and found.verdict == "cause"
         ]
@@ -173,7 +175,7 @@ class Verbs:
     def _ended(self, run: str) -> bool:
         try:
             return self._front.show(run).ended
-        except UsageError:  # it never became one
+        except UsageError:  # it is forgotten
             return True
 
     def _run(self, run: str, said: words.Run, person: Person) -> Order:
