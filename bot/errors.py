@@ -34,7 +34,8 @@ class Unreachable(FletcherError):  # noqa: N818  # what is unreachable is no err
     """Something that is needed is not reachable or not allowed.
 
     `kind` says what kind of thing has to be mended, for a program that tells the kinds apart: of a LiveKit server
-    "address" or "keys" (not set, or no good), "refused" (the keys) or "clock" (the time); of a program "lost" (it was started, and how it ended is not known); "" is any other.
+    "address" or "keys" (not set, or no good), "refused" (the keys) or "clock" (the time); of a program "lost" (it was started, and how it ended is not known);
+    of a compose project "down" (the engine answers, and has no container of it); "" is any other.
     """
 
     exit_code = 4

@@ -46,10 +46,11 @@ class Finding(Struct, frozen=True, kw_only=True):
 def findings(answer: Diagnosis) -> tuple[Finding, ...]:
     """The rooms that lack their agent before those of which nothing is known, and the newest of each first."""
     rows = sorted(answer.verdicts.rows, key=lambda row: (_URGENT[row.verdict], -(row.at or 0.0)))
-    return tuple(_finding(answer, row) for row in rows[:_ROOMS])
+    return tuple(finding(answer, row) for row in rows[:_ROOMS])
 
 
-def _finding(answer: Diagnosis, row: Verdict) -> Finding:
+def finding(answer: Diagnosis, row: Verdict) -> Finding:
+    """One row of it, with its lines."""
     plain, name = answer.look.plain, answer.look.name
     quoted = []
     for cite in row.evidence[:_QUOTED]:

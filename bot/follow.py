@@ -136,7 +136,7 @@ def follow(question: Question, target: Target, told: Told, wait: Callable[[float
     """
     with Watched(target, Path.cwd()) as watched:
         waits = False
-        while (found := _begun(watched, question)).empty:
+        while (found := begun(watched, question)).empty:
             if not target.livekit_url or watched.api_trouble in _HOPELESS:
                 raise nothing(found)
             if not waits:
@@ -144,7 +144,7 @@ def follow(question: Question, target: Target, told: Told, wait: Callable[[float
             waits = True
             wait(_POLLED)
         watched.patient = True
-        follower = _Follower(question, watched, told)
+        follower = Follower(question, watched, told)
         yield from follower.first()
         while True:
             began = time.monotonic()
@@ -152,7 +152,7 @@ def follow(question: Question, target: Target, told: Told, wait: Callable[[float
             wait(max(_PAUSE, _IDLE * (time.monotonic() - began)))
 
 
-def _begun(watched: Watched, question: Question) -> Live:
+def begun(watched: Watched, question: Question) -> Live:
     """The first look, at everything."""
     watched.attach()
     watched.read_folder()
@@ -162,18 +162,22 @@ def _begun(watched: Watched, question: Question) -> Live:
     return watched.seen()
 
 
-class _Follower:
-    """One look after the other.
+class Follower:
+    """One look after the other; from `begin` (epoch seconds, by the clock that dates the logs) on where that is given.
 
     What is no good news of a room is told only after the API was asked about it in the same look, if the API answers at
     all: a log may be behind, and what the API told earlier may have changed.
     """
 
-    def __init__(self, question: Question, watched: Watched, told: Told) -> None:
+    def __init__(self, question: Question, watched: Watched, told: Told, begin: float | None = None) -> None:
         self._question, self._watched, self._told = question, watched, told
         now = watched.now
-        self._begin = moment(question.since, (), "--since", now) if question.since else now - BACK
+        self._dated = begin is not None or bool(question.since)
+        asked = moment(question.since, (), "--since", now) if question.since else now - BACK
+        self._begin = asked if begin is None else begin
         self._back = max(BACK, now - self._begin)
+        #: The rooms that are alive and lack their agent, by cause; known after a look.
+        self.lacking: Counter[str] = Counter()
         self._asking = _Asking()
         self._away = False  # whether something that was there is away
         self._blind = False  # whether there is no server's log, so that rooms come by the API alone
@@ -246,12 +250,16 @@ class _Follower:
         """The answer now, about the time from the beginning on, as far back as is looked."""
         live = self._watched.seen()
         begin = max(self._begin, live.at - self._back)
-        since = f"{max(0.0, live.at - begin):.3f}s" if self._question.since else None
+        since = f"{max(0.0, live.at - begin):.3f}s" if self._dated else None
         return diagnose(replace(self._question, since=since), live)
 
     def _learn(self, answer: Diagnosis) -> None:
         """Keep what decides when to look, ask and forget."""
         rows, seen = answer.verdicts.rows, answer.look.seen
+        closed = {name for r in seen.story.rooms.values() if r.closed for name in (r.id or r.name,)}
+        self.lacking = Counter(
+            r.cause for r in rows if r.cause and (name := r.room_id or r.room) and name not in closed
+        )
         self._open = frozenset(r.id.encode() for r in seen.story.rooms.values() if r.id and r.closed is None)
         self._due = min((r.judged_from for r in rows if r.judged_from is not None), default=None)
         self._blind = not seen.has_server_log

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bot.errors import Problem, UsageError, WrongDocument
-from bot.runbook.document import Causes, Check, File, Logs
+from bot.runbook.document import Abandoned, Causes, Check, File, Health, Joined, Lacking, Logs
 from bot.runbook.keys import read_keys
 from bot.runbook.troubles import Troubles, named, nearest
-from bot.runbook.weigh import WORDS, Weighed, weigh_causes, weigh_lines, weigh_presence
+from bot.runbook.weigh import WORDS, Weighed, weigh_causes, weigh_lacking, weigh_lines, weigh_presence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,6 +78,12 @@ def rehearse(runbook: Runbook, folder: Path | None) -> tuple[Case, ...]:
     return tuple(_case(runbook, case) for case in cases)
 
 
+def untried(runbook: Runbook) -> bool:
+    """Whether all that it looks at is what runs, of which nothing can be recorded: then it needs no case."""
+    looks = runbook.looks
+    return bool(looks) and all(isinstance(block.evidence, Abandoned | Health | Joined) for block in looks)
+
+
 def lacking(cases: tuple[Case, ...]) -> Iterator[str]:
     """What is missing among the cases: at least one is sick and one is healthy."""
     for sick, what in ((True, "sick case, on which a check matches"), (False, "healthy case, on which none does")):
@@ -93,7 +99,9 @@ def _case(runbook: Runbook, folder: Path) -> Case:
         if not isinstance(check, Check):
             continue
         evidence = check.evidence
-        if isinstance(evidence, Causes):
+        if isinstance(evidence, Lacking):
+            tried.append(Rehearsed(check.name, weigh_lacking(_verdicts(folder, "")), wanted.checks.get(check.name)))
+        elif isinstance(evidence, Causes):
             rows = _verdicts(folder, wanted.room) if rows is None else rows
             tried.append(Rehearsed(check.name, weigh_causes(evidence, rows), wanted.checks.get(check.name)))
         elif isinstance(evidence, Logs | File):
@@ -109,7 +117,7 @@ def _verdicts(folder: Path, room: str) -> tuple[Verdict, ...]:
     given += [("project", str(path)) for path in sorted(folder.iterdir()) if path.is_dir()]
     if not given:
         raise UsageError(f"{folder} has nothing to look at: no livekit.log, agent.log or folder with source")
-    with diagnose(Question(tuple(given), (room,) if room else ())) as answer:
+    with diagnose(Question(tuple(given), (room,) if room else (), meant="*")) as answer:
         return tuple(answer.verdicts.rows)
 
 
@@ -171,5 +179,7 @@ def _expected(runbook: Runbook, path: Path) -> Expected:
 def _checks(runbook: Runbook) -> list[str]:
     """The checks that can be tried without what runs."""
     return [
-        b.name for b in runbook.blocks if isinstance(b, Check) and isinstance(b.evidence, Causes | Logs | File)
+        b.name
+        for b in runbook.blocks
+        if isinstance(b, Check) and isinstance(b.evidence, Causes | Lacking | Logs | File)
     ] or ["name"]

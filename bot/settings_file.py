@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -100,9 +101,18 @@ def read(path: Path) -> Document:
     return parse(path, raw)
 
 
-@lru_cache(maxsize=4)  # every look of a probe reads it anew, and finds it as it was
 def parse(path: Path, raw: bytes) -> Document:
     """What is in the bytes of a fletcher.toml; raises WrongDocument with every problem at once."""
+    with _READING:
+        return _parsed(path, raw)
+
+
+# Every look of a probe asks anew, and finds the file as it was; a hundred that begin at once read it once.
+_READING: Final = Lock()
+
+
+@lru_cache(maxsize=4)
+def _parsed(path: Path, raw: bytes) -> Document:
     source = str(path)
     if len(raw) > LIMIT:
         raise WrongDocument((Problem(source, 1, f"is larger than {LIMIT >> 10} KiB; is it the right file?"),))

@@ -142,7 +142,7 @@ def containers(found: Found) -> Iterator[Check]:
     """Whether the containers run, and their logs can be read."""
     unread = dict(found.log_troubles)
     for one in found.containers:
-        yield _container(one)
+        yield container(one)
         if one.name in unread or one.log_driver == "none":
             yield Check(
                 "log-driver",
@@ -152,7 +152,8 @@ def containers(found: Found) -> Iterator[Check]:
             )
 
 
-def _container(one: Container) -> Check:
+def container(one: Container) -> Check:
+    """Whether this container runs, and keeps running."""
     logs = f"`docker logs --tail 50 {one.name}` says why"
     if one.state == "restarting":
         return Check("container", "bad", f"Container {one.name} keeps restarting ({one.restarts} times).", logs)

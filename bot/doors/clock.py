@@ -6,8 +6,10 @@ Every replica has one: all of them say the same, and the store keeps what is sai
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from contextlib import contextmanager
+from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
 from bot.errors import FletcherError
@@ -51,11 +53,11 @@ def _ticking(hands: _Clock) -> Iterator[None]:
 
     # A job only writes a row, and the store has one writer: more threads would only wait for each other.
     scheduler = BackgroundScheduler(
-        executors={"default": ThreadPoolExecutor(1)}, timezone="UTC",
+        executors={"default": ThreadPoolExecutor(1)}, timezone=UTC,
         job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
     )  # fmt: skip
     scheduler.add_job(hands.begin, id="begin")
-    scheduler.add_job(lambda: None, IntervalTrigger(seconds=_WAKES, timezone="UTC"), id="wakes")
+    scheduler.add_job(lambda: None, IntervalTrigger(seconds=_WAKES, timezone=UTC), id="wakes")
     for number, window in enumerate(hands.rules.quiet):
         when = cron_trigger(window.cron, hands.rules.zone)
         scheduler.add_job(hands.quiet, when, id=f"quiet {number}")
@@ -68,6 +70,7 @@ def _ticking(hands: _Clock) -> Iterator[None]:
     try:
         yield
     finally:
+        hands.over.set()  # what waits for its turn is said at the next start
         scheduler.shutdown(wait=True)
 
 
@@ -76,6 +79,7 @@ class _Clock:
 
     def __init__(self, front: Front, probes: tuple[Probe, ...], rules: Rules) -> None:
         self._front, self.probes, self.rules = front, probes, rules
+        self.over = threading.Event()
 
     def begin(self) -> None:
         """Catch up with what was due while nobody was here."""
@@ -85,6 +89,8 @@ class _Clock:
 
     def fire(self, probe: Probe) -> None:
         """Say what was due since the newest slot that is known: the newest is looked, those before it were missed."""
+        if self.over.is_set():
+            return
         try:
             now = time.time()
             after = self._front.probing.known(probe.name)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack, contextmanager
-from importlib import import_module
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from bot.engine.contract import Parts
     from bot.engine.values import Order
     from bot.policy import Policy
+    from bot.probes.ask import Asking
     from bot.probes.values import Result, Standing
     from bot.world.contract import World
 
@@ -47,18 +47,17 @@ class _Looks:
 
     def __init__(self, held: ExitStack) -> None:
         self._held, self._lock = held, Lock()
-        self._asking: Any = None
+        self._asking: Asking | None = None
 
     def look(self, standing: Standing, stop: Callable[[], bool]) -> Result:
         """One look."""
         with self._lock:
             if self._asking is None:
                 from bot.doors.engine import folder
+                from bot.probes.ask import Asking
 
-                made = import_module("bot.probes.ask").Asking(os.environ, folder())
-                self._asking = self._held.enter_context(made)
-        result: Result = self._asking.look(standing, stop)
-        return result
+                self._asking = self._held.enter_context(Asking(os.environ, folder()))
+        return self._asking.look(standing, stop)
 
 
 @contextmanager

@@ -74,6 +74,10 @@ def _serve(config: str | None) -> int:
     doors = ("slack",) if given else ()
     probes, listen, ping = engine.probes(config), engine.listen(config), engine.ping(config)
     state = None
+    if probes[0]:
+        from bot.engine.heap import share
+
+        share()  # before there are threads
     stop = threading.Event()
     with (
         heeding(lambda *_: stop.set()), logged(sys.stderr), engine.opened(config, doors) as front, engine.acting(config, doors) as parts,

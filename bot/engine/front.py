@@ -315,7 +315,10 @@ class Front:
             return contextlib.nullcontext()
         from bot.engine.slots import Looks
 
-        return Looks(self._store, parts, self.submit)
+        lease = self._store.lease
+        if lease is None or not lease.shared:  # the one executor of a file has one name for all times
+            return Looks(self._store, parts, self.submit)
+        return Looks(self._store, parts, self.submit, executor=lease.id, may=lease.check)
 
     def _forget(self) -> None:
         """Remove what has been kept for long enough: outputs of runs that have ended, as the policy says."""

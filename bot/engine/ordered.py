@@ -52,11 +52,9 @@ class Orders:
     def again(self) -> None:
         """Order what a process was about to order when it died."""
         with self._store.read() as c:
-            now = time.time()
-            found = [one for one in probe_rows.standings(c, now) if one.run and one.state == "degraded"]
+            found = [one for one in probe_rows.ordering(c) if time.time() - one.since > _SETTLED]
         for standing in found:
-            if standing.enabled and now - standing.since > _SETTLED:
-                self._degraded(standing)
+            self._degraded(standing)
 
     def _degraded(self, standing: Standing) -> None:
         probe, last = standing.probe, standing.last

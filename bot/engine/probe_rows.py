@@ -15,7 +15,7 @@ from bot.probes.values import Mute, Result, Standing
 from bot.runbook.troubles import named, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from sqlalchemy import Connection
 
@@ -44,6 +44,10 @@ _ENDED: Final = sa.select(t.executors.c.id).where(t.executors.c.ended.is_not(Non
 _TAKEN: Final = (
     sa.select(_s.slot).where(_s.probe == of("of_probe"), _s.state == "taken", _s.executor.not_in(_ENDED)).limit(1)
 )
+_ALIVE: Final = sa.select(t.executors.c.id).where(t.executors.c.ended.is_(None))
+_LOST: Final = (_s.state == "taken", _s.executor != of("of_executor"), _s.executor.not_in(_ALIVE))
+_LEFT: Final = sa.select(_s.probe, _s.slot).where(*_LOST)
+_BACK: Final = sa.update(t.slots).where(*_THIS, *_LOST)
 _DUE: Final = sa.select(_s.probe, _s.slot).where(_s.state == "due").order_by(_s.slot, _s.probe)
 _TAKE: Final = sa.update(t.slots).where(*_THIS, _s.state == "due")
 _DONE: Final = sa.update(t.slots).where(*_THIS, _s.state == "taken", _s.executor == of("of_executor"))
@@ -57,6 +61,14 @@ def standings(c: Connection, now: float) -> tuple[Standing, ...]:
     muted = _mutes(c, now)
     found = (_STANDING.decode(raw) for raw in c.execute(sa.select(_p.standing).order_by(_p.name)).scalars())
     return tuple(msgspec.structs.replace(one, mute=muted.get(one.probe.name)) for one in found)
+
+
+def ordering(c: Connection) -> Iterator[Standing]:
+    """The probes that are degraded and have ordered a run, one after the other, since there may be a thousand."""
+    for raw in c.execute(sa.select(_p.standing)).scalars():
+        one = _STANDING.decode(raw)
+        if one.enabled and one.run and one.state == "degraded":
+            yield one
 
 
 def standing(c: Connection, name: str, *, to_write: bool = False) -> Standing:
@@ -178,13 +190,15 @@ def done(c: Connection, name: str, slot: int, executor: str, result: Result, now
     return c.execute(_DONE, {**this, "state": "done", "result": text(result), "at": now}).rowcount == 1
 
 
-def give_back(c: Connection, but: str, now: float, *, sole: bool) -> tuple[tuple[str, int], ...]:
-    """Make due again what an executor has taken that has ended, or was taken for dead; with `sole`, what any other has."""
-    lost = sa.and_(_s.state == "taken", _s.executor != but, sa.true() if sole else _s.executor.in_(_ENDED))
-    found = tuple((probe, slot) for probe, slot in c.execute(sa.select(_s.probe, _s.slot).where(lost)))
-    if found:
-        c.execute(sa.update(t.slots).where(lost).values(state="due", executor="", at=now))
-    return found
+def left(c: Connection, but: str) -> tuple[tuple[str, int], ...]:
+    """What an executor has taken that is alive no more; `but` is who asks."""
+    return tuple((probe, slot) for probe, slot in c.execute(_LEFT, {"of_executor": but}))
+
+
+def give_back(c: Connection, name: str, slot: int, but: str, now: float) -> bool:
+    """Make one of these due again; whether nobody else has."""
+    this = {"of_probe": name, "of_slot": slot, "of_executor": but}
+    return c.execute(_BACK, {**this, "state": "due", "executor": "", "at": now}).rowcount == 1
 
 
 def result(c: Connection, name: str, slot: int) -> Result | None:
@@ -200,7 +214,13 @@ def history(c: Connection, name: str, after: int, most: int) -> tuple[tuple[int,
     return tuple((slot, state, _RESULT.decode(raw) if raw else None) for slot, state, raw in reversed(found))
 
 
-def forget(c: Connection, before: float) -> int:
-    """Remove the rows of old slots; they stay counted. How many that were."""
-    old = sa.and_(_s.slot < before, _s.state.in_(("done", "missed")))
-    return c.execute(sa.delete(t.slots).where(old)).rowcount
+def forget(c: Connection, before: float, rows: int) -> int:
+    """Remove the rows of slots that are older, and those beyond so many; how many that were. All stay counted.
+
+    The newest of each probe stays, since it says up to when its slots are known.
+    """
+    last = c.execute(sa.select(_s.slot).order_by(_s.slot.desc()).offset(rows).limit(1)).scalar()
+    other = t.slots.alias()
+    newest = sa.select(sa.func.max(other.c.slot)).where(other.c.probe == _s.probe).scalar_subquery()
+    old = (_s.slot < max(before, last or 0), _s.slot < newest, _s.state.in_(("done", "missed")))
+    return c.execute(sa.delete(t.slots).where(*old)).rowcount

@@ -7,7 +7,6 @@ the state that follows from it in the same transaction.
 from __future__ import annotations
 
 import logging
-import math
 import secrets
 import threading
 import time
@@ -18,6 +17,7 @@ from msgspec.structs import replace
 
 from bot.engine import counts, ordered, probe_rows
 from bot.engine.database import StoreTrouble
+from bot.engine.heap import give_back
 from bot.errors import FletcherError
 from bot.probes.flips import flipped
 from bot.probes.values import Result
@@ -35,8 +35,9 @@ MOST: Final = 96  # looks at once, those that hang included: a thread each
 PAUSE: Final = 0.5  # seconds between two looks at what another process has said to be due
 _BACK: Final = 5.0  # seconds between two looks at what others have left
 _AGAIN: Final = 60.0  # seconds between two looks at what should have been ordered
-_FORGET: Final = 3600.0  # seconds between two times that old slots are forgotten
+_FORGET: Final = 600.0  # seconds between two times that old slots are forgotten
 KEPT: Final = 3 * 86400.0  # seconds that a slot is kept
+ROWS: Final = 200_000  # slots that are kept: three hours of a thousand probes a minute
 _ENDING: Final = 10.0  # seconds that looks have to stop in, before they are left
 
 _log = logging.getLogger("fletcher.probes")
@@ -57,8 +58,8 @@ class _Look:
 class Looks:
     """A context manager: while it lasts, this process looks.
 
-    `executor` is who it is among others; with `sole` there are no others, so that what somebody has taken was left by a
-    process that is dead. `may` raises where this process may act no more.
+    `executor` is who it is among those that are alive, made up where there are no others. `may` raises where this process may
+    act no more.
     """
 
     def __init__(
@@ -68,11 +69,10 @@ class Looks:
         submit: Callable[[Order], str],
         *,
         executor: str = "",
-        sole: bool = True,
         may: Callable[[], object] = lambda: None,
     ) -> None:
         self._store, self._parts = store, parts
-        self._executor, self._sole, self._may = executor or secrets.token_hex(8), sole, may
+        self._executor, self._may = executor or secrets.token_hex(8), may
         self._orders = ordered.Orders(store, submit)
         self._running: dict[str, _Look] = {}
         self._lock = threading.Lock()
@@ -99,19 +99,26 @@ class Looks:
     def _go_on(self) -> None:
         while not self._over.is_set():
             self._store.looks.clear()
+            if not self._allowed():
+                return
             try:
-                self._may()
                 self._see()
             except StoreTrouble as trouble:
                 _log.warning("%s; trying again", trouble)
                 self._over.wait(1.0)
-            except FletcherError as trouble:  # it may act no more
-                _log.warning("%s: nothing is looked any more", trouble)
-                return
             except Exception:  # noqa: BLE001  # the other probes are looked
                 _log.exception("what is due could not be seen to")
                 self._over.wait(1.0)
             self._store.looks.wait(PAUSE)
+
+    def _allowed(self) -> bool:
+        """Whether this process may still act."""
+        try:
+            self._may()
+        except Exception as lost:  # noqa: BLE001  # it was taken for dead, and others look
+            _log.warning("nothing is looked here any more: %s", str(lost) or type(lost).__name__)
+            return False
+        return True
 
     def _see(self) -> None:
         now = time.monotonic()
@@ -121,20 +128,22 @@ class Looks:
         if now >= self._next_again:
             self._next_again = now + _AGAIN
             self._orders.again()
+            give_back()
         if now >= self._next_forget:
             self._next_forget = now + _FORGET
             with self._store.change() as change:
-                probe_rows.forget(change.c, change.now - KEPT)
+                probe_rows.forget(change.c, change.now - KEPT, ROWS)
         self._leave(now)
         self._take()
 
     def _give_back(self) -> None:
-        with self._store.change() as change:
-            left = probe_rows.give_back(change.c, self._executor, change.now, sole=self._sole)
+        with self._store.read() as c:
+            left = probe_rows.left(c, self._executor)
         for name, slot in left:
-            _log.info("probe %s: slot %s was left by a process that has ended, and is looked again", name, slot)
-        if self._sole:  # there will be no other one before this one has ended
-            self._next_back = math.inf
+            with self._store.change() as change:
+                mine = probe_rows.give_back(change.c, name, slot, self._executor, change.now)
+            if mine:
+                _log.info("probe %s: slot %s was left by a process that has ended, and is looked again", name, slot)
 
     def _take(self) -> None:
         with self._store.read() as c:
@@ -151,6 +160,8 @@ class Looks:
                 elif self._running[name].left:
                     hung.append((name, slot))
         self._tell_full(full=len(ready) > free)
+        if not hung and not ready[:free] and len(newest) == len(due):
+            return
         taken: list[tuple[Standing, int]] = []
         with self._store.change() as change:
             for name, slot in newest.items() if len(newest) < len(due) else ():
@@ -220,19 +231,19 @@ class Looks:
 
     def _written(self, name: str, slot: int, result: Result) -> None:
         """Write the result down with what follows from it, then order what is to be ordered."""
-        while True:
+        while self._allowed():  # else the slot stays taken, and is looked again
             try:
-                self._may()
                 with self._store.change() as change:
                     own = probe_rows.done(change.c, name, slot, self._executor, result, change.now)
                     standing = self._after(change, name, slot, result) if own else None
-                break
-            except FletcherError as trouble:  # where it never can be, the slot stays taken, and is looked again
-                _log.warning("probe %s: what came of slot %s is not written down: %s", name, slot, trouble)
-                if not isinstance(trouble, StoreTrouble) or self._over.wait(1.0):
+            except StoreTrouble as trouble:
+                _log.warning("probe %s: what came of slot %s is not written down yet: %s", name, slot, trouble)
+                if self._over.wait(1.0):
                     return
-        if standing is not None:
-            self._orders.after(standing, result)
+            else:
+                if standing is not None:
+                    self._orders.after(standing, result)
+                return
 
     @staticmethod
     def _after(change: Change, name: str, slot: int, result: Result) -> Standing:

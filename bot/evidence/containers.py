@@ -107,9 +107,10 @@ def no_project(wanted: str, others: Iterable[str]) -> Unreachable:
     """What to say of a compose project without a container, by those that the engine has."""
     if names := ", ".join(sorted({*others} - {"", wanted})):
         return Unreachable(
-            f"the compose project {wanted} has no container: start it, or give --compose-project one of: {names}"
+            f"the compose project {wanted} has no container: start it, or give --compose-project one of: {names}",
+            kind="down",
         )
-    return Unreachable(f"the compose project {wanted} has no container, nor has any other: {_START}")
+    return Unreachable(f"the compose project {wanted} has no container, nor has any other: {_START}", kind="down")
 
 
 def no_projects() -> Unreachable:

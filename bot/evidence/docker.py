@@ -46,6 +46,7 @@ class EngineInfo:
     """An engine, and its clock: `now` is what it showed when this was told, in epoch seconds.
 
     `skew` is by how many seconds it is ahead of this machine's, 0 where the time of asking explains the difference.
+    `root` is the folder on its machine in which it keeps images, containers and logs.
     """
 
     version: str
@@ -53,6 +54,7 @@ class EngineInfo:
     address: str
     now: float
     skew: float
+    root: str = ""
 
 
 class Event(NamedTuple):
@@ -115,6 +117,7 @@ class Engine:
             address=self.told,
             now=clock + half,
             skew=skew if abs(skew) > half else 0.0,
+            root=str(told.get("DockerRootDir", "")),
         )
 
     def containers(self, project: str = "") -> tuple[Container, ...]:

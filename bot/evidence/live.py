@@ -128,6 +128,8 @@ class Watched:
         self._told: dict[str, tuple[Source, ...]] = {}
         #: What stands in the way at present, such as an engine that is away; "" when nothing does.
         self.trouble = ""
+        #: Whether it is that the engine answers and the project has no container any more.
+        self.down = False
         #: Why the API does not answer, in a word ("keys", "address", …; see `Unreachable.kind`) and in a sentence.
         self.api_trouble = self.api_told = ""
         #: Whether what is ambiguous is trouble to be waited for, rather than an error of whoever asks.
@@ -151,6 +153,11 @@ class Watched:
         return self._upto if known else time.time() + self._clock
 
     @property
+    def inside(self) -> bool:
+        """Whether we run in one of the engine's containers ourselves."""
+        return self._inside
+
+    @property
     def found(self) -> bool:
         """Whether containers have been found, now or before."""
         return self._attached is not None
@@ -169,13 +176,14 @@ class Watched:
                 if isinstance(problem, UsageError) and not self.patient:
                     raise
                 self.trouble = str(problem)
+                self.down = isinstance(problem, Unreachable) and problem.kind == "down"
                 self._told["1 docker"] = (Source("Docker", ABSENT, note=self.trouble),)
                 self._connection.close()
                 self._engine = None
                 if last or self._attached is None:
                     return
             else:
-                self.trouble = ""
+                self.trouble, self.down = "", False
                 return
 
     def _attach(self) -> None:
@@ -250,6 +258,25 @@ class Watched:
         made = time.strftime("%H:%M:%SZ", time.gmtime(container.created))
         return f"this container was made at {made}; if there was an earlier one, its log is gone"
 
+    @property
+    def lag(self) -> float | None:
+        """How old the newest line of the server's log is, in seconds; None where none was read."""
+        services = {c.service for c in self._attached.livekit} if self._attached else set[str]()
+        newest = [at for (of, _), spool in self._spools.items() if of in services and (at := spool.newest) is not None]
+        return max(0.0, time.time() + self._clock - max(newest)) if newest else None
+
+    def lost_since(self, at: float) -> tuple[str, ...]:
+        """The server's containers whose log was rotated, so that lines from that time on may be gone.
+
+        Raises Unreachable where it cannot be told.
+        """
+        from bot.evidence.rotation import lost_until
+
+        if self._attached is None or self._engine is None:
+            return ()
+        engine, since = self._engine, int(at * 10**9)
+        return tuple(c.name for c in self._attached.livekit if lost_until(engine, c, since))
+
     def read_events(self) -> bool:
         """Read on what happened to the containers; whether there is anything new."""
         attached, engine, now = self._attached, self._engine, time.time() + self._clock
@@ -302,6 +329,7 @@ class Watched:
 
     def ask_workers(self) -> None:
         """Ask every worker's endpoint that can be reached."""
+        self._endpoints = []
         where = worker_addresses(self._target, self._attached, self._where(), inside=self._inside)
         told: list[Source] = []
         together([partial(self._ask_worker, address, name, told) for address, name in where])

@@ -44,6 +44,7 @@ class Question:
     """What was given on the command line: (flag's kind, path) in order, rooms, and the window as text.
 
     With a `target` what runs is looked at too; `counted` asks its API who is in every room, not only in those asked for.
+    `meant` is how the rooms are called in which an agent is meant to come, whatever they ask for (`*` is every room).
     """
 
     given: tuple[tuple[Kind, str], ...] = ()
@@ -53,6 +54,7 @@ class Question:
     target: Target | None = None
     counted: bool = False
     here: str = "."  # the folder in which it is asked, where compose's and settings' files lie
+    meant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ def look(question: Question, opened: ExitStack, live: Live | None = None) -> Loo
         story=story, logs=tuple(read), setup=_merged(setups), tokens=tuple(tokens), endpoints=tuple(endpoints),
         rooms=tuple(dict.fromkeys(question.rooms)), since=since, until=until, partial=partial,
         live=live.at if live is not None else None, api=live.api if live is not None else None, machines=live.machines if live is not None else (),
-        events=live.events if live is not None else (),
+        events=live.events if live is not None else (), meant=question.meant,
     )  # fmt: skip
     return Look(seen, tuple(logs), tuple(sources), Redactor.of(secrets | _written(projects)), live, tuple(projects))
 

@@ -44,6 +44,11 @@ class Spool(LogFile):
         """Whether lines of the container that is there now were read."""
         return self._newest >= 0
 
+    @property
+    def newest(self) -> float | None:
+        """The engine's time of the newest line of that container, in epoch seconds; None where none was read."""
+        return self._newest / 10**9 if self._newest > 0 else None
+
     def read(self, engine: Engine, container: Container, limit: int | None = LINES) -> int:
         """Take what has been logged since; returns how many lines that was.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from bot.livekit.pool import Pool
@@ -236,9 +237,15 @@ class Case:
         """Whether an agent was meant to come to a room that asked for none, which no line of a log can say.
 
         Whoever names the room, gives a token for it or picks its lines out says so; what other rooms ask for does not.
+        Of a room that is only said to be meant for one, somebody has waited there: until then it may still be dispatched.
         """
         asked_about = {*self.seen.rooms, *(t.room for t in self.seen.tokens)}
-        return room.name in asked_about or room.id in asked_about or self.chosen(room)
+        if room.name in asked_about or room.id in asked_about or self.chosen(room):
+            return True
+        if not self.seen.meant or not fnmatchcase(room.name, self.seen.meant):
+            return False
+        now = self.now(room)
+        return any(not j.agent and (now is None or j.at is None or now - j.at >= MATURE) for j in room.joins)
 
     def chosen(self, room: Room) -> bool:
         """Whether this room is known from an excerpt only, where a line that is not there proves nothing."""

@@ -186,6 +186,9 @@ class Seen:
     api: ApiSeen | None = None
     machines: tuple[Machine, ...] = ()
     events: tuple[MachineEvent, ...] = ()
+    meant: str = (
+        ""  # how the rooms are called in which an agent is meant to come, as a shell's pattern; "" says nothing
+    )
 
     @property
     def has_server_log(self) -> bool:

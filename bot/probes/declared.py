@@ -11,7 +11,7 @@ from bot.cron import cron
 from bot.errors import FletcherError, Problem, UsageError, WrongDocument
 from bot.probes.values import Probe
 from bot.runbook import inputs, shelf
-from bot.runbook.document import Check, Schedule, Verify
+from bot.runbook.document import Schedule
 from bot.runbook.troubles import named, nearest
 from bot.settings_probes import DIAGNOSE, NOTHING, name_trouble
 from bot.spans import spoken
@@ -71,8 +71,8 @@ class _Reading:
         if isinstance(runbook, str):
             self.add(one.line("runbook"), runbook)
             return None
-        if trouble := _why_not_looked(runbook):
-            self.add(one.line("runbook"), f"`runbook`: {trouble}")
+        if not runbook.looks:
+            self.add(one.line("runbook"), f"the runbook {runbook.id} has nothing to look at; a probe needs a `check`, or a `verify` without steps")  # fmt: skip
         schedule = self._schedule(one, runbook)
         self._check_inputs(one, runbook)
         self._check_orders(one)
@@ -190,15 +190,6 @@ class _Reading:
         if name in taken:
             self.add(one.line("name"), f"the name {named(name)} is taken by the [[probe]] of line {taken[name]}; give this one another name")  # fmt: skip
         taken.setdefault(name, one.line(""))
-
-
-def _why_not_looked(runbook: Runbook) -> str:
-    """Why a runbook can be no probe, "" when it can: there must be something to look at."""
-    steps = any(not isinstance(block, Check | Verify) for block in runbook.blocks)
-    looked = any(isinstance(block, Check) or (isinstance(block, Verify) and not steps) for block in runbook.blocks)
-    return (
-        "" if looked else f"{runbook.id} has nothing to look at; a probe needs a `check`, or a `verify` without steps"
-    )
 
 
 def told(found: Targets, here: Path, config: str = "") -> Iterator[str]:

@@ -94,11 +94,12 @@ def cron_trigger(text: str, zone: str) -> Trigger:
     if not isinstance(said, crons.Cron):
         raise ValueError(said)  # noqa: TRY004  # it is a text that says what is wrong
     time = {"month": _listed(said.months, 12), "hour": _listed(said.hours, 24), "minute": _listed(said.minutes, 60)}
+    at = UTC if zone == "UTC" else ZoneInfo(zone)  # which a machine without time zones has, too
     days = _listed(said.days, 31)
     weekdays = "*" if len(said.weekdays) == 7 else ",".join(crons.WEEKDAYS[day] for day in said.weekdays)
     both = [{"day": days, "day_of_week": weekdays}]
     made = [
-        CronTrigger(**time, **one, second="0", timezone=ZoneInfo(zone))
+        CronTrigger(**time, **one, second="0", timezone=at)
         for one in ([{"day": days}, {"day_of_week": weekdays}] if said.either else both)
     ]
     found: Trigger = made[0] if len(made) == 1 else OrTrigger(made)

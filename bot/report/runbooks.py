@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from bot.errors import Problem
     from bot.rehearsal import Case
-    from bot.runbook.document import AnyBlock, Runbook
+    from bot.runbook.document import AnyBlock, Runbook, Schedule
     from bot.runbook.shelf import Shelf
 
 
@@ -127,6 +127,7 @@ def runbook_lines(runbook: Runbook, width: int) -> Iterator[str]:
         ("owner", runbook.owner),
         ("severity", runbook.severity),
         ("treats", ", ".join(runbook.causes)),
+        ("schedule", _scheduled(runbook.schedule)),
     )
     for name, value in facts:
         if value:
@@ -141,6 +142,15 @@ def runbook_lines(runbook: Runbook, width: int) -> Iterator[str]:
         for block in blocks:
             row = f"  {block.name:{names}}  {kind_of(block):8}  {block.effect:7}  {block.approval:7}  {spoken(block.timeout):>5}"
             yield redact(f"{row}{_conditions(block)}")
+
+
+def _scheduled(schedule: Schedule | None) -> str:
+    """When it is looked at, and after how many bad or good results in a row that is told."""
+    if schedule is None:
+        return ""
+    when = f"every {spoken(schedule.every)}" if schedule.every is not None else schedule.cron
+    rows = [f"{n} {word} results in a row" for n, word in ((schedule.fail, "bad"), (schedule.recover, "good")) if n > 1]
+    return f"{when} once it is enabled as a probe" + (f"; told after {' or '.join(rows)}" if rows else "")
 
 
 def kind_of(block: AnyBlock) -> str:

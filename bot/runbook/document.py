@@ -114,6 +114,26 @@ class Joined(Struct, frozen=True, kw_only=True, tag="livekit-joined"):
     agent: Literal["", "active"] = ""
 
 
+class Lacking(Struct, frozen=True, tag="livekit-lacking"):
+    """`livekit: {lacks-agent: any}`: a new room lacks its agent, or the newest of some agent does."""
+
+    agent: Literal["any"] = "any"
+
+
+class Abandoned(Struct, frozen=True, tag="livekit-abandoned"):
+    """`livekit: {abandoned: true}`: people wait in a room that has no agent, and none is on its way."""
+
+
+HealthPart = Literal["containers", "workers", "api", "clock", "log-level", "disk"]
+HEALTH: Final[tuple[HealthPart, ...]] = ("containers", "workers", "api", "clock", "log-level", "disk")
+
+
+class Health(Struct, frozen=True, tag="livekit-health"):
+    """`livekit: {health: […]}`: each of these parts of what runs is well."""
+
+    parts: tuple[HealthPart, ...]
+
+
 class Count(Struct, frozen=True):
     """How often a pattern must be found, such as `>=2`."""
 
@@ -193,7 +213,7 @@ class Shell(Struct, frozen=True, tag="shell"):
     language: Language
 
 
-Evidence = Causes | Joined | Logs | File | Http | Tcp | Containers | Chosen | Shell
+Evidence = Causes | Joined | Lacking | Abandoned | Health | Logs | File | Http | Tcp | Containers | Chosen | Shell
 
 
 # What a step does.
@@ -371,6 +391,17 @@ class Runbook(Struct, frozen=True, kw_only=True):
         """The causes that its checks ask for, in the order of the text."""
         asked = (b.evidence for b in self.blocks if isinstance(b, Check))
         return tuple(dict.fromkeys(cause for e in asked if isinstance(e, Causes) for cause in e.causes))
+
+    @property
+    def steps(self) -> tuple[AnyBlock, ...]:
+        """What does something, in the order of the text."""
+        return tuple(b for b in self.blocks if not isinstance(b, Check | Verify | Rollback))
+
+    @property
+    def looks(self) -> tuple[Check | Verify, ...]:
+        """What is asked when it is carried out on its schedule: its checks and, where no step is to be verified, each verify."""
+        asked = Check if self.steps else (Check, Verify)
+        return tuple(b for b in self.blocks if isinstance(b, asked))
 
     def block(self, name: str) -> AnyBlock | None:
         """The block of this name."""

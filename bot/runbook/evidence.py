@@ -6,21 +6,19 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from bot import spans
-from bot.livekit.remedies import REMEDY
 from bot.runbook import patterns, units
 from bot.runbook.document import (
-    Causes,
     Chosen,
     Containers,
     Count,
     File,
     Http,
-    Joined,
     Lines,
     Logs,
     Pattern,
     Tcp,
 )
+from bot.runbook.evidence_livekit import judged, proved
 from bot.runbook.troubles import named, nearest
 from bot.source.located import Mapping, Scalar, Sequence
 
@@ -48,37 +46,8 @@ def read_evidence(keys: Keys, *, verifies: bool) -> Evidence | None:
         keys.add(keys.mapping, f"{said} {known}{near if not kinds else ''}")
         return None
     if kinds[0] == "livekit":
-        return _joined(keys) if verifies else _causes(keys)
+        return proved(keys) if verifies else judged(keys)
     return _KINDS[kinds[0]](keys)
-
-
-def _causes(keys: Keys) -> Evidence | None:
-    inner = keys.inner("livekit")
-    if inner is None:
-        return None
-    causes = inner.texts("cause")
-    for cause in causes:
-        if cause.text not in REMEDY:
-            inner.add(
-                cause, f"unknown cause {named(cause.text)}{nearest(cause.text, REMEDY)}; docs/causes.md has them all"
-            )
-    if inner.mapping.get("cause") is None:
-        inner.add(inner.mapping, "`livekit` needs `cause`, a list of causes")
-    inner.rest("in `livekit`")
-    return Causes(tuple(dict.fromkeys(cause.text for cause in causes)))
-
-
-def _joined(keys: Keys) -> Evidence | None:
-    inner = keys.inner("livekit")
-    if inner is None:
-        return None
-    found = Joined(
-        canary=inner.truth("canary", default=False), log=inner.text("log"), agent=inner.one_of("agent", ("active",), "")
-    )
-    if not (found.canary or found.log or found.agent):
-        inner.add(inner.mapping, "`livekit` of a verification needs `log`, `agent` or `canary`")
-    inner.rest("in `livekit` of a verification")
-    return found
 
 
 def _logs(keys: Keys) -> Evidence | None:
@@ -180,7 +149,7 @@ def _input(keys: Keys) -> Evidence | None:
 
 
 _KINDS: Final[dict[str, Callable[[Keys], Evidence | None]]] = {
-    "livekit": _causes,
+    "livekit": judged,
     "logs": _logs,
     "file": _file,
     "http": _http,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from bot.runbook import inputs
+from bot.runbook import inputs, probed
 from bot.runbook.document import (
     EFFECTS,
     Check,
@@ -211,6 +211,12 @@ def lint(runbook: Runbook, read: Sequence[Read], page: Page, troubles: Troubles)
         looks.asked(one)
         looks.verified(one)
         looks.visible(one)
+        if isinstance(one.block, Check | Verify) and (key := probed.key(one.block.evidence)):
+            for sentence in probed.why_not(runbook, one.block):
+                looks.within(one, key, sentence)
+    if sentence := probed.nothing(runbook, [one.said.kind for one in read]):
+        line = next((n for n, text in enumerate(troubles.lines, 1) if text.startswith("schedule")), 1)
+        troubles.add(line, 1, sentence)
     undoes = {block.undoes: block.name for block in runbook.blocks if isinstance(block, Rollback)}
     return msgspec.structs.replace(runbook, blocks=tuple(_undone(block, undoes) for block in runbook.blocks))
 

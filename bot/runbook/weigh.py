@@ -43,6 +43,17 @@ def weigh_causes(asked: Causes, rows: Iterable[Verdict]) -> Weighed:
     return Weighed("not-matched", f"it is {', '.join(found)}")
 
 
+def weigh_lacking(rows: Iterable[Verdict]) -> Weighed:
+    """Whether any room lacks its agent."""
+    judged = [row for row in rows if row.room and row.verdict != "inconclusive"]
+    for row in judged:
+        if row.cause:
+            return Weighed("matched", f"room {row.room} lacks its agent: {row.cause}")
+    return (
+        Weighed("not-matched", "each has its agent") if judged else Weighed("inconclusive", "no room could be judged")
+    )
+
+
 def weigh_inputs(asked: Chosen, known: Mapping[str, str]) -> Weighed:
     """Whether the inputs have the values that are asked for."""
     for name, value in asked.values.items():

@@ -175,6 +175,7 @@ class Engine:
         self.api_version = "1.41"
         self.connections = 0  # that were made to it
         self.ahead = 0.0  # seconds by which its clock is
+        self.root = ""  # the folder in which it keeps its data
         self.refusal: tuple[int, str] | None = None  # answered to everything but its version
         self.cut_after: int | None = None  # bytes of a log, then the connection breaks
         self.chunk: int | None = None  # bytes of a log that are sent at once
@@ -342,7 +343,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(engine.refusal[0], {"message": engine.refusal[1]})
         elif path == "/info":
             now = stamp(time.time_ns() + int(engine.ahead * 10**9)).decode()
-            told = {"ServerVersion": "20.10.24", "SystemTime": now, "Name": "double", "LoggingDriver": "json-file"}
+            told = {
+                "ServerVersion": "20.10.24",
+                "SystemTime": now,
+                "Name": "double",
+                "LoggingDriver": "json-file",
+                "DockerRootDir": engine.root,
+            }
             self._json(HTTPStatus.OK, told)
         elif path == "/events":
             self._bytes(HTTPStatus.OK, engine.happened_between(query), "application/json")

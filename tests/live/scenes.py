@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from bot.livekit.answer import runbook_for
 from tests.live.incidents import Incident
+from tests.live.sweeping import swept
 from tests.live.ways import WAYS, Way, ask_files, ask_live, ask_plan
 from tests.stack.places import CHECKOUT, digest
 from tests.stack.progress import StackError
@@ -21,17 +22,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.fletcher import Reply
+    from tests.live.sweeping import Swept
 
 NAME = f"fletcher-test-{digest(str(CHECKOUT))[:6]}"  # of the stacks: the engine may serve another checkout too
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One incident that was made: `livekit.log`, `agent.log` and `project` in its folder, and what was said live."""
+    """One incident that was made: `livekit.log`, `agent.log` and `project` in its folder, and what was said live and by the sweep."""
 
     incident: Incident
     folder: Path
     said: dict[str, Reply]
+    swept: Swept
 
     def ask(self, way: Way) -> Reply:
         """What Fletcher says of it: from the copies now, or what it said while it was fresh."""
@@ -89,6 +92,7 @@ class Scenes:
             time.sleep(incident.mature)
             if (came := visitor.agent_came(0)) is not (incident.verdict == "healthy"):
                 raise StackError(f"{incident.name} was not made: an agent {'came' if came else 'did not come'}")
+            found = swept(stack, incident)
             said = {way.name: ask_live(way, incident.name, stack, folder) for way in WAYS if way.live}
             if (runbook := runbook_for(incident.cause)) is not None and incident.tells == "cause":
                 said["plan"] = ask_plan(runbook, incident.name, stack)
@@ -99,7 +103,7 @@ class Scenes:
                 stack.project, folder / "project", symlinks=True, ignore=shutil.ignore_patterns("node_modules")
             )
             phase.log.write_text(json.dumps({name: reply.out for name, reply in said.items()}), encoding="utf-8")
-        return Scene(incident, folder, said)
+        return Scene(incident, folder, said, found)
 
     def _stack_for(self, incident: Incident) -> Stack:
         """Give the stack as this incident needs it, with as little made anew as possible."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +12,11 @@ import pytest
 from bot.doors import clock
 from bot.doors.clock import windows
 from bot.engine import probing, slots, store
+from bot.engine import tables as t
 from bot.engine.front import Front
 from bot.probes.slots import offset
 from bot.settings_probes import NO_RULES, Quiet, Rules
+from tests import postgres
 from tests.probes.looking import GREEN, looks, probe, rows, standing, until
 
 if TYPE_CHECKING:
@@ -49,7 +52,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> Frozen:
 @pytest.fixture
 def front(tmp_path: Path, now: Frozen) -> Iterator[Front]:  # noqa: ARG001  # on its clock
     """A store of its own."""
-    with Front(tmp_path / "home") as front:
+    with Front(tmp_path / "home", None, postgres.address(tmp_path)) as front:
         yield front
 
 
@@ -129,7 +132,7 @@ def test_a_month_of_seconds_is_counted_without_a_row_for_each(front: Front, now:
 def test_two_clocks_say_each_slot_once(front: Front, now: Frozen, tmp_path: Path) -> None:
     """The second finds all of it said, also what was missed, and when it was frozen for a while."""
     one = probe("a")
-    with Front(tmp_path / "home") as second:
+    with Front(tmp_path / "home", None, postgres.address(tmp_path)) as second:
         mine, theirs = hands(front, one), clock._Clock(second, (one,), NO_RULES)
         for minutes in (1, 1, 3):
             now.now += minutes * 60
@@ -185,9 +188,32 @@ def test_a_maintenance_window_is_open_for_as_long_as_it_says(now: Frozen, front:
     assert [mute and mute.why for mute in muted] == ["backups", "maintenance window"]
 
 
+@pytest.mark.parametrize(
+    ("zone", "hours", "expected"),
+    [
+        ("Europe/Berlin", 1_792_886_400, ["00:30", "01:30"]),  # 25 October 2026, when 02:30 comes twice
+        ("Europe/Berlin", 1_774_742_400, ["01:30"]),  # 29 March, when there is no 02:30
+        ("America/New_York", 1_772_946_000, ["07:30"]),  # 8 March, the same there
+    ],
+)
+def test_no_slot_is_lost_or_missed_while_clocks_change(front: Front, now: Frozen, zone: str, hours: int, expected: list[str]) -> None:  # fmt: skip
+    """The clock wakes every minute of such a night, and looks at 02:30 as its zone has it."""
+    one = probe("a", cron="30 2 * * *", zone=zone)
+    now.now = float(hours)
+    hand = hands(front, one)
+    for minute in range(9 * 60):
+        now.now = hours + minute * 60.0
+        if minute % 10 == 1:  # a little late, and often for nothing
+            hand.fire(one)
+            with front._store.change() as change:
+                change.c.execute(t.slots.update().values(state="done"))
+    assert [datetime.fromtimestamp(slot, UTC).strftime("%H:%M") for _, slot in sorted(rows(front))] == expected
+    assert not standing(front, "a").missed
+
+
 def test_it_goes_by_the_real_clock(tmp_path: Path) -> None:
     """Every second a slot, each looked once, by APScheduler as it is; what is taken out of the file is disabled."""
-    with Front(tmp_path / "home") as front:
+    with Front(tmp_path / "home", None, postgres.address(tmp_path)) as front:
         with (
             clock.clock(front, (probe("a", every=1), probe("b", cron="* * * * *")), NO_RULES),
             looks(front, lambda *_: GREEN),

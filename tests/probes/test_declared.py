@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bot import settings_file
+from bot import settings_file, settings_probes
 from bot.errors import UsageError, WrongDocument
 from bot.probes.declared import probes
+from bot.probes.slots import moments
 from bot.settings import targets
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bot.probes.values import Probe
 
 HEAD = "---\nrunbook: 1\nid: {id}\ntitle: A runbook\n{more}---\n\n"
@@ -28,7 +31,7 @@ BOOKS = {
     "hides": HEAD.format(id="hides", more="schedule: 5m\ninputs:\n  pin: {type: string, required: true, secret: true}\n") + CHECK,
     "secret": HEAD.format(id="secret", more="schedule: 5m\ninputs:\n  pin: {type: string, secret: true}\n") + CHECK,
     "room": HEAD.format(id="room", more="inputs:\n  room: {type: string, required: true}\n") + CHECK,
-    "empty": HEAD.format(id="empty", more="schedule: 5m\n") + "Nothing to see.\n",
+    "empty": HEAD.format(id="empty", more="") + "Nothing to see.\n",
     "verifies": HEAD.format(id="verifies", more="schedule: 5m\n") + "```sh { verify name=good }\ntrue\n```\n",
 }  # fmt: skip
 
@@ -94,7 +97,7 @@ alert-in = "C0000000A"
     [
         ('runbook = "evry"', 3, "no runbook `evry` (did you mean `every`?)"),
         ('runbook = "books/gone.md"', 3, "no such file"),
-        ('runbook = "empty"', 3, "empty has nothing to look at; a probe needs a `check`"),
+        ('runbook = "empty"\nevery = "5m"', 3, "empty has nothing to look at; a probe needs a `check`"),
         ('runbook = "never"', 3, 'does not say when it is due; write every = "5m"'),
         ('runbook = "odd"', 3, "the schedule of the runbook odd has 27 for the hour"),
         ('runbook = "quick"', 3, "which must be whole seconds"),
@@ -187,3 +190,42 @@ def test_the_address_of_the_dead_mans_switch_is_never_repeated(tmp_path: Path) -
     with pytest.raises(WrongDocument) as raised:
         settings_file.parse(tmp_path / "fletcher.toml", b'[probes]\nping_env = "https://hc.example/s3cretpath"\n')
     assert "s3cretpath" not in "".join(raised.value.lines)
+
+
+SAID = (
+    st.text(max_size=12)
+    | st.sampled_from(["5m", "90s", "1ms", "* * * * *", "0 2 * * mon-sun", "UTC", "Europe/Berlin", "C0123ABCD", "nothing", "PING"])
+    | st.integers(-2, 200)
+    | st.booleans()
+    | st.lists(st.text(max_size=3), max_size=2)
+)  # fmt: skip
+KEYS = st.sampled_from([*settings_probes.PROBE, *settings_probes.PROBES, *settings_probes.QUIET, "else"])
+TABLES = st.sampled_from(["[[probe]]", "[probes]", "[[probes.quiet]]", "[probe.inputs]", "[targets.a]", "[probe]"])
+
+
+@given(st.lists(st.tuples(TABLES, st.dictionaries(KEYS, SAID, max_size=4)), max_size=4))
+def test_anything_that_is_said_of_probes_is_taken_or_told_with_its_line(said: list[tuple[str, dict[str, object]]]) -> None:  # fmt: skip
+    """Nothing else happens, and what is taken can be asked when it is due."""
+    text = "".join(f"{table}\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items()) for table, keys in said)  # fmt: skip
+    problems: tuple[str, ...] = ()
+    found: tuple[settings_probes.Declared, ...] = ()
+    zone = "UTC"
+    try:
+        document = settings_file.parse(Path("fletcher.toml"), text.encode())
+        found, zone = document.probes, document.watch.zone
+    except WrongDocument as wrong:
+        problems = tuple(wrong.lines)
+    assert all(1 <= int(problem.split(":")[1]) <= text.count("\n") + 1 for problem in problems)
+    for one in found:
+        assert one.runbook
+        assert one.every is None or one.every >= 1
+        if one.cron:
+            moments(one.cron, one.zone or zone, 0, 86400)
+
+
+def test_the_guide_names_every_key() -> None:
+    """Of a probe, and of all of them."""
+    guide = (Path(__file__).parent.parent.parent / "docs" / "probes.md").read_text(encoding="utf-8")
+    rows = " ".join(line.split("|")[1] for line in guide.splitlines() if line.startswith("|"))
+    assert [key for key in (*settings_probes.PROBE, *settings_probes.PROBES) if f"`{key}`" not in rows] == []
+    assert [key for key in settings_probes.QUIET if f"`{key}`" not in guide] == []

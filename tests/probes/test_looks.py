@@ -15,6 +15,7 @@ from bot.engine.values import DIAGNOSE, Person
 from bot.errors import Unreachable, UsageError
 from bot.findings import Finding
 from bot.probes.values import Mute, Result, Want
+from tests import postgres
 from tests.probes.looking import DARK, GREEN, RED, looks, probe, rows, standing, until
 
 if TYPE_CHECKING:
@@ -43,14 +44,14 @@ true
 def front(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
     """A store of its own, in which slots of long ago are kept."""
     monkeypatch.setattr(slots, "KEPT", 1e12)
-    with Front(tmp_path / "home") as front:
+    with Front(tmp_path / "home", None, postgres.address(tmp_path)) as front:
         yield front
 
 
 @pytest.fixture
 def second(front: Front, tmp_path: Path) -> Iterator[Front]:  # noqa: ARG001  # after it
     """The same store, as another process opens it."""
-    with Front(tmp_path / "home") as second:
+    with Front(tmp_path / "home", None, postgres.address(tmp_path)) as second:
         yield second
 
 
@@ -125,7 +126,9 @@ def test_two_replicas_look_each_slot_once(front: Front, second: Front) -> None:
 
         return look
 
-    with looks(front, by("first"), executor="one", sole=False), looks(second, by("second"), executor="two", sole=False):
+    alive(front, "one")
+    alive(front, "two")
+    with looks(front, by("first"), executor="one"), looks(second, by("second"), executor="two"):
         for slot in (60, 120, 180):
             for name in names:
                 said = [front.probing.due(name, slot), second.probing.due(name, slot)]
@@ -135,9 +138,16 @@ def test_two_replicas_look_each_slot_once(front: Front, second: Front) -> None:
     assert all(standing(second, name).missed == 0 and standing(second, name).streak == 3 for name in names)
 
 
-@pytest.mark.parametrize("sole", [True, False])
-def test_what_a_dead_process_has_taken_is_looked_again_and_written_once(front: Front, second: Front, *, sole: bool) -> None:  # fmt: skip
-    """On one machine whoever else has taken something is dead; among replicas, whoever is known to have ended."""
+def alive(front: Front, name: str, *, ended: float | None = None) -> None:
+    """An executor that is known, alive or not."""
+    with front._store.change() as change:
+        change.c.execute(t.executors.delete().where(t.executors.c.id == name))
+        change.c.execute(t.executors.insert().values(id=name, holder="{}", beat=0.0, ended=ended))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_a_dead_process_has_taken_is_looked_again_and_written_once(front: Front, second: Front, *, known: bool) -> None:  # fmt: skip
+    """Whoever is not known to be alive is dead: on one machine everybody else is, and what ended long ago is forgotten."""
     front.probing.declare([probe("a")])
     front.probing.due("a", 60)
     free, tried = threading.Event(), threading.Event()
@@ -147,12 +157,11 @@ def test_what_a_dead_process_has_taken_is_looked_again_and_written_once(front: F
         free.wait(30)
         return Result(light="red" if not stop() else "unknown", says="from the dead")
 
-    with looks(front, late, executor="dead", sole=sole):
+    with looks(front, late, executor="dead"):
         assert tried.wait(30)
-        with front._store.change() as change:
-            row = {"id": "dead", "holder": "{}", "beat": 0.0, "ended": None if sole else 1.0}
-            change.c.execute(t.executors.insert().values(**row))
-        with looks(second, lambda *_: GREEN, executor="alive", sole=sole):
+        if known:
+            alive(front, "dead", ended=1.0)
+        with looks(second, lambda *_: GREEN, executor="alive"):
             until(lambda: rows(front)["a", 60] == "done")
         free.set()
     found = front.probing.result("a", 60)
@@ -170,9 +179,10 @@ def test_what_lives_is_left_alone(front: Front, second: Front) -> None:
         free.wait(30)
         return RED
 
-    with looks(front, slow, executor="one", sole=False):
+    alive(front, "one")
+    with looks(front, slow, executor="one"):
         assert begun.wait(30)
-        with looks(second, lambda *_: GREEN, executor="two", sole=False) as other:
+        with looks(second, lambda *_: GREEN, executor="two") as other:
             until(lambda: other._next_forget)  # so that it has seen to what others have left
             assert rows(front)["a", 60] == "taken"
         free.set()
@@ -368,12 +378,23 @@ def test_what_is_gone_is_disabled_and_what_changes_begins_anew(front: Front) -> 
 
 
 def test_old_slots_are_forgotten_and_stay_counted(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is older than some days; a probe's newest one says up to when it is known."""
-    front.probing.declare([probe("a")])
+    """What is older than some days, or beyond so many; a probe's newest one says up to when it is known, and stays."""
+    front.probing.declare([probe("a"), probe("b"), probe("c")])
     front.probing.missed("a", [60, 120], 5)
+    front.probing.missed("b", [60, 120])
     now = int(time.time()) + 1
+    front.probing.missed("c", [now, now + 1, now + 2])
     assert front.probing.due("a", now)
     monkeypatch.setattr(slots, "KEPT", 3600.0)
     with looks(front, lambda *_: GREEN):
-        until(lambda: list(rows(front).values()) == ["done"])
-    assert (standing(front, "a").missed, front.probing.known("a")) == (7, now)
+        until(
+            lambda: (
+                rows(front)
+                == {("a", now): "done", ("b", 120): "missed", **{("c", now + n): "missed" for n in range(3)}}
+            )
+        )
+    assert [one.missed for one in front.probing.standings()] == [7, 2, 3]
+    monkeypatch.setattr(slots, "ROWS", 1)
+    with looks(front, lambda *_: GREEN):
+        until(lambda: ("c", now) not in rows(front))
+    assert {("a", now), ("b", 120), ("c", now + 2)} <= set(rows(front))
