@@ -54,7 +54,7 @@ test-crash: tools
 test-probes: tools test-rules
 	@$(PYTHON) -m tests.postgres
 	@FLETCHER_PROBES=1 FLETCHER_REPLICAS=1 $(PYTHON) -m pytest tests/replicas tests/probes/full --capture=no --verbose
-	@$(PYTHON) -m tests.postgres $(PYTHON) -m pytest tests/engine/test_store.py tests/engine/test_runs.py
+	@$(PYTHON) -m tests.postgres $(PYTHON) -m pytest tests/engine/test_store.py tests/engine/test_runs.py tests/engine/test_switch.py
 
 # The Slack door, judged by what Slack published and an emulator that is not ours (docs/slack.md); they go into build/slack.
 .PHONY: test-slack

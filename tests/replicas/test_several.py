@@ -247,3 +247,21 @@ def test_one_leads_until_it_is_gone(server: postgres.Cluster, tmp_path: Path) ->
             with pytest.raises(Lost):
                 first.check()
         assert one.executors() == ()
+
+
+def test_a_hold_counts_for_all_of_them(several: Several) -> None:
+    """Thrown at any machine, no replica begins anything, also one that takes over; released, it is done once."""
+    with several.front() as front:
+        front.switch.hold(ME, "the cluster is moved")
+        several.order("run")
+        until(lambda: front.show("run").asked is not None, "it looks and plans")
+        owner = several.owner("run")
+        owner.kill()
+        until(lambda: several.handed_over("run", owner), "somebody else has it")
+        time.sleep(1)
+        assert (front.show("run").state, several.place.done, front.switch.in_the_middle()) == ("looking", [], ())
+        assert front.measured().hold is not None
+    with several.front() as front:
+        front.switch.release(ME)
+        several.reaches("run", "fixed")
+    each_once(several)
