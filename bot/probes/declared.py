@@ -82,7 +82,7 @@ class _Reading:
         return Probe(
             name=one.name or runbook.id, runbook=runbook, schedule=schedule, zone=one.zone or self._document.watch.zone,
             inputs=dict(one.inputs), config=self._config, target=one.target, here=str(self._here.absolute()),
-            orders="" if one.orders == NOTHING else one.orders, channel=one.channel or self._document.watch.alert_in, seconds=one.timeout,
+            orders="" if one.orders == NOTHING else one.orders, channel=one.channel, seconds=one.timeout,
         )  # fmt: skip
 
     def _runbook(self, asked: str) -> Runbook | str:

@@ -84,10 +84,10 @@ alert-in = "C0000000A"
 """)  # fmt: skip
     told = [(p.name, p.target, p.schedule.every, p.schedule.cron, p.zone, p.schedule.fail, p.schedule.recover, p.orders, p.channel, p.seconds) for p in found]  # fmt: skip
     assert told == [
-        ("every", "live", 300.0, "", "Europe/Berlin", 3, 2, "diagnose", "C0000000A", 30.0),
+        ("every", "live", 300.0, "", "Europe/Berlin", 3, 2, "diagnose", "", 30.0),
         ("every-far.off", "far.off", 90.0, "", "Europe/Berlin", 1, 2, "", "C0000000B", 10.0),
-        ("Asks.1", "live", None, "0 9 * * *", "Europe/Berlin", 1, 1, "room", "C0000000A", 30.0),
-        ("cron", "live", None, "0 7 * * mon", "America/New_York", 1, 1, "diagnose", "C0000000A", 30.0),
+        ("Asks.1", "live", None, "0 9 * * *", "Europe/Berlin", 1, 1, "room", "", 30.0),
+        ("cron", "live", None, "0 7 * * mon", "America/New_York", 1, 1, "diagnose", "", 30.0),
     ]
     assert (found[2].inputs, found[2].here) == ({"word": "hello", "port": "80"}, str(books))
 
