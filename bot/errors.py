@@ -7,7 +7,7 @@ FletcherError
     └── NothingFound     there is nothing to look at, and these are the ways on
 
 Exit codes everywhere: 0 healthy or done, 1 cause found or not fixed, 2 usage error or a document that is wrong,
-3 inconclusive, 4 something needed is not reachable or not allowed, 70 a bug in Fletcher.
+3 inconclusive, 4 something needed is not reachable or not allowed, 70 a bug in Fletcher, 75 an executor that was taken for dead by others.
 """
 
 from typing import ClassVar, NamedTuple

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import logging
 import threading
@@ -73,7 +74,10 @@ class Executor:
             except StoreTrouble as trouble:
                 _log.warning("%s; trying again", trouble)
                 again = True
-            except concurrent.futures.CancelledError:  # it ends, and what could not be written is left to the next one
+            except (
+                concurrent.futures.CancelledError,
+                asyncio.CancelledError,
+            ):  # it ends, and what could not be written is left to the next one
                 return
             except Exception:  # noqa: BLE001  # the others' runs go on
                 _log.exception("what others want could not be seen to")

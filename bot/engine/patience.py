@@ -27,7 +27,7 @@ AGAIN: Final = 1.0  # seconds after which something is tried again that the stor
 LAST: Final = (
     10.0  # seconds that an executor which ends still waits; the library itself sleeps up to a minute between two tries
 )
-_OURS: Final = ("dbos-executor", "run")  # threads in which runs are recorded and woken
+_OURS: Final = ("dbos-executor", "run", "watcher")  # threads in which runs are recorded, woken and taken over
 
 _log = logging.getLogger("fletcher.engine")
 
