@@ -26,9 +26,9 @@ tools:
 	@$(PYTHON) -I bot/install.py --tools
 
 # For maintainers: pin anew what pyproject.toml allows, for every platform and without any address.
-LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --upgrade pyproject.toml
-lock: # uv is the one tool that is not in the locks: pip install uv
+lock: tools
 	$(LOCK) --output-file requirements.lock
 	$(LOCK) --extra dev --constraints requirements.lock --output-file tests/requirements.lock
 
@@ -68,3 +68,7 @@ test-rules: tools
 	@$(PYTHON) -m tests.rules.promtool
 	@FLETCHER_RULES=1 $(PYTHON) -m pytest tests/rules --verbose
 test-probes: test-rules
+
+# The package with the oldest and with the newest versions of what it needs, as pyproject.toml allows them.
+.PHONY: test-bounds
+test-bounds: tools ; @$(PYTHON) -m tests.bounds
