@@ -150,14 +150,7 @@ INCIDENTS = (
     Incident("load-refused-at-warn", "load-refused", "load-refused", tells="inconclusive", settled=True, level="warn"),
     # The project's script makes tokens that this server refuses, so a Python backend makes them.
     Incident("dispatch-missing-older", "dispatch-missing", "dispatch-missing", sent_by_backend(), version=OLDER),
-    Incident(
-        "name-mismatch-older",
-        "name-mismatch",
-        "name-mismatch",
-        sent_by_backend("ganglia-agent"),
-        version=OLDER,
-        canary="red",
-    ),
+    Incident("name-mismatch-older", "name-mismatch", "name-mismatch", sent_by_backend("ganglia-agent"), version=OLDER),
     Incident("load-refused-older", "load-refused", "load-refused", sent_by_backend(AGENT), settled=True, version=OLDER),
     Incident("load-refused-cpu", "load-refused-cpu", "load-refused", on_a_busy_machine),
 )
