@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from bot.doors import engine
 from bot.errors import Unreachable, UsageError
-from bot.policy import why_not_look
 from bot.redact import redact
 from bot.spans import duration, spoken
 
@@ -251,5 +250,7 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 def _may(policy: Policy | None, person: Person) -> None:
+    from bot.policy import why_not_look
+
     if trouble := why_not_look(policy, person):
         raise Unreachable(f"{trouble}.")
