@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from bot.engine import probe_rows
 from bot.engine import tables as t
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 CLOCK: Final = Person("clock", "clock")
 _ROOM: Final = "room"  # the input that a finding gives
+AGAIN: Final = 300.0  # seconds in which a trouble that comes back is the same one
 _SETTLED: Final = 10.0  # seconds after which what should have been ordered was forgotten by a process that died
 
 _log = logging.getLogger("fletcher.probes")
@@ -33,6 +35,17 @@ _log = logging.getLogger("fletcher.probes")
 def run_id(name: str, slot: int) -> str:
     """The id of the run that is ordered when a probe becomes degraded in a slot."""
     return f"{name}.{slot}"
+
+
+def noted(standing: Standing, slot: int, now: float) -> Standing:
+    """A probe that has become degraded, with the run that is ordered for it.
+
+    One that comes and goes is one trouble: what was ordered a moment ago is not ordered again.
+    """
+    if standing.ordered and now - standing.ordered_at < AGAIN:
+        return replace(standing, run=standing.ordered)
+    run = run_id(standing.probe.name, slot)
+    return replace(standing, run=run, ordered=run, ordered_at=now)
 
 
 class Orders:

@@ -251,7 +251,7 @@ class Looks:
         after, flip = flipped(before, result, slot, change.now)
         if flip:
             if after.state == "degraded" and after.probe.orders:
-                after = replace(after, run=ordered.run_id(name, slot))
+                after = ordered.noted(after, slot, change.now)
             _log.info("probe %s is %s, and was %s: %s", name, after.state, before.state, result.says)
         probe_rows.put(change.c, after)
         counts.add(change.c, name, before.last, result, change.now)

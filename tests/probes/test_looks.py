@@ -292,6 +292,24 @@ def test_red_orders_a_diagnosis_of_the_first_room_once(front: Front, here: Path)
     assert (standing(front, "a").run, standing(front, "a").count) == ("a.60", 3)
 
 
+def test_a_probe_that_comes_and_goes_orders_once(front: Front, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within minutes it is one trouble, and its run is named by every state; later it is another one."""
+    front.probing.declare([probe("a", orders="diagnose", here=str(here))])
+    with looks(front, lambda *_: RED if len(rows(front)) % 2 else GREEN):
+        for slot in range(60, 1260, 60):
+            front.probing.due("a", slot)
+            until(lambda slot=slot: rows(front)["a", slot] == "done")  # type: ignore[misc]
+        front.probing.due("a", 1260)
+        until(lambda: standing(front, "a").slot == 1260)
+        assert (standing(front, "a").state, standing(front, "a").run) == ("degraded", "a.60")
+        assert [row.id for row in front.runs()] == ["a.60"]
+        monkeypatch.setattr("bot.engine.ordered.AGAIN", 0.0)
+        for slot in (1320, 1380):
+            front.probing.due("a", slot)
+            until(lambda slot=slot: standing(front, "a").slot == slot)  # type: ignore[misc]
+    assert {row.id for row in front.runs()} == {"a.60", "a.1380"}
+
+
 def test_what_a_look_wants_is_ordered_in_any_state_and_once(front: Front, here: Path) -> None:
     """Under its own id, with its inputs; a runbook that is none is told and stops nothing."""
     (here / "fletcher.toml").write_text('runbooks = ["books"]\n')
