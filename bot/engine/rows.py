@@ -127,6 +127,13 @@ def open_runs(c: Connection) -> tuple[str, ...]:
     return tuple(c.execute(asked).scalars())
 
 
+def over(c: Connection, person: str, since: float) -> tuple[str, ...]:
+    """The ids of what somebody ordered that has ended since then."""
+    r = t.runs.c
+    asked = sa.select(r.id).where(r.changed_at >= since, r.person == person, r.state.in_(sorted(ENDED)))
+    return tuple(c.execute(asked).scalars())
+
+
 def pulse(c: Connection, since: float) -> dict[str, str]:
     """What tells whether a run has moved on, by run: of those that have not ended, or changed since."""
     r, s = t.runs.c, t.steps.c

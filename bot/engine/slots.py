@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from msgspec.structs import replace
 
-from bot.engine import counts, ordered, probe_rows
+from bot.engine import counts, ordered, probe_rows, rows
 from bot.engine.database import StoreTrouble
 from bot.engine.heap import give_back
 from bot.errors import FletcherError
@@ -38,6 +38,7 @@ _AGAIN: Final = 60.0  # seconds between two looks at what should have been order
 _FORGET: Final = 600.0  # seconds between two times that old slots are forgotten
 KEPT: Final = 3 * 86400.0  # seconds that a slot is kept
 ROWS: Final = 200_000  # slots that are kept: three hours of a thousand probes a minute
+_OVER: Final = 3600.0  # seconds for which a look is told of runs that have ended
 _ENDING: Final = 10.0  # seconds that looks have to stop in, before they are left
 
 _log = logging.getLogger("fletcher.probes")
@@ -169,13 +170,21 @@ class Looks:
                     probe_rows.count_missed(change.c, name, missed)
             for name, slot in (*hung, *ready[:free]):
                 if probe_rows.take(change.c, name, slot, self._executor, change.now):
-                    taken.append((probe_rows.standing(change.c, name), slot))
+                    taken.append((self._told(change, name), slot))
         for standing, slot in taken:
             if (standing.probe.name, slot) in hung:
                 says = f"the look of {_clock(self._running_slot(standing.probe.name))} still hangs, so that nothing was looked"  # fmt: skip
                 self._written(standing.probe.name, slot, Result(light="unknown", says=says))
             else:
                 self._begin(standing, slot)
+
+    @staticmethod
+    def _told(change: Change, name: str) -> Standing:
+        """What a look is told of its probe; what became of runs only where it remembers something."""
+        standing = probe_rows.standing(change.c, name)
+        if standing.last is None or not standing.last.memory:
+            return standing
+        return replace(standing, over=rows.over(change.c, ordered.CLOCK.name, change.now - _OVER))
 
     def _running_slot(self, name: str) -> int:
         with self._lock:

@@ -7,7 +7,6 @@ import tempfile
 import threading
 import time
 from contextlib import ExitStack, suppress
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -27,14 +26,6 @@ if TYPE_CHECKING:
     from bot.probes.values import Probe, Standing
     from bot.settings import Target
     from bot.world.contract import World
-
-    _Look = Callable[[Probe, Standing, World, Callable[[], bool]], Result]
-
-
-def _of(name: str) -> _Look:
-    """The look of a probe that needs nothing kept; what it is made of is loaded only where it is asked."""
-    found: _Look = import_module(f"bot.probes.{name}").look
-    return found
 
 
 class Asking:
@@ -90,9 +81,13 @@ class Asking:
                     wanted = tuple(part for part in parts if part not in skipped)
                     return self._health(probe).look(standing, wanted, stop)
                 case doc.Abandoned():
-                    return _of("abandoned")(probe, standing, self._world(probe), stop)
+                    from bot.probes import abandoned
+
+                    return abandoned.look(probe, standing, self._world(probe), stop, ended=standing.over.__contains__)
                 case doc.Joined() if not probe.runbook.steps:
-                    return _of("canary")(probe, standing, self._world(probe), stop)
+                    from bot.probes import canary
+
+                    return canary.look(probe, standing, self._world(probe), stop)
         from bot.probes.checks import made
 
         with tempfile.TemporaryDirectory(prefix="fletcher-probe-") as scratch:

@@ -82,7 +82,8 @@ class Standing(Struct, frozen=True, kw_only=True):
     them. `slot` is the newest slot that was looked, `last` what came of it; what was skipped leaves both as they are.
     `missed` and `skipped` count slots. `run` is what was ordered when it became degraded, `ordered` the newest of those that it
     ordered in any of its states, and `ordered_at` when. `mute` None: people are told.
-    `acknowledged` is who has said that he sees to it, until its state changes.
+    `acknowledged` is who has said that he sees to it, until its state changes. `over`, which is told to a look and not
+    kept, are the runs in the clock's name that have ended in the last hour.
     """
 
     probe: Probe
@@ -104,6 +105,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     mute: Mute | None = None
     acknowledged: str = ""
     acknowledged_at: float = 0.0
+    over: tuple[str, ...] = ()
 
 
 class Hold(Struct, frozen=True, kw_only=True):

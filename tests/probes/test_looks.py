@@ -326,6 +326,25 @@ def test_what_a_look_wants_is_ordered_in_any_state_and_once(front: Front, here: 
     assert front.show("mend-1").order.inputs == {"room": "one"}
 
 
+def test_a_look_that_remembers_is_told_what_has_ended(front: Front, here: Path) -> None:
+    """Of what the clock ordered, so that a try that came to nothing makes way for the next one."""
+    front.probing.declare([probe("a", orders="diagnose", here=str(here))])
+    told = []
+
+    def look(standing: Standing, _: Callable[[], bool]) -> Result:
+        told.append(standing.over)
+        return Result(light="red", says="bad", memory="something")
+
+    with looks(front, look):
+        for slot in (60, 120, 180):
+            front.probing.due("a", slot)
+            until(lambda slot=slot: standing(front, "a").slot == slot)  # type: ignore[misc]
+            if slot == 120:
+                front.cancel("a.60", Person("clock", "clock"))
+    assert told == [(), (), ("a.60",)]
+    assert standing(front, "a").over == ()
+
+
 def test_what_was_not_ordered_before_it_died_is_ordered_afterwards(front: Front, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     """The state says which run there should be."""
     monkeypatch.setattr("bot.engine.ordered._SETTLED", 0.0)
