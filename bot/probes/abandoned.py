@@ -47,13 +47,15 @@ class Memory(msgspec.Struct):
     """What the next look has to know.
 
     `lacks` is by room id, as is `had`: who was active there. `serves`: agents came to rooms that ask for nobody. `after`
-    is the id of the room that was looked into last: with many, each has its turn.
+    is the id of the room that was looked into last, `turn` that of the last among those that lack their agent: with many,
+    each has its turn.
     """
 
     lacks: dict[str, _Lacks] = {}
     had: dict[str, str] = {}
     serves: bool = False
     after: str = ""
+    turn: str = ""
 
 
 class _Next(NamedTuple):
@@ -80,13 +82,13 @@ def look(
         inputs = values(probe.runbook, probe.inputs)
         memory = _remembered(before)
         listed = world.api(())
-        asked = _asked(listed.rooms, memory)
+        asked = _asked(listed.rooms, memory, now_of(listed))
         api = world.api(tuple(room.name for room in asked)) if asked and not stop() else listed
     except FletcherError as problem:
         return Result(light="unknown", says=redact(f"the rooms could not be looked at: {problem}"), memory=before)
     if stop():
         return Result(light="unknown", says="it was stopped before it had looked at the rooms", memory=before)
-    memory.after = _after(asked, memory)
+    _turned(asked, memory, now_of(listed))
     return _Watch(inputs, memory, ended).told(api, {room.id for room in asked})
 
 
@@ -116,16 +118,30 @@ def _remembered(text: str) -> Memory:
         return Memory()
 
 
-def _asked(rooms: Iterable[ApiRoom], memory: Memory) -> list[ApiRoom]:
-    """The rooms that are looked into: all that may lack their agent, and of the others those whose turn it is."""
+def _asked(rooms: Iterable[ApiRoom], memory: Memory, now: float) -> list[ApiRoom]:
+    """The rooms that are looked into: those with a try at work, and of the others those whose turn it is.
+
+    Half of the places at most are for rooms that are known to lack their agent, so that these hide no other.
+    """
     there = [r for r in rooms if r.people != 0 and r.id and not r.name.startswith(CANARY)]
-    there.sort(key=lambda r: (r.id not in memory.lacks, r.id <= memory.after, r.id))
-    return there[:_AT_ONCE]
+    lacks = [r for r in there if r.id in memory.lacks]
+    others = [r for r in there if r.id not in memory.lacks]
+    lacks.sort(key=lambda r: (not _busy(memory.lacks[r.id], now), r.id <= memory.turn, r.id))
+    others.sort(key=lambda r: (r.id <= memory.after, r.id))
+    first = lacks[: max(_AT_ONCE // 2, _AT_ONCE - len(others))]
+    return [*first, *others[: _AT_ONCE - len(first)]]
 
 
-def _after(asked: list[ApiRoom], memory: Memory) -> str:
+def _busy(known: _Lacks, now: float) -> bool:
+    """Whether a try of a room may be at work."""
+    return known.tries > 0 and now - known.at < _BUSY
+
+
+def _turned(asked: list[ApiRoom], memory: Memory, now: float) -> None:
+    """Remember whose turn it was."""
+    lacks = [room.id for room in asked if room.id in memory.lacks and not _busy(memory.lacks[room.id], now)]
     others = [room.id for room in asked if room.id not in memory.lacks]
-    return others[-1] if others else memory.after
+    memory.turn, memory.after = (lacks or [memory.turn])[-1], (others or [memory.after])[-1]
 
 
 class _Watch:
@@ -188,7 +204,7 @@ class _Watch:
     def _holds(self, one: Waiting, now: float) -> bool:
         """Whether a try of this room may be at work."""
         known = self._memory.lacks.get(one.room.id)
-        if known is None or not known.tries or one.state in {"served", "empty"} or now - known.at >= _BUSY:
+        if known is None or one.state in {"served", "empty"} or not _busy(known, now):
             return False
         return self._ended is None or not self._ended(_id(one, known.tries))
 

@@ -213,6 +213,35 @@ def test_of_many_rooms_each_has_its_turn(world: Staged) -> None:
     assert len(told.memory) < 10_000
 
 
+@dataclass
+class Many:
+    """So many rooms in which somebody waits for an agent that never comes; nothing but an API."""
+
+    number: int
+    clock: float = 1_000_000.0
+
+    def api(self, rooms: tuple[str, ...] | None) -> ApiSeen:
+        """What there is."""
+        uma = ApiParticipant("uma", agent=False, state="ACTIVE", agent_name="", joined=1.0)
+        asks = (ApiDispatch("AD_0", "desk", "", 1.0, 1, (), ""),)
+        made = [(f"r{i}", rooms is None or f"r{i}" in rooms) for i in range(self.number)]
+        return ApiSeen("", self.clock, tuple(
+            ApiRoom(name, f"RM_{name}", 1.0, (uma,) if inside else None, asks if inside else None, PLACE, people=1)
+            for name, inside in made
+        ))  # fmt: skip
+
+
+def test_of_more_rooms_without_agents_than_one_look_sees_each_gets_its_try() -> None:
+    """A worker's end leaves all of its rooms alone; those whose tries are used up are in nobody's way."""
+    world, of, last = Many(100), probe("agent-watch", tries="1"), None
+    wanted: set[str] = set()
+    for _ in range(130):
+        last = abandoned.look(of, standing(of, last), world, never, ended=wanted.__contains__)  # type: ignore[arg-type]  # all that it asks
+        wanted |= {want.id for want in last.wants}
+        world.clock += 5
+    assert wanted == {f"watch-RM_r{i}-1" for i in range(100)}
+
+
 def test_what_cannot_be_seen_is_unknown_and_nothing_is_forgotten(world: Staged) -> None:
     """Neither red nor green, and the tries stay counted."""
     world.server.room("call", room_id=ROOM, participants=[UMA], dispatches=[OLD])
