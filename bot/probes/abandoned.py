@@ -92,6 +92,11 @@ def look(
     return _Watch(inputs, memory, ended).told(api, {room.id for room in asked})
 
 
+def open_still(result: Result) -> bool:
+    """Whether only a further look tells if a room lacks its agent."""
+    return result.light == "green" and any(one.since for one in _remembered(result.memory).lacks.values())
+
+
 def lacking(api: ApiSeen) -> tuple[Waiting, ...]:
     """The rooms of one look into which nobody comes: what a probe that proved something else has to know."""
     now, serves = now_of(api), serves_all(api)
