@@ -54,9 +54,12 @@ def _kind(kind: int, *, hidden: bool = False) -> models.ParticipantInfo:
     return told
 
 
-def _ended(status: int) -> Any:  # noqa: ANN401  # a message
+def _ended(status: int, lasted: float = 0.0) -> Any:  # noqa: ANN401  # a message
     told = dispatch("desk", jobs=1, created=1.0)
-    told.state.jobs[0].state.status = status  # type: ignore[assignment]  # its number
+    state = told.state.jobs[0].state
+    state.status = status  # type: ignore[assignment]  # its number
+    if lasted:
+        state.started_at, state.ended_at = 10**18, 10**18 + int(lasted * 1e9)
     return told
 
 
@@ -72,6 +75,8 @@ STANDS: dict[str, tuple[list[Any], list[Any], str]] = {
     "its agent is joining": ([UMA, agent("AJ_1", "desk", state="JOINED")], [OLD], "green"),
     "another agent is there": ([UMA, agent("AJ_1", "clerk")], [OLD], "green"),
     "its job ended well": ([UMA], [_ended(2)], "green"),
+    "its job did its work": ([UMA], [_ended(2, 40.0)], "green"),
+    "its code failed at once": ([UMA], [_ended(2, 0.06)], "red"),  # which Python agents call a success
     "nobody waits": ([], [OLD], "green"),
     "only a recorder": ([_kind(2)], [OLD], "green"),
     "only a stream": ([_kind(1)], [OLD], "green"),
