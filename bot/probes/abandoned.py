@@ -11,7 +11,7 @@ from bot import spans
 from bot.errors import FletcherError
 from bot.findings import Finding, Quote
 from bot.livekit.marks import CANARY
-from bot.livekit.waiting import STARTS, now_of, serves_all, stands
+from bot.livekit.waiting import STARTS, now_of, serves_all, serves_some, stands
 from bot.livekit.words import ago, quote
 from bot.probes.values import Result, Want
 from bot.redact import redact
@@ -32,6 +32,7 @@ _SURE: Final = 4.0  # seconds for which a room must have been seen so: an agent 
 _BUSY: Final = 30.0  # seconds for which a try may hold the deployment's lock, so that another would be refused
 _OPEN: Final = 900.0  # seconds after which no question is open any more, where nobody tells what became of a run
 _BACK_OFF: Final = 10.0  # seconds after a try that brought no agent; then twice as long each time
+_GIVEN_UP: Final = 3600.0  # seconds without automatic dispatch after which it is none, where others serve
 _KEPT: Final = 500  # rooms of which is remembered that an agent was there
 
 
@@ -46,14 +47,15 @@ class _Lacks(msgspec.Struct):
 class Memory(msgspec.Struct):
     """What the next look has to know.
 
-    `lacks` is by room id, as is `had`: who was active there. `serves`: agents came to rooms that ask for nobody. `after`
-    is the id of the room that was looked into last, `turn` that of the last among those that lack their agent: with many,
+    `lacks` is by room id, as is `had`: who was active there. `serves`: agents came to rooms that ask for nobody,
+    `served` is when that was seen last. `after` is the id of the room that was looked into last, `turn` that of the last among those that lack their agent: with many,
     each has its turn.
     """
 
     lacks: dict[str, _Lacks] = {}
     had: dict[str, str] = {}
     serves: bool = False
+    served: float = 0.0
     after: str = ""
     turn: str = ""
 
@@ -163,7 +165,7 @@ class _Watch:
     def told(self, api: ApiSeen, asked: set[str]) -> Result:
         """What it came to."""
         memory, now = self._memory, now_of(api)
-        memory.serves = memory.serves or serves_all(api)
+        self._serve(api, now)
         found = [self._stands(room, now) for room in api.rooms if room.id in asked]
         lacks = {one.room.id: one for one in found if one.state == "lacks"}
         self._keep(found, {room.id for room in api.rooms}, now)
@@ -181,6 +183,14 @@ class _Watch:
             light="red" if sure else _light(found), says=redact(_says(found, sure, len(lacks))), findings=tuple(findings[:20]),
             wants=tuple(wants), lacking={CAUSE: len(sure)} if sure else {}, memory=msgspec.json.encode(memory).decode(),
         )  # fmt: skip
+
+    def _serve(self, api: ApiSeen, now: float) -> None:
+        """Whether automatic dispatch serves: also while its worker is gone, until for long only other agents come."""
+        memory = self._memory
+        if serves_all(api):
+            memory.serves, memory.served = True, now
+        elif now - memory.served > _GIVEN_UP and serves_some(api):
+            memory.serves = False
 
     def _stands(self, room: ApiRoom, now: float) -> Waiting:
         wanted = self._wanted if self._wanted is not None else self._memory.had.get(room.id)

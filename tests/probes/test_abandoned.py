@@ -153,6 +153,21 @@ def test_automatic_dispatch_is_wanted_where_it_serves(world: Staged) -> None:
     assert (want.inputs["agent_name"], want.inputs["metadata"]) == ("", "as-before")
 
 
+def test_automatic_dispatch_that_is_given_up_is_forgotten(world: Staged) -> None:
+    """While its worker is gone its rooms lack it; once agents with names serve for long, who asks for nobody wants nobody."""
+    quiet = [dispatch("", jobs=1, created=1.0)]
+    world.server.room("other", participants=[UMA, agent("AJ_2")], dispatches=quiet)
+    told = looks(world, 1)
+    world.delete_room("other")
+    world.server.room("call", room_id=ROOM, participants=[UMA], dispatches=quiet)
+    world.wait(7200)
+    told = looks(world, 2, told)
+    assert (told.light, "automatic dispatch" in told.findings[0].summary) == ("red", True)
+    world.server.room("named", participants=[UMA, agent("AJ_3", "desk")], dispatches=[OLD])
+    told = looks(world, 2, told)
+    assert (told.light, told.wants) == ("green", ()), told.says
+
+
 def test_what_was_there_is_remembered(world: Staged) -> None:
     """The only session's agent is gone, and nothing else shows that rooms have one."""
     world.server.room(
