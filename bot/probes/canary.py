@@ -67,6 +67,8 @@ class _Canary:
 
     def __init__(self, probe: Probe, world: World, stop: Callable[[], bool], eyes: Eyes) -> None:
         self._probe, self._world, self._stop, self._eyes = probe, world, stop, eyes
+        self._until = world.now() + int(probe.seconds * _SECOND)
+        self._seeing = 0  # nanoseconds that it takes to see what is around
 
     def look(self, given: str) -> Result:
         """All of it."""
@@ -110,8 +112,10 @@ class _Canary:
 
     def _prepared(self, given: str) -> Whom:
         """Whom it asks for, once that can be asked."""
+        begun = self._world.now()
         try:
             seen = self._eyes.seen()
+            self._seeing = self._world.now() - begun
         except FletcherError as problem:
             if not given:
                 raise _Other("unknown", f"whom new rooms ask for cannot be seen: {problem}") from None
@@ -205,10 +209,13 @@ class _Canary:
 
     def _absent(self, room: str, who: Whom) -> Result:
         says = f"a new room does not get {_named(who)}: not ACTIVE in {_JOINS:.0f} s ({who.why})"
+        told: tuple[Finding, ...] = ()
         try:
-            told = self._eyes.verdict(room)
+            if self._world.now() + self._seeing < self._until:  # a look that takes too long tells nothing at all
+                told = self._eyes.verdict(room)
+            else:
+                says = f"{says}; there was no time to see why: a longer `timeout` of the probe gives it more"
         except FletcherError as problem:
-            told = ()
             says = f"{says}; why cannot be seen: {problem}"
         own = tuple(one for one in told if one.verdict != "healthy" and one.room in {room, ""})
         cause = next((one.cause for one in own if one.cause), "")

@@ -107,6 +107,31 @@ def test_without_logs_it_is_red_and_says_what_is_missing(world: Staged) -> None:
     assert told.lacking == {"unknown": 1}
 
 
+class Slow(Around):
+    """Eyes that take so many seconds for each look."""
+
+    def __init__(self, world: Staged, seconds: float) -> None:
+        super().__init__(told=(WHY,))
+        self._world, self._seconds = world, seconds
+
+    def seen(self) -> Seen:
+        self._world.wait(self._seconds)
+        return super().seen()
+
+    def verdict(self, room: str) -> tuple[Finding, ...]:
+        self._world.wait(self._seconds)
+        return super().verdict(room)
+
+
+@pytest.mark.parametrize(("seconds", "cause"), [(3, "name-mismatch"), (12, "unknown")])
+def test_that_no_agent_came_is_told_in_time(world: Staged, seconds: float, cause: str) -> None:
+    """A look that takes longer than its `timeout` counts as unknown, so the reason is left out rather than the result."""
+    told = looked(world, Slow(world, seconds))
+    assert (told.light, told.lacking) == ("red", {cause: 1}), told.says
+    assert told.seconds < probe("agent-canary").seconds
+    assert ("`timeout`" in told.says) == (cause == "unknown"), told.says
+
+
 # --- what is in the way --------------------------------------------------------------------------
 
 
