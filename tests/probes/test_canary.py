@@ -229,6 +229,22 @@ def test_a_green_canary_beside_rooms_without_agents_is_degraded(world: Staged, a
         assert [row.room for row in told.findings] == ["call"]
 
 
+@pytest.mark.parametrize(("joined", "light"), [(80, "red"), (4, "skipped")])
+def test_who_joins_all_the_time_does_not_hide_that_nobody_gets_an_agent(world: Staged, joined: float, light: str) -> None:  # fmt: skip
+    """While all fails, some session is always being set up: nothing is asked for, and what is seen is told."""
+    _setting_up(world)
+    world.server.room("waits", created=world.server.now - 90, participants=[person("ann", joined=world.server.now - joined)],
+                      dispatches=[dispatch("desk", created=world.server.now - 90)])  # fmt: skip
+    if light == "skipped":
+        world.later(2.0, lambda: world.enters("waits", "desk"))
+    told = looked(world)
+    assert (told.light, world.made, told.to_agent) == (light, [], None), told.says
+    assert "just being set up" in told.says
+    if light == "red":
+        assert [row.room for row in told.findings] == ["waits"]
+        assert told.lacking == {"abandoned": 1}
+
+
 def test_its_rooms_make_no_noise_in_a_diagnosis(tmp_path: Path) -> None:
     """Neither a room of its own nor a word about how its job ended."""
     healthy = (FIXTURES / "agent-never-joins" / "healthy" / "livekit.log").read_bytes()
