@@ -15,6 +15,7 @@ from bot.errors import Unreachable
 from bot.livekit.seen import ApiDispatch, ApiParticipant, ApiRoom, ApiSeen
 from bot.livekit.setup import Place
 from bot.probes import abandoned
+from bot.runbook.document import Verify
 from tests.doubles.livekit_api import LiveKit, agent, dispatch, person
 from tests.probes.staged import Staged, never, probe, standing
 
@@ -217,6 +218,19 @@ def test_one_room_after_the_other(world: Staged) -> None:
     world.wait(5)
     told = looks(world, 1, told)
     assert [want.id for want in told.wants] == ["watch-RM_b-1"]
+
+
+def test_the_next_room_waits_until_a_try_that_brings_nobody_is_over(world: Staged) -> None:
+    """It waits for its agent for as long as the runbook says; a run that finds it at work is refused, and wanted no more."""
+    for name in ("a", "b"):
+        world.server.room(name, room_id=f"RM_{name}", participants=[UMA], dispatches=[OLD])
+    told, began = looks(world, 2), world.server.now
+    assert [want.id for want in told.wants] == ["watch-RM_a-1"]
+    while not any("RM_b" in want.id for want in told.wants):
+        world.wait(1)
+        told = looks(world, 1, told)
+    (proof,) = (block for block in probe("agent-watch").runbook.blocks if isinstance(block, Verify))
+    assert proof.timeout + 10 <= world.server.now - began <= 2 * proof.timeout  # and it has looked before that
 
 
 def test_of_many_rooms_each_has_its_turn(world: Staged) -> None:
