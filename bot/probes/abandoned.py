@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
+from zlib import crc32
 
 import msgspec
 
@@ -99,9 +100,19 @@ def open_still(result: Result) -> bool:
     return result.light == "green" and any(one.since for one in _remembered(result.memory).lacks.values())
 
 
-def lacking(api: ApiSeen) -> tuple[Waiting, ...]:
-    """The rooms of one look into which nobody comes: what a probe that proved something else has to know."""
-    now, serves = now_of(api), serves_all(api)
+def some(api: ApiSeen) -> tuple[str, ...]:
+    """The rooms with people, by name: as many as one look looks into, and of more others each time."""
+    there = [room.name for room in api.rooms if room.people != 0 and not room.name.startswith(CANARY)]
+    begin = crc32(f"{now_of(api):.0f}".encode()) % len(there) if len(there) > _AT_ONCE else 0
+    return tuple((there[begin:] + there[:begin])[:_AT_ONCE])
+
+
+def lacking(api: ApiSeen, *, serves: bool = False) -> tuple[Waiting, ...]:
+    """The rooms of one look into which nobody comes: what a probe that proved something else has to know.
+
+    `serves`: it is known already that agents come to rooms that ask for nobody.
+    """
+    now, serves = now_of(api), serves or serves_all(api)
     found = (stands(room, now, serves=serves) for room in api.rooms if room.participants is not None)
     return tuple(one for one in found if one.state == "lacks")
 

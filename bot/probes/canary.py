@@ -12,7 +12,7 @@ from bot.errors import FletcherError
 from bot.findings import Finding
 from bot.livekit.marks import CANARY, LOOK, MARK
 from bot.livekit.versions import MATURE
-from bot.livekit.waiting import now_of
+from bot.livekit.waiting import now_of, serves_all
 from bot.livekit.words import quote
 from bot.probes import abandoned
 from bot.probes.looking import Looking
@@ -201,11 +201,12 @@ class _Canary:
     def _lacking(self) -> tuple[Finding, ...]:
         """Users' rooms without their agent, which two looks found so; what cannot be looked at is left out."""
         try:
-            first = {one.room.id for one in abandoned.lacking(self._world.api(None))}
+            api = self._world.api(abandoned.some(self._world.api(())))
+            first = {one.room.id: one.room.name for one in abandoned.lacking(api)}
             if not first:
                 return ()
             self._world.wait(_TWICE)
-            again = abandoned.lacking(self._world.api(None))
+            again = abandoned.lacking(self._world.api(tuple(first.values())), serves=serves_all(api))
         except FletcherError:
             return ()
         return tuple(abandoned.finding(one) for one in again if one.room.id in first)

@@ -229,6 +229,20 @@ def test_a_green_canary_beside_rooms_without_agents_is_degraded(world: Staged, a
         assert [row.room for row in told.findings] == ["call"]
 
 
+def test_the_oldest_room_counts_as_well(world: Staged) -> None:
+    """A worker that died leaves the old rooms alone, while many newer ones have their agents."""
+    now = world.server.now
+    world.server.room("call", created=now - 900, participants=[person("uma", joined=now - 800)],
+                      dispatches=[dispatch("desk", created=now - 900)])  # fmt: skip
+    for number in range(30):
+        world.server.room(f"r{number}", created=now - 60, participants=[person("uma"), agent("AJ_1", "desk")],
+                          dispatches=[dispatch("desk", created=now - 60)])  # fmt: skip
+    world.server.room("empty", created=now - 60, dispatches=[dispatch("desk", created=now - 60)])
+    world.comes = [("desk", "ACTIVE", 0.4)]
+    told = looked(world)
+    assert (told.light, [row.room for row in told.findings]) == ("red", ["call"]), told.says
+
+
 @pytest.mark.parametrize(("joined", "light"), [(80, "red"), (4, "skipped")])
 def test_who_joins_all_the_time_does_not_hide_that_nobody_gets_an_agent(world: Staged, joined: float, light: str) -> None:  # fmt: skip
     """While all fails, some session is always being set up: nothing is asked for, and what is seen is told."""
