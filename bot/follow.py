@@ -187,6 +187,11 @@ class Follower:
         self._held = False  # whether news waits for the API
         self._unsettled: tuple[str, ...] = ()  # rooms that the API may know more of
 
+    @property
+    def trouble(self) -> str:
+        """What stands in the way; an engine that was never there is no trouble while the API tells which rooms there are."""
+        return (self._watched.trouble if self._watched.found else "") or (self._watched.api_told if self._blind else "")
+
     def first(self) -> Iterator[News]:
         """The whole answer, with all that can be told at once."""
         with self._diagnosed() as answer:
@@ -207,7 +212,7 @@ class Follower:
         asked = self._asking.due(self._unsettled)
         list_rooms = (self._blind or bool(watched.trouble)) and time.monotonic() - self._listed >= _POLLED
         answers = self._ask(asked) if asked or list_rooms else False
-        trouble = (watched.trouble if watched.found else "") or (watched.api_told if self._blind else "")
+        trouble = self.trouble
         if bool(trouble) is not self._away:
             yield News(trouble=trouble, back=self._away)
         self._away = bool(trouble)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bot.probes.values import Probe, Result, Standing, Want
 
 _EVERY: Final = 5.0  # seconds between two looks
+_ONCE: Final = 5  # looks until something is clear, at most
 _MOST: Final = 20  # tries for one room
 _COLOUR: Final = {"green": "32", "red": "31", "unknown": "33"}
 
@@ -65,8 +66,10 @@ def watch(args: argparse.Namespace) -> int:
 
 
 def _clear(result: Result, looks: int) -> bool:
-    """Whether a further look would tell no more: what lacks its agent is told after the second."""
-    return looks > 1 or result.light == "unknown"
+    """Whether a further look would tell no more: what lacks its agent is told after two."""
+    from bot.probes import abandoned
+
+    return result.light == "unknown" or (looks > 1 and not (looks < _ONCE and abandoned.open_still(result)))
 
 
 def _probe(args: argparse.Namespace) -> Probe:

@@ -58,6 +58,15 @@ def serves_all(api: ApiSeen) -> bool:
     )
 
 
+def serves_some(api: ApiSeen) -> bool:
+    """Whether an agent is active in a room that asked for one by name."""
+    return any(
+        any(p.agent and p.state == "ACTIVE" for p in room.participants or ()) and _named(room)
+        for room in api.rooms
+        if not room.name.startswith(CANARY)
+    )
+
+
 def stands(
     room: ApiRoom, now: float, *, wanted: str | None = None, serves: bool = False, starts: float = STARTS
 ) -> Waiting:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
+from zlib import crc32
 
 import msgspec
 
@@ -11,7 +12,7 @@ from bot import spans
 from bot.errors import FletcherError
 from bot.findings import Finding, Quote
 from bot.livekit.marks import CANARY
-from bot.livekit.waiting import STARTS, now_of, serves_all, stands
+from bot.livekit.waiting import STARTS, now_of, serves_all, serves_some, stands
 from bot.livekit.words import ago, quote
 from bot.probes.values import Result, Want
 from bot.redact import redact
@@ -29,9 +30,10 @@ RUNBOOK: Final = "agent-watch"
 CAUSE: Final = "abandoned"  # as rooms that lack their agent are counted
 _AT_ONCE: Final = 40  # rooms that one look looks into: each leaves lines in the server's log
 _SURE: Final = 4.0  # seconds for which a room must have been seen so: an agent may just be connecting anew
-_BUSY: Final = 30.0  # seconds for which a try may hold the deployment's lock, so that another would be refused
+_BUSY: Final = 45.0  # seconds for which a try may hold the deployment's lock (it waits 30 for its agent), so that another would be refused
 _OPEN: Final = 900.0  # seconds after which no question is open any more, where nobody tells what became of a run
 _BACK_OFF: Final = 10.0  # seconds after a try that brought no agent; then twice as long each time
+_GIVEN_UP: Final = 3600.0  # seconds without automatic dispatch after which it is none, where others serve
 _KEPT: Final = 500  # rooms of which is remembered that an agent was there
 
 
@@ -46,14 +48,17 @@ class _Lacks(msgspec.Struct):
 class Memory(msgspec.Struct):
     """What the next look has to know.
 
-    `lacks` is by room id, as is `had`: who was active there. `serves`: agents came to rooms that ask for nobody. `after`
-    is the id of the room that was looked into last: with many, each has its turn.
+    `lacks` is by room id, as is `had`: who was active there. `serves`: agents came to rooms that ask for nobody,
+    `served` is when that was seen last. `after` is the id of the room that was looked into last, `turn` that of the last among those that lack their agent: with many,
+    each has its turn.
     """
 
     lacks: dict[str, _Lacks] = {}
     had: dict[str, str] = {}
     serves: bool = False
+    served: float = 0.0
     after: str = ""
+    turn: str = ""
 
 
 class _Next(NamedTuple):
@@ -80,19 +85,34 @@ def look(
         inputs = values(probe.runbook, probe.inputs)
         memory = _remembered(before)
         listed = world.api(())
-        asked = _asked(listed.rooms, memory)
+        asked = _asked(listed.rooms, memory, now_of(listed))
         api = world.api(tuple(room.name for room in asked)) if asked and not stop() else listed
     except FletcherError as problem:
         return Result(light="unknown", says=redact(f"the rooms could not be looked at: {problem}"), memory=before)
     if stop():
         return Result(light="unknown", says="it was stopped before it had looked at the rooms", memory=before)
-    memory.after = _after(asked, memory)
+    _turned(asked, memory, now_of(listed))
     return _Watch(inputs, memory, ended).told(api, {room.id for room in asked})
 
 
-def lacking(api: ApiSeen) -> tuple[Waiting, ...]:
-    """The rooms of one look into which nobody comes: what a probe that proved something else has to know."""
-    now, serves = now_of(api), serves_all(api)
+def open_still(result: Result) -> bool:
+    """Whether only a further look tells if a room lacks its agent."""
+    return result.light == "green" and any(one.since for one in _remembered(result.memory).lacks.values())
+
+
+def some(api: ApiSeen) -> tuple[str, ...]:
+    """The rooms with people, by name: as many as one look looks into, and of more others each time."""
+    there = [room.name for room in api.rooms if room.people != 0 and not room.name.startswith(CANARY)]
+    begin = crc32(f"{now_of(api):.0f}".encode()) % len(there) if len(there) > _AT_ONCE else 0
+    return tuple((there[begin:] + there[:begin])[:_AT_ONCE])
+
+
+def lacking(api: ApiSeen, *, serves: bool = False) -> tuple[Waiting, ...]:
+    """The rooms of one look into which nobody comes: what a probe that proved something else has to know.
+
+    `serves`: it is known already that agents come to rooms that ask for nobody.
+    """
+    now, serves = now_of(api), serves or serves_all(api)
     found = (stands(room, now, serves=serves) for room in api.rooms if room.participants is not None)
     return tuple(one for one in found if one.state == "lacks")
 
@@ -116,16 +136,30 @@ def _remembered(text: str) -> Memory:
         return Memory()
 
 
-def _asked(rooms: Iterable[ApiRoom], memory: Memory) -> list[ApiRoom]:
-    """The rooms that are looked into: all that may lack their agent, and of the others those whose turn it is."""
+def _asked(rooms: Iterable[ApiRoom], memory: Memory, now: float) -> list[ApiRoom]:
+    """The rooms that are looked into: those with a try at work, and of the others those whose turn it is.
+
+    Half of the places at most are for rooms that are known to lack their agent, so that these hide no other.
+    """
     there = [r for r in rooms if r.people != 0 and r.id and not r.name.startswith(CANARY)]
-    there.sort(key=lambda r: (r.id not in memory.lacks, r.id <= memory.after, r.id))
-    return there[:_AT_ONCE]
+    lacks = [r for r in there if r.id in memory.lacks]
+    others = [r for r in there if r.id not in memory.lacks]
+    lacks.sort(key=lambda r: (not _busy(memory.lacks[r.id], now), r.id <= memory.turn, r.id))
+    others.sort(key=lambda r: (r.id <= memory.after, r.id))
+    first = lacks[: max(_AT_ONCE // 2, _AT_ONCE - len(others))]
+    return [*first, *others[: _AT_ONCE - len(first)]]
 
 
-def _after(asked: list[ApiRoom], memory: Memory) -> str:
+def _busy(known: _Lacks, now: float) -> bool:
+    """Whether a try of a room may be at work."""
+    return known.tries > 0 and now - known.at < _BUSY
+
+
+def _turned(asked: list[ApiRoom], memory: Memory, now: float) -> None:
+    """Remember whose turn it was."""
+    lacks = [room.id for room in asked if room.id in memory.lacks and not _busy(memory.lacks[room.id], now)]
     others = [room.id for room in asked if room.id not in memory.lacks]
-    return others[-1] if others else memory.after
+    memory.turn, memory.after = (lacks or [memory.turn])[-1], (others or [memory.after])[-1]
 
 
 class _Watch:
@@ -142,7 +176,7 @@ class _Watch:
     def told(self, api: ApiSeen, asked: set[str]) -> Result:
         """What it came to."""
         memory, now = self._memory, now_of(api)
-        memory.serves = memory.serves or serves_all(api)
+        self._serve(api, now)
         found = [self._stands(room, now) for room in api.rooms if room.id in asked]
         lacks = {one.room.id: one for one in found if one.state == "lacks"}
         self._keep(found, {room.id for room in api.rooms}, now)
@@ -160,6 +194,14 @@ class _Watch:
             light="red" if sure else _light(found), says=redact(_says(found, sure, len(lacks))), findings=tuple(findings[:20]),
             wants=tuple(wants), lacking={CAUSE: len(sure)} if sure else {}, memory=msgspec.json.encode(memory).decode(),
         )  # fmt: skip
+
+    def _serve(self, api: ApiSeen, now: float) -> None:
+        """Whether automatic dispatch serves: also while its worker is gone, until for long only other agents come."""
+        memory = self._memory
+        if serves_all(api):
+            memory.serves, memory.served = True, now
+        elif now - memory.served > _GIVEN_UP and serves_some(api):
+            memory.serves = False
 
     def _stands(self, room: ApiRoom, now: float) -> Waiting:
         wanted = self._wanted if self._wanted is not None else self._memory.had.get(room.id)
@@ -188,7 +230,7 @@ class _Watch:
     def _holds(self, one: Waiting, now: float) -> bool:
         """Whether a try of this room may be at work."""
         known = self._memory.lacks.get(one.room.id)
-        if known is None or not known.tries or one.state in {"served", "empty"} or now - known.at >= _BUSY:
+        if known is None or one.state in {"served", "empty"} or not _busy(known, now):
             return False
         return self._ended is None or not self._ended(_id(one, known.tries))
 

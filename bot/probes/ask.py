@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Self
 
 from msgspec.structs import replace
 
-from bot.errors import FletcherError
+from bot.errors import FletcherError, UsageError
 from bot.probes.values import Result
 from bot.redact import redact
 from bot.runbook import document as doc
 from bot.runbook.inputs import values
+from bot.runbook.troubles import named, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +27,19 @@ if TYPE_CHECKING:
     from bot.probes.values import Probe, Standing
     from bot.settings import Target
     from bot.world.contract import World
+
+
+def _without(parts: tuple[doc.HealthPart, ...], told: str) -> tuple[doc.HealthPart, ...]:
+    """The parts that are left to look at. Raises UsageError where one is left out that there is not, or all are."""
+    skipped = {name for part in told.split(",") if (name := part.strip())}
+    if odd := sorted(skipped - {*doc.HEALTH}):
+        raise UsageError(
+            f"there is no part {named(odd[0])} to leave out{nearest(odd[0], doc.HEALTH)}: set `without` to some of {', '.join(parts)}"
+        )
+    wanted = tuple(part for part in parts if part not in skipped)
+    if not wanted:
+        raise UsageError("`without` leaves out every part, so that nothing is left to look at")
+    return wanted
 
 
 class Asking:
@@ -77,9 +91,7 @@ class Asking:
                 case doc.Lacking():
                     return self._sweep(probe, inputs).look(standing, stop)
                 case doc.Health(parts=parts):
-                    skipped = {name.strip() for name in inputs.get("without", "").split(",")}
-                    wanted = tuple(part for part in parts if part not in skipped)
-                    return self._health(probe).look(standing, wanted, stop)
+                    return self._health(probe).look(standing, _without(parts, inputs.get("without", "")), stop)
                 case doc.Abandoned():
                     from bot.probes import abandoned
 

@@ -12,7 +12,7 @@ from bot.errors import FletcherError
 from bot.findings import Finding
 from bot.livekit.marks import CANARY, LOOK, MARK
 from bot.livekit.versions import MATURE
-from bot.livekit.waiting import now_of
+from bot.livekit.waiting import now_of, serves_all
 from bot.livekit.words import quote
 from bot.probes import abandoned
 from bot.probes.looking import Looking
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from bot.livekit.seen import ApiParticipant, ApiRoom, ApiSeen, Seen
     from bot.probes.looking import Eyes
-    from bot.probes.values import Probe, Standing
+    from bot.probes.values import Light, Probe, Standing
     from bot.world.contract import World
 
 _SECOND: Final = 1_000_000_000
@@ -57,9 +57,20 @@ def look(
 class _Other(Exception):  # noqa: N818  # it is no error not to look
     """It ends here, with this result."""
 
-    def __init__(self, light: str, says: str) -> None:
+    def __init__(self, light: Light, says: str) -> None:
         super().__init__(says)
-        self.result = Result(light=light, says=says)  # type: ignore[arg-type]  # one of its words
+        self.result = Result(light=light, says=says)
+
+
+class _Lacks(_Other):
+    """Users' rooms have no agent, whatever comes of rooms of its own."""
+
+    def __init__(self, says: str, rooms: tuple[Finding, ...], seconds: float | None = None) -> None:
+        names = ", ".join(quote(one.room) for one in rooms[:5])
+        more = f"{len(rooms)} rooms of users have" if len(rooms) > 1 else "a room of users has"
+        super().__init__("red", f"DEGRADED: {says}, yet {more} people and no agent: {names}")
+        lacking = {abandoned.CAUSE: len(rooms)}
+        self.result = replace(self.result, findings=rooms[:20], to_agent=seconds, lacking=lacking)
 
 
 class _Canary:
@@ -67,6 +78,8 @@ class _Canary:
 
     def __init__(self, probe: Probe, world: World, stop: Callable[[], bool], eyes: Eyes) -> None:
         self._probe, self._world, self._stop, self._eyes = probe, world, stop, eyes
+        self._until = world.now() + int(probe.seconds * _SECOND)
+        self._seeing = 0  # nanoseconds that it takes to see what is around
 
     def look(self, given: str) -> Result:
         """All of it."""
@@ -97,21 +110,24 @@ class _Canary:
                 raise _Other("skipped", f"another canary is at work ({quote(room.name)}), and one is asked at a time")
 
     def _settled(self, api: ApiSeen) -> None:
-        """Raise where somebody's session is just being set up: a canary could take its agent's place."""
+        """Raise where somebody's session is just being set up: a canary could take its agent's place.
+
+        While all fails there is always such a session; then who has waited longer decides.
+        """
         for room in api.rooms:
             people = room.participants or ()
             if room.name.startswith(CANARY) or _age(room, api) >= MATURE or all(p.agent for p in people):
                 continue
             if not any(p.agent and p.state == "ACTIVE" for p in people):
-                raise _Other(
-                    "skipped",
-                    f"a session is just being set up in room {quote(room.name)}, and a canary would be in its way",
-                )
+                says = f"a session is just being set up in room {quote(room.name)}, and a canary would be in its way"
+                raise _Lacks(says, rooms) if (rooms := self._lacking()) else _Other("skipped", says)
 
     def _prepared(self, given: str) -> Whom:
         """Whom it asks for, once that can be asked."""
+        begun = self._world.now()
         try:
             seen = self._eyes.seen()
+            self._seeing = self._world.now() - begun
         except FletcherError as problem:
             if not given:
                 raise _Other("unknown", f"whom new rooms ask for cannot be seen: {problem}") from None
@@ -179,36 +195,31 @@ class _Canary:
         says = f"dispatch for a new room works now: {_named(who)} was ACTIVE after {seconds:.1f} s ({who.why})"
         rooms = self._lacking()
         if rooms:
-            names = ", ".join(quote(one.room) for one in rooms[:5])
-            more = f"{len(rooms)} rooms of users have" if len(rooms) > 1 else "a room of users has"
-            told = f"DEGRADED: {says}, yet {more} people and no agent: {names}"
-            return Result(
-                light="red",
-                says=told,
-                findings=rooms[:20],
-                to_agent=round(seconds, 3),
-                lacking={abandoned.CAUSE: len(rooms)},
-            )
+            return _Lacks(says, rooms, round(seconds, 3)).result
         return Result(light="green", says=says, to_agent=round(seconds, 3))
 
     def _lacking(self) -> tuple[Finding, ...]:
         """Users' rooms without their agent, which two looks found so; what cannot be looked at is left out."""
         try:
-            first = {one.room.id for one in abandoned.lacking(self._world.api(None))}
+            api = self._world.api(abandoned.some(self._world.api(())))
+            first = {one.room.id: one.room.name for one in abandoned.lacking(api)}
             if not first:
                 return ()
             self._world.wait(_TWICE)
-            again = abandoned.lacking(self._world.api(None))
+            again = abandoned.lacking(self._world.api(tuple(first.values())), serves=serves_all(api))
         except FletcherError:
             return ()
         return tuple(abandoned.finding(one) for one in again if one.room.id in first)
 
     def _absent(self, room: str, who: Whom) -> Result:
         says = f"a new room does not get {_named(who)}: not ACTIVE in {_JOINS:.0f} s ({who.why})"
+        told: tuple[Finding, ...] = ()
         try:
-            told = self._eyes.verdict(room)
+            if self._world.now() + self._seeing < self._until:  # a look that takes too long tells nothing at all
+                told = self._eyes.verdict(room)
+            else:
+                says = f"{says}; there was no time to see why: a longer `timeout` of the probe gives it more"
         except FletcherError as problem:
-            told = ()
             says = f"{says}; why cannot be seen: {problem}"
         own = tuple(one for one in told if one.verdict != "healthy" and one.room in {room, ""})
         cause = next((one.cause for one in own if one.cause), "")

@@ -130,13 +130,11 @@ class Sweep:
         return self._take(self._follower, memory, first=False)
 
     def _take(self, follower: Follower, memory: Memory, *, first: bool) -> str:
-        trouble = ""
         late = memory.cursor - KEPT if memory.cursor - self._upto > KEPT / 2 else 0.0
         if late:
             self._news.clear()
         newest = {one.key for one in memory.newest.values()}
         for news in follower.first() if first else follower.again():
-            trouble = news.trouble or trouble
             if news.answer is None:
                 continue
             self._level = level_too_high(news.answer.look.seen) is not None
@@ -148,12 +146,14 @@ class Sweep:
                 if (row.at or 0.0) >= late or key(row) in newest:  # what is older was told while nobody looked here
                     shown = finding(news.answer, seen) if row.verdict == "cause" else None
                     self._news[key(row)] = _News(row, shown)
-        return trouble or self._trouble()
+        return self._trouble()
 
     def _trouble(self) -> str:
-        """What stands in the way; an engine that was never there is no trouble, the API is looked at then."""
-        watched = self._watched
-        return watched.trouble if watched is not None and watched.found else ""
+        """What stands in the way now, also of who began in the middle of it; "" for nothing."""
+        watched, trouble = self._watched, self._follower.trouble if self._follower is not None else ""
+        if watched is None or not trouble:
+            return ""
+        return "; ".join(dict.fromkeys(filter(None, (watched.trouble, trouble))))
 
     def _gap(self, watched: Watched, memory: Memory) -> str:
         """What to say of lines that were rotated away while nobody looked."""

@@ -47,6 +47,11 @@ class Dispatch:
             return outcome("failed", f"the room {quote(room)} is another one than was looked at; plan again")
         if ours := _ours(task, memory, found):
             return outcome("done", f"{quote(agent)} had been asked for in {quote(room)} already", ours.id)
+        if _new(agent, memory, found):
+            return outcome(
+                "failed",
+                f"somebody else asked for {quote(agent)} in {quote(room)} meanwhile, so nobody was sent after it; plan again",
+            )
         try:
             ident = doing.world.create_dispatch(room, agent, _metadata(task, memory, found))
         except FletcherError as problem:
@@ -141,8 +146,10 @@ def _ours(task: Task, memory: Memory, room: ApiRoom) -> ApiDispatch | None:
     if room.id != memory.facts["room_id"]:
         return None
     agent, metadata = _asked(task)[1], _metadata(task, memory, room)
+    return next((d for d in _new(agent, memory, room) if d.metadata == metadata), None)
+
+
+def _new(agent: str, memory: Memory, room: ApiRoom) -> list[ApiDispatch]:
+    """The dispatches for the agent that were not there before."""
     before = set(json.loads(memory.facts["before"]))
-    return next(
-        (d for d in room.dispatches or () if d.agent_name == agent and d.metadata == metadata and d.id not in before),
-        None,
-    )
+    return [d for d in room.dispatches or () if d.agent_name == agent and d.id not in before]

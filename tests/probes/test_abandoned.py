@@ -15,6 +15,7 @@ from bot.errors import Unreachable
 from bot.livekit.seen import ApiDispatch, ApiParticipant, ApiRoom, ApiSeen
 from bot.livekit.setup import Place
 from bot.probes import abandoned
+from bot.runbook.document import Verify
 from tests.doubles.livekit_api import LiveKit, agent, dispatch, person
 from tests.probes.staged import Staged, never, probe, standing
 
@@ -54,9 +55,12 @@ def _kind(kind: int, *, hidden: bool = False) -> models.ParticipantInfo:
     return told
 
 
-def _ended(status: int) -> Any:  # noqa: ANN401  # a message
+def _ended(status: int, lasted: float = 0.0) -> Any:  # noqa: ANN401  # a message
     told = dispatch("desk", jobs=1, created=1.0)
-    told.state.jobs[0].state.status = status  # type: ignore[assignment]  # its number
+    state = told.state.jobs[0].state
+    state.status = status  # type: ignore[assignment]  # its number
+    if lasted:
+        state.started_at, state.ended_at = 10**18, 10**18 + int(lasted * 1e9)
     return told
 
 
@@ -72,6 +76,8 @@ STANDS: dict[str, tuple[list[Any], list[Any], str]] = {
     "its agent is joining": ([UMA, agent("AJ_1", "desk", state="JOINED")], [OLD], "green"),
     "another agent is there": ([UMA, agent("AJ_1", "clerk")], [OLD], "green"),
     "its job ended well": ([UMA], [_ended(2)], "green"),
+    "its job did its work": ([UMA], [_ended(2, 40.0)], "green"),
+    "its code failed at once": ([UMA], [_ended(2, 0.06)], "red"),  # which Python agents call a success
     "nobody waits": ([], [OLD], "green"),
     "only a recorder": ([_kind(2)], [OLD], "green"),
     "only a stream": ([_kind(1)], [OLD], "green"),
@@ -148,6 +154,21 @@ def test_automatic_dispatch_is_wanted_where_it_serves(world: Staged) -> None:
     assert (want.inputs["agent_name"], want.inputs["metadata"]) == ("", "as-before")
 
 
+def test_automatic_dispatch_that_is_given_up_is_forgotten(world: Staged) -> None:
+    """While its worker is gone its rooms lack it; once agents with names serve for long, who asks for nobody wants nobody."""
+    quiet = [dispatch("", jobs=1, created=1.0)]
+    world.server.room("other", participants=[UMA, agent("AJ_2")], dispatches=quiet)
+    told = looks(world, 1)
+    world.delete_room("other")
+    world.server.room("call", room_id=ROOM, participants=[UMA], dispatches=quiet)
+    world.wait(7200)
+    told = looks(world, 2, told)
+    assert (told.light, "automatic dispatch" in told.findings[0].summary) == ("red", True)
+    world.server.room("named", participants=[UMA, agent("AJ_3", "desk")], dispatches=[OLD])
+    told = looks(world, 2, told)
+    assert (told.light, told.wants) == ("green", ()), told.says
+
+
 def test_what_was_there_is_remembered(world: Staged) -> None:
     """The only session's agent is gone, and nothing else shows that rooms have one."""
     world.server.room(
@@ -199,6 +220,19 @@ def test_one_room_after_the_other(world: Staged) -> None:
     assert [want.id for want in told.wants] == ["watch-RM_b-1"]
 
 
+def test_the_next_room_waits_until_a_try_that_brings_nobody_is_over(world: Staged) -> None:
+    """It waits for its agent for as long as the runbook says; a run that finds it at work is refused, and wanted no more."""
+    for name in ("a", "b"):
+        world.server.room(name, room_id=f"RM_{name}", participants=[UMA], dispatches=[OLD])
+    told, began = looks(world, 2), world.server.now
+    assert [want.id for want in told.wants] == ["watch-RM_a-1"]
+    while not any("RM_b" in want.id for want in told.wants):
+        world.wait(1)
+        told = looks(world, 1, told)
+    (proof,) = (block for block in probe("agent-watch").runbook.blocks if isinstance(block, Verify))
+    assert proof.timeout + 10 <= world.server.now - began <= 2 * proof.timeout  # and it has looked before that
+
+
 def test_of_many_rooms_each_has_its_turn(world: Staged) -> None:
     """No look asks about more than forty, and none is forgotten."""
     for i in range(60):
@@ -211,6 +245,35 @@ def test_of_many_rooms_each_has_its_turn(world: Staged) -> None:
     assert world.server.calls["ListParticipants"] - before <= 160
     assert {row.room for row in told.findings} == {"r7", "r53"}
     assert len(told.memory) < 10_000
+
+
+@dataclass
+class Many:
+    """So many rooms in which somebody waits for an agent that never comes; nothing but an API."""
+
+    number: int
+    clock: float = 1_000_000.0
+
+    def api(self, rooms: tuple[str, ...] | None) -> ApiSeen:
+        """What there is."""
+        uma = ApiParticipant("uma", agent=False, state="ACTIVE", agent_name="", joined=1.0)
+        asks = (ApiDispatch("AD_0", "desk", "", 1.0, 1, (), ""),)
+        made = [(f"r{i}", rooms is None or f"r{i}" in rooms) for i in range(self.number)]
+        return ApiSeen("", self.clock, tuple(
+            ApiRoom(name, f"RM_{name}", 1.0, (uma,) if inside else None, asks if inside else None, PLACE, people=1)
+            for name, inside in made
+        ))  # fmt: skip
+
+
+def test_of_more_rooms_without_agents_than_one_look_sees_each_gets_its_try() -> None:
+    """A worker's end leaves all of its rooms alone; those whose tries are used up are in nobody's way."""
+    world, of, last = Many(100), probe("agent-watch", tries="1"), None
+    wanted: set[str] = set()
+    for _ in range(130):
+        last = abandoned.look(of, standing(of, last), world, never, ended=wanted.__contains__)  # type: ignore[arg-type]  # all that it asks
+        wanted |= {want.id for want in last.wants}
+        world.clock += 5
+    assert wanted == {f"watch-RM_r{i}-1" for i in range(100)}
 
 
 def test_what_cannot_be_seen_is_unknown_and_nothing_is_forgotten(world: Staged) -> None:

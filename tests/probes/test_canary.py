@@ -107,6 +107,31 @@ def test_without_logs_it_is_red_and_says_what_is_missing(world: Staged) -> None:
     assert told.lacking == {"unknown": 1}
 
 
+class Slow(Around):
+    """Eyes that take so many seconds for each look."""
+
+    def __init__(self, world: Staged, seconds: float) -> None:
+        super().__init__(told=(WHY,))
+        self._world, self._seconds = world, seconds
+
+    def seen(self) -> Seen:
+        self._world.wait(self._seconds)
+        return super().seen()
+
+    def verdict(self, room: str) -> tuple[Finding, ...]:
+        self._world.wait(self._seconds)
+        return super().verdict(room)
+
+
+@pytest.mark.parametrize(("seconds", "cause"), [(3, "name-mismatch"), (12, "unknown")])
+def test_that_no_agent_came_is_told_in_time(world: Staged, seconds: float, cause: str) -> None:
+    """A look that takes longer than its `timeout` counts as unknown, so the reason is left out rather than the result."""
+    told = looked(world, Slow(world, seconds))
+    assert (told.light, told.lacking) == ("red", {cause: 1}), told.says
+    assert told.seconds < probe("agent-canary").seconds
+    assert ("`timeout`" in told.says) == (cause == "unknown"), told.says
+
+
 # --- what is in the way --------------------------------------------------------------------------
 
 
@@ -202,6 +227,36 @@ def test_a_green_canary_beside_rooms_without_agents_is_degraded(world: Staged, a
     if light == "red":
         assert told.says.startswith("DEGRADED: dispatch for a new room works now")
         assert [row.room for row in told.findings] == ["call"]
+
+
+def test_the_oldest_room_counts_as_well(world: Staged) -> None:
+    """A worker that died leaves the old rooms alone, while many newer ones have their agents."""
+    now = world.server.now
+    world.server.room("call", created=now - 900, participants=[person("uma", joined=now - 800)],
+                      dispatches=[dispatch("desk", created=now - 900)])  # fmt: skip
+    for number in range(30):
+        world.server.room(f"r{number}", created=now - 60, participants=[person("uma"), agent("AJ_1", "desk")],
+                          dispatches=[dispatch("desk", created=now - 60)])  # fmt: skip
+    world.server.room("empty", created=now - 60, dispatches=[dispatch("desk", created=now - 60)])
+    world.comes = [("desk", "ACTIVE", 0.4)]
+    told = looked(world)
+    assert (told.light, [row.room for row in told.findings]) == ("red", ["call"]), told.says
+
+
+@pytest.mark.parametrize(("joined", "light"), [(80, "red"), (4, "skipped")])
+def test_who_joins_all_the_time_does_not_hide_that_nobody_gets_an_agent(world: Staged, joined: float, light: str) -> None:  # fmt: skip
+    """While all fails, some session is always being set up: nothing is asked for, and what is seen is told."""
+    _setting_up(world)
+    world.server.room("waits", created=world.server.now - 90, participants=[person("ann", joined=world.server.now - joined)],
+                      dispatches=[dispatch("desk", created=world.server.now - 90)])  # fmt: skip
+    if light == "skipped":
+        world.later(2.0, lambda: world.enters("waits", "desk"))
+    told = looked(world)
+    assert (told.light, world.made, told.to_agent) == (light, [], None), told.says
+    assert "just being set up" in told.says
+    if light == "red":
+        assert [row.room for row in told.findings] == ["waits"]
+        assert told.lacking == {"abandoned": 1}
 
 
 def test_its_rooms_make_no_noise_in_a_diagnosis(tmp_path: Path) -> None:

@@ -197,6 +197,22 @@ def test_a_part_can_be_left_out(looked: Looked, asking: Asking) -> None:
     assert looked.look(asking).says == "all is well: containers, api, clock, log-level"
 
 
+@pytest.mark.parametrize(
+    ("without", "says"),
+    [
+        ("disk, worker", "no part `worker`"),
+        (", ".join(PARTS), "nothing is left to look at"),
+        ("log_level", "log_level"),
+    ],
+)
+def test_what_is_left_out_wrongly_is_said(looked: Looked, asking: Asking, without: str, says: str) -> None:
+    """A slip of the fingers leaves nothing out, and a look at nothing is no good news."""
+    probe = msgspec.structs.replace(looked.standing.probe, inputs={"without": without})
+    looked.standing = msgspec.structs.replace(looked.standing, probe=probe)
+    result = looked.look(asking)
+    assert (result.light, says in result.says, result.findings) == ("unknown", True, ()), result.says
+
+
 def test_keys_that_nobody_set_are_unknown(looked: Looked, tmp_path: Path) -> None:
     """What is missing is Fletcher's own setting, and says nothing of the stack."""
     environment = {k: v for k, v in looked.stack.environment.items() if k != "LIVEKIT_API_SECRET"}

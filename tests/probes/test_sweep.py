@@ -180,6 +180,35 @@ def test_what_can_be_seen_again_stands_as_it_stood(replay: Replay, asking: Askin
     assert (back.light, back.says) == ("green", "the newest room of each agent has its agent")
 
 
+def test_who_begins_while_nothing_can_be_seen_claims_nothing(replay: Replay, asking: Asking) -> None:
+    """A restart while the engine is away, beside source files and without an API: unknown for as long as that lasts."""
+    replay.until(replay.begin + 18)
+    assert replay.look(asking).light == "green"
+    replay.engine.down()
+    alone = {name: value for name, value in replay.environment.items() if not name.startswith("LIVEKIT_")}
+    Path("requirements.txt").write_text("livekit-agents\n", "utf-8")
+    Path("agent.py").write_text(WORKER, "utf-8")
+    with Asking(alone) as another:
+        lights = []
+        for _ in range(5):
+            waits(replay, 0.5)
+            result = replay.look(another)
+            assert "no Docker engine at" in result.says
+            lights.append(result.light)
+        assert set(lights) == {"unknown"}, lights
+        replay.engine.up()
+        replay.until(replay.end + 9)
+        back = replay.look(another)
+    assert (back.light, told([back])) == ("red", [("ganglia-b8f13c", "dispatch-missing")])
+
+
+WORKER = """
+from livekit.agents import WorkerOptions, cli
+
+cli.run_app(WorkerOptions(entrypoint_fnc=print, agent_name="desk"))
+"""
+
+
 def test_a_container_that_is_made_anew_loses_no_room(replay: Replay, asking: Asking) -> None:
     """The server in a new container: what comes after is told, and nothing twice."""
     replay.until(replay.begin + 12)

@@ -69,6 +69,22 @@ def test_the_room_gets_its_agent_again(server: LiveKit) -> None:
     assert json.loads(again.out.splitlines()[0])["light"] == "green"
 
 
+def test_an_agent_that_goes_between_two_looks_is_looked_for_once_more(server: LiveKit) -> None:
+    """What is not clear after the second look is none of what `--once` may end with."""
+    server.inside["call"][0].append(agent("AJ_1", "desk"))
+
+    def goes() -> None:
+        while not server.calls["ListParticipants"]:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        server.inside["call"][0][:] = [person("uma", joined=server.now - 90)]
+
+    threading.Thread(target=goes, daemon=True).start()
+    reply = fletcher("watch", "--once", "--yes")
+    assert "has its agent" in reply.out
+    assert (reply.code, server.calls["CreateDispatch"]) == (1, 1), reply.out + reply.err
+
+
 def test_without_yes_and_a_terminal_nobody_is_sent(server: LiveKit) -> None:
     """It shows what it would do, and the run says what is missing; nothing is tried a second time in this call."""
     reply = fletcher("watch", "--once")

@@ -91,6 +91,22 @@ def test_an_agent_is_handed_what_the_first_was(at: Bench, server: LiveKit, first
     assert server.calls["CreateDispatch"] == 1
 
 
+@pytest.mark.parametrize("name", ["ganglia", "clerk"])
+def test_who_was_sent_meanwhile_is_not_sent_again(at: Bench, server: LiveKit, name: str) -> None:
+    """A run that goes on long after it was broken off: by then somebody else may have asked for this agent."""
+    kind, planned = Dispatch(), ask(at)
+    memory = kind.remember(planned, at.doing)
+    other = dispatch(name, metadata='{"fletcher": "r0/again"}')
+    other.id = "AD_other"
+    server.inside["lobby"][1].append(other)
+    outcome = kind.perform(planned, memory, at.doing)
+    if name == "clerk":
+        assert (outcome.state, server.calls["CreateDispatch"]) == ("done", 1)
+    else:
+        assert (outcome.state, server.calls["CreateDispatch"]) == ("failed", 0)
+        assert "somebody else asked for" in outcome.says
+
+
 def test_no_room_is_made_for_it(at: Bench, server: LiveKit) -> None:
     """CreateDispatch would make one: a room that has ended, or is another one by now, is an error."""
     kind, planned = Dispatch(), ask(at)
