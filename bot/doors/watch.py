@@ -127,8 +127,10 @@ class _Watcher:
         sys.stdout.flush()
 
     def _ended(self, run_id: str) -> bool:
-        """Whether this run has come to its end; one that could not be ordered yet has not."""
-        return self._ordered_already(run_id) and self._front.show(run_id).ended
+        """Whether this run has come to its end without a no; one that could not be ordered yet has not."""
+        from bot.engine.values import ENDED, SAID_NO
+
+        return self._ordered_already(run_id) and self._front.show(run_id).state in ENDED - SAID_NO
 
     def _ordered_already(self, run_id: str) -> bool:
         try:

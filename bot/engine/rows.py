@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from bot.engine import prepared
 from bot.engine import tables as t
 from bot.engine.states import follows
-from bot.engine.values import ENDED, Asked, Decision, Event, Looked, Order, Person, Proof, Row, Run, StepRow
+from bot.engine.values import ENDED, SAID_NO, Asked, Decision, Event, Looked, Order, Person, Proof, Row, Run, StepRow
 from bot.engine.written import encoded
 from bot.errors import Unreachable, UsageError
 from bot.runbook.document import Runbook
@@ -128,9 +128,9 @@ def open_runs(c: Connection) -> tuple[str, ...]:
 
 
 def over(c: Connection, person: str, since: float) -> tuple[str, ...]:
-    """The ids of what somebody ordered that has ended since then."""
+    """The ids of what somebody ordered that has ended since then without a no."""
     r = t.runs.c
-    asked = sa.select(r.id).where(r.changed_at >= since, r.person == person, r.state.in_(sorted(ENDED)))
+    asked = sa.select(r.id).where(r.changed_at >= since, r.person == person, r.state.in_(sorted(ENDED - SAID_NO)))
     return tuple(c.execute(asked).scalars())
 
 

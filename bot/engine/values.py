@@ -29,6 +29,10 @@ _EXIT: Final[dict[RunState, int]] = {
 ENDED: Final = frozenset(_EXIT) - {"unknown"}
 
 
+#: States of a run that a person has ended, or left to expire.
+SAID_NO: Final = frozenset({"declined", "expired", "cancelled"})
+
+
 #: What is ordered in place of a runbook by who does not know yet which one treats what is wrong.
 DIAGNOSE: Final = Runbook(id="diagnose", title="Diagnosis", path="", sha256="")
 

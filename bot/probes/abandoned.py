@@ -32,17 +32,23 @@ _AT_ONCE: Final = 40  # rooms that one look looks into: each leaves lines in the
 _SURE: Final = 4.0  # seconds for which a room must have been seen so: an agent may just be connecting anew
 _BUSY: Final = 45.0  # seconds for which a try may hold the deployment's lock (it waits 30 for its agent), so that another would be refused
 _OPEN: Final = 900.0  # seconds after which no question is open any more, where nobody tells what became of a run
+_VOID: Final = 10  # runs of a room that sent nobody, such as one that a lock refused, after which no more is ordered
+_AGAIN: Final = 60.0  # seconds after such a run until the next one
 _BACK_OFF: Final = 10.0  # seconds after a try that brought no agent; then twice as long each time
 _GIVEN_UP: Final = 3600.0  # seconds without automatic dispatch after which it is none, where others serve
 _KEPT: Final = 500  # rooms of which is remembered that an agent was there
 
 
 class _Lacks(msgspec.Struct):
-    """A room that lacks its agent: since when it is seen so (0 while it has it), how many tries were asked for, and when the last was."""
+    """A room that lacks its agent: since when it is seen so (0 while it has it), how many tries were asked for, and when the last was.
+
+    `void` are those of them of which the run ended and sent nobody.
+    """
 
     since: float = 0.0
     tries: int = 0
     at: float = 0.0
+    void: int = 0
 
 
 class Memory(msgspec.Struct):
@@ -77,8 +83,8 @@ def look(
 ) -> Result:  # fmt: skip
     """Rooms whose people wait for nobody, and the tries that are due.
 
-    `ended` says whether the run of this id has come to its end, where somebody can tell: then one that did nothing makes
-    way for the next try at once.
+    `ended` says whether the run of this id has come to its end without anybody's no, where somebody can tell: then one that
+    sent nobody makes way for the next, and is not counted as a try.
     """
     before = standing.last.memory if standing.last is not None else ""
     try:
@@ -246,13 +252,22 @@ class _Watch:
         if sent is None and not over and now - known.at < _OPEN:
             # The same again: whoever orders it knows that it was ordered.
             return _Next(self._want(one, known.tries), f"run {_id(one, known.tries)} is to send one")
-        if known.tries >= self._most:
-            return _Next(None, f"{known.tries} tries brought none that stayed, and no more than {self._most} are made")
-        due = (sent if sent is not None else known.at) + _BACK_OFF * 2 ** (known.tries - 1)
+        void = over and sent is None
+        tried = known.tries - known.void - void
+        if tried >= self._most:
+            return _Next(None, f"{tried} tries brought none that stayed, and no more than {self._most} are made")
+        if known.void + void > _VOID:
+            return _Next(
+                None,
+                f"{known.void + void} runs ended and sent nobody; `fletcher runs` tells why, and no more is ordered",
+            )
+        due = known.at + _AGAIN if void else (sent if sent is not None else known.at) + _BACK_OFF * 2 ** (tried - 1)
         if now < due:
-            return _Next(None, f"try {known.tries} brought none that stayed; the next is due in {ago(due - now)}")
+            came = f"run {_id(one, known.tries)} sent nobody" if void else f"try {tried} brought none that stayed"
+            return _Next(None, f"{came}; the next is due in {ago(due - now)}")
         if not free:
             return _Next(None, "another room's try is at work")
+        known.void += void
         return self._try(one, known.tries + 1, now)
 
     @staticmethod
@@ -266,7 +281,9 @@ class _Watch:
     def _try(self, one: Waiting, number: int, now: float) -> _Next:
         known = self._memory.lacks[one.room.id]
         known.tries, known.at = number, now
-        return _Next(self._want(one, number), f"try {number} of {self._most}: run {_id(one, number)}", new=True)
+        return _Next(
+            self._want(one, number), f"try {number - known.void} of {self._most}: run {_id(one, number)}", new=True
+        )
 
     def _want(self, one: Waiting, number: int) -> Want:
         known = any(d.agent_name == one.agent for d in one.room.dispatches or ())

@@ -83,7 +83,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     `missed` and `skipped` count slots. `run` is what was ordered when it became degraded, `ordered` the newest of those that it
     ordered in any of its states, and `ordered_at` when. `mute` None: people are told.
     `acknowledged` is who has said that he sees to it, until its state changes. `over`, which is told to a look and not
-    kept, are the runs in the clock's name that have ended in the last hour.
+    kept, are the runs in the clock's name that have ended in the last hour without anybody's no.
     """
 
     probe: Probe
