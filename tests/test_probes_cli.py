@@ -48,11 +48,55 @@ def test_without_a_probe_it_says_how_one_is_declared(here: Path) -> None:
     """And the lines that it shows are right, as the file has it; nothing is wrong by that."""
     done = fletcher("probes")
     assert (done.code, done.out) == (0, f"{DECLARE}\n")
+    for argv in (("probes", "log-sweep"), ("probes", "log-sweep", "--json"), ("mute", "all", "1h")):
+        none = fletcher(*argv)
+        assert (none.code, "there is no probe" in none.err) == (2, True), none.err
     declared = "\n".join(line[2:] for line in DECLARE.splitlines() if line.startswith("  "))
     (here / "fletcher.toml").write_text(declared, encoding="utf-8")
     document = settings_file.read(here / "fletcher.toml")
-    assert [one.runbook for one in document.probes] == ["agent-canary", "log-sweep", "stack-health"]
+    assert [one.runbook for one in document.probes] == ["agent-canary", "log-sweep", "stack-health", "agent-watch"]
     assert document.watch.alert_in == "C0123ABCD"
+
+
+def test_what_is_declared_is_told_before_anybody_has_looked(here: Path) -> None:
+    """Where `serve` has not been started since: who looks, and from when on, at every verb."""
+    (here / "fletcher.toml").write_text('[[probe]]\nrunbook = "stack-health"\nname = "all"\n', encoding="utf-8")
+    shown: tuple[tuple[str, ...], ...] = (("probes",), ("probes", "all"))
+    for argv in shown:
+        done = fletcher(*argv)
+        assert (done.code, done.err) == (0, "")
+        assert "Declared in fletcher.toml, and nothing has looked yet: `fletcher serve` does" in " ".join(
+            done.out.split()
+        )
+        assert "1970" not in done.out
+        told = fletcher(*argv, "--json").json["probes"]
+        assert [(one["name"], one["state"], one["since"], one["next_look"]) for one in told] == [
+            ("all", "new", None, None)
+        ]
+    for argv in (
+        ("mute", "all", "1h"),
+        ("unmute", "all"),
+        ("acknowledge", "all"),
+        ("probes", "all", "--now"),
+        ("probes", "--now"),
+    ):
+        done = fletcher(*argv)
+        assert (done.code, "`fletcher serve` does" in done.err) == (4, True), (argv, done.err)
+    (here / "fletcher.toml").write_text('[[probe]]\nrunbook = "stack-health"\n', encoding="utf-8")
+    assert "`fletcher serve` does" in fletcher("mute", "all", "1h").err
+    assert "did you mean 'stack-health'" in fletcher("probes", "stack-helth").err
+    (here / "fletcher.toml").write_text('[[probe]]\nrunbook = "stack-helth"\n', encoding="utf-8")
+    assert "fletcher.toml:2" in fletcher("probes").err
+
+
+def test_what_is_declared_again_is_not_said_to_be_gone(here: Path, front: Front) -> None:
+    """And one that is added is told beside those that are looked; a mistake in the file hides nothing."""
+    front.probing.declare([probe("stack-health")])
+    (here / "fletcher.toml").write_text('[[probe]]\nrunbook = "log-sweep"\n', encoding="utf-8")
+    done = fletcher("probes")
+    assert ("no longer declared" in done.out, "nothing has looked yet" in done.out) == (False, True)
+    (here / "fletcher.toml").write_text('[[probe]]\nrunbook = "log-swep"\n', encoding="utf-8")
+    assert "stack-health" in fletcher("probes").out
 
 
 def test_the_list_has_each_with_what_it_said(front: Front) -> None:
