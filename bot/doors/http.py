@@ -34,8 +34,8 @@ def answering(health: Health, host: str, port: int) -> Iterator[None]:
     """Answer there while the context lasts. Raises Unreachable where that cannot be."""
     try:
         server = _Server(health, host, port)
-    except OSError as problem:
-        why = (problem.strerror or type(problem).__name__).lower()
+    except (OSError, UnicodeError) as problem:  # a name that cannot be one, such as a..b, is a UnicodeError
+        why = (getattr(problem, "strerror", None) or "no such name").lower()
         raise Unreachable(
             f"cannot listen at {host}:{port} ({why}), as FLETCHER_LISTEN or [serve] of fletcher.toml asks: name another port, or end what listens there"
         ) from None

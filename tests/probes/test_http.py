@@ -159,6 +159,13 @@ def test_a_process_says_whether_it_is_well(here: Path) -> None:
         assert (lost.status, b"script" in lost.body, "Python" in str(lost.headers)) == (404, False, False)
 
 
+def test_a_name_that_cannot_be_one_is_refused_as_any_other(here: Path) -> None:
+    """It is no bug."""
+    (here / "fletcher.toml").write_text('[serve]\nlisten = "a..b:9464"\n', encoding="utf-8")
+    said = fletcher("serve")
+    assert (said.code, "cannot listen at a..b:9464 (no such name)" in said.err) == (4, True), said.err
+
+
 def test_nothing_listens_unless_it_is_told_to(here: Path) -> None:
     """And where it cannot, the start says so, and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
