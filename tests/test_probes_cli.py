@@ -16,7 +16,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bot import settings_file
+from bot.doors.probes import lines
 from bot.engine import executor
+from bot.engine.values import Person
+from bot.errors import UsageError
 from bot.probes.values import Result
 from bot.report.probes import DECLARE
 from bot.report.probes_document import schema
@@ -51,6 +54,8 @@ def test_without_a_probe_it_says_how_one_is_declared(here: Path) -> None:
     for argv in (("probes", "log-sweep"), ("probes", "log-sweep", "--json"), ("mute", "all", "1h")):
         none = fletcher(*argv)
         assert (none.code, "there is no probe" in none.err) == (2, True), none.err
+    with Place(here).front() as made, pytest.raises(UsageError, match="there is no probe"):
+        lines(made, None, "log-sweep", Person("ada", "slack"), 100)  # as Slack asks
     declared = "\n".join(line[2:] for line in DECLARE.splitlines() if line.startswith("  "))
     (here / "fletcher.toml").write_text(declared, encoding="utf-8")
     document = settings_file.read(here / "fletcher.toml")
