@@ -298,6 +298,25 @@ def test_a_clock_that_is_silent_is_told(here: Path) -> None:
         assert standing(front, "sweep").state == "new"
 
 
+def test_a_clock_that_was_ahead_is_told_and_forgotten_at_the_next_start(here: Path) -> None:
+    """Else nothing would be due until the time that it showed, and all of it would look well."""
+    later = int(time.time()) + 365 * 86400
+    with Place(here).front() as front:
+        front.probing.declare([probe("a"), probe("b")])
+        assert front.probing.due("a", later)
+        told = Health(front, None).report().parts["clock"]
+        assert (told.ok, "ahead, so that a would not" in told.says, "start `fletcher serve` anew" in told.says) == (
+            False,
+            True,
+            True,
+        )
+        front.probing.declare([probe("a"), probe("b")])
+        assert front.probing.known("a") <= time.time()
+        assert Health(front, None).report().parts["clock"].ok
+        assert front.probing.look_now("a")
+        assert [slot for slot, *_ in front.probing.history("a")][-1] < later
+
+
 def test_nobody_is_kept_waiting(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that hangs is told in time, and asked once however often somebody asks; so is one that is broken."""
     asked, go = list[int](), threading.Event()
