@@ -128,8 +128,9 @@ class _Asked:
         """The answer, of a question that is asked now or still open. Raises TooLate, and what the question raises."""
         with self._lock:
             if self._answer is None or self._answer.done():
-                self._answer = Future()
-                threading.Thread(target=self._run, args=(self._answer,), name="measures", daemon=True).start()
+                asked: Future[Measured] = Future()
+                threading.Thread(target=self._run, args=(asked,), name="measures", daemon=True).start()
+                self._answer = asked  # only now: where no thread could be had, the next one asks anew
             answer = self._answer
         return answer.result(patience)
 

@@ -340,6 +340,34 @@ def test_nobody_is_kept_waiting(here: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert port
 
 
+def test_a_machine_without_threads_is_answered_again_once_it_has_some(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many came meanwhile; and what is a bug is an answer, too."""
+    start = threading.Thread.start
+
+    def none(thread: threading.Thread) -> None:
+        if thread.name == "measures" or "process_request" in thread.name:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with Place(here).front() as front, answering(front) as port:
+        front._store.beat = time.monotonic() + 1000
+        health = Health(front, None)
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", none)
+            for _ in range(20):
+                with pytest.raises(ConnectionError):
+                    ask(port, "/healthz")
+            with pytest.raises(RuntimeError, match="new thread"):
+                health.measured()
+        assert ask(port, "/healthz").status == 200
+        assert health.measured().standings == ()
+        monkeypatch.setattr(http, "figures", none)
+        told = ask(port, "/metrics")
+        assert (told.status, b"bug in Fletcher" in told.body) == (500, True)
+
+
 def test_who_says_nothing_keeps_nobody_out_for_long(here: Path) -> None:
     """Connections are few: more are told to come again, until those that say nothing are ended."""
     with Place(here).front() as front, answering(front) as port:
