@@ -204,6 +204,18 @@ def test_what_cannot_be_done_is_said(argv: tuple[str, ...], code: int, says: str
     assert (done.code, says in done.err) == (code, True), done.err
 
 
+def test_what_nobody_looks_any_more_is_not_passed_for_how_it_is(here: Path, front: Front) -> None:
+    """It says so beside what it was, also while somebody carries out a single run, who looks at no probe."""
+    for argv in (("probes",), ("probes", "--json"), ("probes", "stack-health")):
+        told = fletcher(*argv)
+        assert ("nobody looks now" in told.err, "healthy" in told.out) == (True, True)
+    with front._store.acting("fletcher run", "root"):
+        assert "nobody looks now" in fletcher("probes").err
+        assert fletcher("probes", "stack-health", "--now").code == 4
+    with serving(here, front, lambda *_: Result(light="green", says="well")):
+        assert fletcher("probes").err == ""
+
+
 def test_a_look_now_is_waited_for_where_somebody_looks(here: Path, front: Front) -> None:
     """Else it is said that nobody does, and it is due."""
     nobody = fletcher("probes", "log-sweep", "--now")

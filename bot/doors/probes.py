@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from bot.doors import engine
+from bot.doors.run import SERVE
 from bot.errors import FletcherError, Unreachable, UsageError
 from bot.redact import redact
 from bot.spans import duration, spoken
@@ -78,6 +79,8 @@ def probes(args: argparse.Namespace) -> int:
         asked = found(every, name) if name else None
         listed = [one for one in shown(every) if asked is None or one.standing is asked]
         history = front.probing.history(name, most=_HISTORY) if name else ()
+        if looked and any(one.since and one.enabled for one in every) and not _served(front):
+            print("fletcher: nobody looks now, so that this is how it was; `fletcher serve` looks", file=sys.stderr)
         if args.json:
             sys.stdout.buffer.write(document(listed, now=now, due=due, hold=hold, history=history))
         elif name:
@@ -89,6 +92,11 @@ def probes(args: argparse.Namespace) -> int:
             told = made.lines(every, now=now, due=due, hold=hold, width=terminal.width(), colour=terminal.colour())
             print("\n".join(told))
     return made.code(listed) if looked else 4
+
+
+def _served(front: Front) -> bool:
+    """Whether somebody looks: who only carries out one run does not."""
+    return any(one.what == SERVE for one in front.executors())
 
 
 def _all(front: Front, config: str | None) -> tuple[Standing, ...]:
@@ -125,7 +133,7 @@ def _looked(front: Front, name: str, config: str | None) -> bool:
     asked = [found(front.probing.standings(), name)] if name else every
     before = {one.probe.name: (one.slot, one.skipped) for one in asked}
     ordered = {name for name in before if front.probing.look_now(name)}
-    if asked and front.executor() is None:
+    if asked and not _served(front):
         print("fletcher: nobody looks here now; it is looked once `fletcher serve` runs", file=sys.stderr)
         return False
     until = time.monotonic() + max((one.probe.seconds for one in asked), default=0.0) + _GRACE
