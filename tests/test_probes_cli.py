@@ -16,7 +16,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bot import settings_file
+from bot.doors.probes import lines
 from bot.engine import executor
+from bot.engine.values import Person
+from bot.errors import UsageError
 from bot.probes.values import Result
 from bot.report.probes import DECLARE
 from bot.report.probes_document import schema
@@ -48,11 +51,57 @@ def test_without_a_probe_it_says_how_one_is_declared(here: Path) -> None:
     """And the lines that it shows are right, as the file has it; nothing is wrong by that."""
     done = fletcher("probes")
     assert (done.code, done.out) == (0, f"{DECLARE}\n")
+    for argv in (("probes", "log-sweep"), ("probes", "log-sweep", "--json"), ("mute", "all", "1h")):
+        none = fletcher(*argv)
+        assert (none.code, "there is no probe" in none.err) == (2, True), none.err
+    with Place(here).front() as made, pytest.raises(UsageError, match="there is no probe"):
+        lines(made, None, "log-sweep", Person("ada", "slack"), 100)  # as Slack asks
     declared = "\n".join(line[2:] for line in DECLARE.splitlines() if line.startswith("  "))
     (here / "fletcher.toml").write_text(declared, encoding="utf-8")
     document = settings_file.read(here / "fletcher.toml")
-    assert [one.runbook for one in document.probes] == ["agent-canary", "log-sweep", "stack-health"]
+    assert [one.runbook for one in document.probes] == ["agent-canary", "log-sweep", "stack-health", "agent-watch"]
     assert document.watch.alert_in == "C0123ABCD"
+
+
+def test_what_is_declared_is_told_before_anybody_has_looked(here: Path) -> None:
+    """Where `serve` has not been started since: who looks, and from when on, at every verb."""
+    (here / "fletcher.toml").write_text('[[probe]]\nrunbook = "stack-health"\nname = "all"\n', encoding="utf-8")
+    shown: tuple[tuple[str, ...], ...] = (("probes",), ("probes", "all"))
+    for argv in shown:
+        done = fletcher(*argv)
+        assert (done.code, done.err) == (0, "")
+        assert "Declared in fletcher.toml, and nothing has looked yet: `fletcher serve` does" in " ".join(
+            done.out.split()
+        )
+        assert "1970" not in done.out
+        told = fletcher(*argv, "--json").json["probes"]
+        assert [(one["name"], one["state"], one["since"], one["next_look"]) for one in told] == [
+            ("all", "new", None, None)
+        ]
+    for argv in (
+        ("mute", "all", "1h"),
+        ("unmute", "all"),
+        ("acknowledge", "all"),
+        ("probes", "all", "--now"),
+        ("probes", "--now"),
+    ):
+        done = fletcher(*argv)
+        assert (done.code, "`fletcher serve` does" in done.err) == (4, True), (argv, done.err)
+    (here / "fletcher.toml").write_text('[[probe]]\nrunbook = "stack-health"\n', encoding="utf-8")
+    assert "`fletcher serve` does" in fletcher("mute", "all", "1h").err
+    assert "did you mean 'stack-health'" in fletcher("probes", "stack-helth").err
+    (here / "fletcher.toml").write_text('[[probe]]\nrunbook = "stack-helth"\n', encoding="utf-8")
+    assert "fletcher.toml:2" in fletcher("probes").err
+
+
+def test_what_is_declared_again_is_not_said_to_be_gone(here: Path, front: Front) -> None:
+    """And one that is added is told beside those that are looked; a mistake in the file hides nothing."""
+    front.probing.declare([probe("stack-health")])
+    (here / "fletcher.toml").write_text('[[probe]]\nrunbook = "log-sweep"\n', encoding="utf-8")
+    done = fletcher("probes")
+    assert ("no longer declared" in done.out, "nothing has looked yet" in done.out) == (False, True)
+    (here / "fletcher.toml").write_text('[[probe]]\nrunbook = "log-swep"\n', encoding="utf-8")
+    assert "stack-health" in fletcher("probes").out
 
 
 def test_the_list_has_each_with_what_it_said(front: Front) -> None:
@@ -153,6 +202,18 @@ def test_what_cannot_be_done_is_said(argv: tuple[str, ...], code: int, says: str
     """With what would do."""
     done = fletcher(*argv)
     assert (done.code, says in done.err) == (code, True), done.err
+
+
+def test_what_nobody_looks_any_more_is_not_passed_for_how_it_is(here: Path, front: Front) -> None:
+    """It says so beside what it was, also while somebody carries out a single run, who looks at no probe."""
+    for argv in (("probes",), ("probes", "--json"), ("probes", "stack-health")):
+        told = fletcher(*argv)
+        assert ("nobody looks now" in told.err, "healthy" in told.out) == (True, True)
+    with front._store.acting("fletcher run", "root"):
+        assert "nobody looks now" in fletcher("probes").err
+        assert fletcher("probes", "stack-health", "--now").code == 4
+    with serving(here, front, lambda *_: Result(light="green", says="well")):
+        assert fletcher("probes").err == ""
 
 
 def test_a_look_now_is_waited_for_where_somebody_looks(here: Path, front: Front) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PATIENCE: Final = 2.0  # seconds that anybody is kept waiting for the store
 _BEAT: Final = 15.0  # seconds; what carries runs out sees to what others want many times in each of them
 _SILENT: Final = 60.0  # seconds after which a slot should be written down, and one that is due be taken
+_AHEAD: Final = 300.0  # seconds that the clock of another replica may be before ours
 
 _log = logging.getLogger("fletcher.http")
 
@@ -99,6 +100,10 @@ def _clock(now: Measured) -> Part:
 
     if not now.standings:
         return Part(ok=True, says="No probe is declared.")
+    ahead = [name for name, known in now.known.items() if known > now.at + _AHEAD]
+    if ahead:
+        says = f"The clock is silent: this machine's was ahead, so that {_some(ahead)} would not be due for long; start `fletcher serve` anew."
+        return Part(ok=False, says=says)
     until = now.at - _SILENT
     silent = [one.probe.name for one in now.standings if between(one.probe, now.known[one.probe.name], until).newest]
     if silent:
@@ -123,8 +128,9 @@ class _Asked:
         """The answer, of a question that is asked now or still open. Raises TooLate, and what the question raises."""
         with self._lock:
             if self._answer is None or self._answer.done():
-                self._answer = Future()
-                threading.Thread(target=self._run, args=(self._answer,), name="measures", daemon=True).start()
+                asked: Future[Measured] = Future()
+                threading.Thread(target=self._run, args=(asked,), name="measures", daemon=True).start()
+                self._answer = asked  # only now: where no thread could be had, the next one asks anew
             answer = self._answer
         return answer.result(patience)
 

@@ -34,8 +34,8 @@ def answering(health: Health, host: str, port: int) -> Iterator[None]:
     """Answer there while the context lasts. Raises Unreachable where that cannot be."""
     try:
         server = _Server(health, host, port)
-    except OSError as problem:
-        why = (problem.strerror or type(problem).__name__).lower()
+    except (OSError, UnicodeError) as problem:  # a name that cannot be one, such as a..b, is a UnicodeError
+        why = (getattr(problem, "strerror", None) or "no such name").lower()
         raise Unreachable(
             f"cannot listen at {host}:{port} ({why}), as FLETCHER_LISTEN or [serve] of fletcher.toml asks: name another port, or end what listens there"
         ) from None
@@ -76,7 +76,11 @@ class _Server(ThreadingHTTPServer):
                 request.sendall(_BUSY)
             self.shutdown_request(request)
             return
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # the machine has no thread for it now
+            self._free.release()
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  # as the library has it
         """One connection, from its request to its end."""
@@ -145,6 +149,9 @@ class _Handler(BaseHTTPRequestHandler):
             return 200, CONTENT_TYPE, figures(self.server.health.measured(_MEASURED), slack=self.server.health.slack)
         except (TooLate, FletcherError):
             return 503, "text/plain; charset=utf-8", b"the store cannot be read at present\n"
+        except Exception:  # noqa: BLE001  # whoever asks gets an answer, and the log has why
+            _log.exception("the figures could not be told")
+            return 500, "text/plain; charset=utf-8", b"the figures could not be told, which is a bug in Fletcher\n"
 
     def _send(self, status: int, told: bytes, kind: str = "text/plain; charset=utf-8", *, body: bool = True, allow: bool = False) -> None:  # fmt: skip
         self.send_response(status)

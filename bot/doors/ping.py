@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Final
 from urllib.error import HTTPError
 from urllib.parse import urlsplit, urlunsplit
@@ -64,7 +65,10 @@ def _called(url: str, failing: str) -> str:
     except OSError as problem:
         reason = getattr(problem, "reason", problem)
         return (getattr(reason, "strerror", None) or type(reason).__name__).lower()
-    except ValueError as problem:  # a kind of address that the library does not take
+    except (
+        ValueError,
+        HTTPException,
+    ) as problem:  # an address that the library does not take and would repeat; no HTTP
         return type(problem).__name__
     return ""
 

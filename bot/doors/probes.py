@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from bot.doors import engine
-from bot.errors import Unreachable, UsageError
+from bot.doors.run import SERVE
+from bot.errors import FletcherError, Unreachable, UsageError
 from bot.redact import redact
 from bot.spans import duration, spoken
 
@@ -73,10 +74,13 @@ def probes(args: argparse.Namespace) -> int:
 
     name = _one(args.files, "probe") if args.files else ""
     with engine.opened(args.config) as front:
-        looked = not args.now or _looked(front, name)
-        now, hold, every = time.time(), front.switch.held(), front.probing.standings()
-        listed = [one for one in shown(every) if not name or one.standing is found(every, name)]
+        looked = not args.now or _looked(front, name, args.config)
+        now, hold, every = time.time(), front.switch.held(), _all(front, args.config)
+        asked = found(every, name) if name else None
+        listed = [one for one in shown(every) if asked is None or one.standing is asked]
         history = front.probing.history(name, most=_HISTORY) if name else ()
+        if looked and any(one.since and one.enabled for one in every) and not _served(front):
+            print("fletcher: nobody looks now, so that this is how it was; `fletcher serve` looks", file=sys.stderr)
         if args.json:
             sys.stdout.buffer.write(document(listed, now=now, due=due, hold=hold, history=history))
         elif name:
@@ -90,13 +94,46 @@ def probes(args: argparse.Namespace) -> int:
     return made.code(listed) if looked else 4
 
 
-def _looked(front: Front, name: str) -> bool:
+def _served(front: Front) -> bool:
+    """Whether somebody looks: who only carries out one run does not."""
+    return any(one.what == SERVE for one in front.executors())
+
+
+def _all(front: Front, config: str | None) -> tuple[Standing, ...]:
+    """How each probe stands, those too that fletcher.toml declares and nobody has taken up yet: `since` is 0 then."""
+    from bot.probes.values import Standing
+
+    there = front.probing.standings()
+    try:
+        declared, _ = engine.probes(config)
+    except FletcherError:
+        if there:  # whoever looks goes by the file as it was
+            return there
+        raise
+    known = {one.probe.name: one for one in there}
+    known |= {one.name: Standing(probe=one) for one in declared if one.name not in known or not known[one.name].enabled}
+    return tuple(known[name] for name in sorted(known))
+
+
+def _must_be_taken_up(front: Front, config: str | None, name: str) -> None:
+    """Raises Unreachable for what is only declared, by its name or "all"."""
+    every = _all(front, config)
+    if not (said := [one for one in every if name in {one.probe.name, ALL}]) or any(one.since for one in said):
+        return
+    named = f"the probe {name} is" if name != ALL else "probes are"
+    raise Unreachable(
+        f"{named} declared in fletcher.toml, and nothing has looked yet: `fletcher serve` does, from its next start on"
+    )
+
+
+def _looked(front: Front, name: str, config: str | None) -> bool:
     """Let one look, or all, and wait until they have; False where nobody looks."""
+    _must_be_taken_up(front, config, name or ALL)
     every = [one for one in front.probing.standings() if one.enabled]
     asked = [found(front.probing.standings(), name)] if name else every
     before = {one.probe.name: (one.slot, one.skipped) for one in asked}
     ordered = {name for name in before if front.probing.look_now(name)}
-    if asked and front.executor() is None:
+    if asked and not _served(front):
         print("fletcher: nobody looks here now; it is looked once `fletcher serve` runs", file=sys.stderr)
         return False
     until = time.monotonic() + max((one.probe.seconds for one in asked), default=0.0) + _GRACE
@@ -133,6 +170,7 @@ def _told(args: argparse.Namespace, do: Callable[[Front, Policy | None, Person],
     import json
 
     with engine.opened(args.config) as front:
+        _must_be_taken_up(front, args.config, "".join(args.files[:1]))
         says = do(front, engine.policy(args.config), engine.me(args.config))
     print(json.dumps({"says": says}) if args.json else says)
     return 0
@@ -163,7 +201,8 @@ def lines(front: Front, policy: Policy | None, name: str, person: Person, width:
     every, now = front.probing.standings(), time.time()
     if not name:
         return list(made.lines(every, now=now, due=due, hold=front.switch.held(), width=width))
-    one = next(one for one in shown(every) if one.standing is found(every, name))
+    asked = found(every, name)
+    one = next(one for one in shown(every) if one.standing is asked)
     return list(made.whole(one, now=now, due=due, history=front.probing.history(name, most=_HISTORY), width=width))
 
 

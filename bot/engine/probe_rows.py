@@ -157,6 +157,19 @@ def newest(c: Connection, name: str) -> int:
     return c.execute(_NEWEST, {"of_probe": name}).scalar() or 0
 
 
+def forget_later(c: Connection, name: str, after: float, now: float) -> bool:
+    """Remove the slots of a probe that are to come after that, by a clock that was ahead; whether there were any.
+
+    Else none would be looked until then. What somebody looks just now stays his.
+    """
+    there = c.execute(sa.delete(t.slots).where(_s.probe == name, _s.slot > after, _s.state != "taken")).rowcount > 0
+    since: float | None = c.execute(_SINCE, {"of_name": _FROM + name}).scalar()
+    if there or (since is not None and since > after):
+        count_from(c, name, now)
+        return True
+    return False
+
+
 def add_slots(c: Connection, name: str, slots: Iterable[int], state: str, now: float) -> int:
     """Write slots down; how many of them nobody had written before."""
     rows = [{"probe": name, "slot": slot, "state": state, "at": now} for slot in slots]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _NEVER: Final = 1 << 40  # a slot after all others
+_AHEAD: Final = 300.0  # seconds that the clock of another replica may be before ours
 _log = logging.getLogger("fletcher.probes")
 
 
@@ -51,6 +52,10 @@ class Probing:
                     self._again(change, probe)
                 if before is None or not before.enabled or _when(before.probe) != _when(probe):
                     probe_rows.count_from(change.c, name, change.now)
+                if probe_rows.forget_later(change.c, name, change.now + _AHEAD, change.now):
+                    _log.warning(
+                        "probe %s: slots were written down by a clock that was ahead; it is due from now on", name
+                    )
             for name, one in there.items():
                 if name not in wanted and one.enabled:
                     gone = probe_rows.standing(change.c, name, to_write=True)

@@ -16,11 +16,14 @@ def flipped(standing: Standing, result: Result, slot: int, now: float) -> tuple[
     It is degraded once `fail` looks were red since the last green one, healthy after `recover` green ones in a row, and
     unknown once `fail` looks were not green and it is not known to be degraded; so nothing that comes and goes between
     red and unknown passes for health. A probe that is degraded becomes unknown after `fail` looks in a row that failed.
-    What was skipped changes nothing; what the look remembers is kept in any case.
+    What was skipped changes nothing; what the look remembers is kept in any case, and what it has read in the server's log
+    all the same: else a log that stands still would look fresh for ever, and a room that is gone lack its agent.
     """
     memory = result.memory or (standing.last.memory if standing.last is not None else "")
     if result.light == "skipped":
-        last = replace(standing.last, memory=memory) if standing.last is not None else replace(result, memory=memory)
+        last = replace(standing.last if standing.last is not None else result, memory=memory)
+        if result.lag is not None:
+            last = replace(last, lag=result.lag, lacking=result.lacking)
         return replace(standing, skipped=standing.skipped + 1, last=last), False
     green, red = result.light == "green", result.light == "red"
     after = replace(

@@ -79,7 +79,8 @@ class Standing(Struct, frozen=True, kw_only=True):
 
     `since` is when it came into this state; `count` how many looks were as its state says, since then; `streak` how many
     in a row were of the newest light, `light`. `bad` counts the looks since the last green one, `red` the red ones among
-    them. `slot` is the newest slot that was looked, `last` what came of it; what was skipped leaves both as they are.
+    them. `slot` is the newest slot that was looked, `last` what came of it; what was skipped leaves both as they are,
+    but for `memory`, and `lag` and `lacking` where it read them.
     `missed` and `skipped` count slots. `run` is what was ordered when it became degraded, `ordered` the newest of those that it
     ordered in any of its states, and `ordered_at` when. `mute` None: people are told.
     `acknowledged` is who has said that he sees to it, until its state changes. `over`, which is told to a look and not

@@ -25,7 +25,7 @@ _CODES: Final = {"degraded": 1, "unknown": 3}
 
 #: What to write where no probe is declared yet.
 DECLARE: Final = """\
-No probe is declared, so nothing is looked at by itself. Lines like these in fletcher.toml declare the three that come with
+No probe is declared, so nothing is looked at by itself. Lines like these in fletcher.toml declare the four that come with
 Fletcher; `fletcher serve` then looks:
 
   [probes]
@@ -41,8 +41,16 @@ Fletcher; `fletcher serve` then looks:
   [[probe]]
   runbook = "stack-health"      # containers, worker endpoints, API, clock, log level, disk
 
+  [[probe]]
+  runbook = "agent-watch"       # sends an agent to people who wait without one; asks first, unless [policy] has it `auto`
+
 Each look of agent-canary is a real session of your agent, with whatever it calls (models, speech) until the room is closed:
-every 5m is 288 sessions a day. The other two only read. `fletcher probes` then shows how each stands."""
+every 5m is 288 sessions a day. The looks of the other three only read. `fletcher probes` then shows how each stands."""
+
+#: Of one that no `serve` has read in the file yet.
+TAKEN_UP: Final = (
+    "Declared in fletcher.toml, and nothing has looked yet: `fletcher serve` does, from its next start on."
+)
 
 
 def lines(
@@ -76,10 +84,11 @@ def whole(
     """One of them with all that is known: what it looks for, what it said, the lines that decided, its last slots."""
     standing, probe = one.standing, one.standing.probe
     word = f"{_COLOUR[one.state]}{one.word}\x1b[0m" if colour and one.state in _COLOUR else one.word
-    yield f"{word}: {text(probe.name, 100)}, since {clock(standing.since, now)}"
+    since = f", since {clock(standing.since, now)}" if standing.since else ""
+    yield f"{word}: {text(probe.name, 100)}{since}"
     for note in _notes(one, now):
         yield from _wrapped(note, width, "  ")
-    for name, value in _facts(standing, now, due(probe)):
+    for name, value in _facts(standing, now, due(probe) if standing.enabled and standing.since else None):
         yield from _wrapped(value, width, f"  {name:11} ")
     findings = standing.last.findings if standing.last is not None else ()
     for found in findings[:_FINDINGS]:
@@ -106,7 +115,7 @@ def code(listed: Iterable[Shown]) -> int:
 
 def _cells(one: Shown, now: float, due: Due) -> tuple[str, ...]:
     standing = one.standing
-    following = due(standing.probe) if standing.enabled else None
+    following = due(standing.probe) if standing.enabled and standing.since else None
     return (
         text(standing.probe.name, 60), one.word, clock(standing.since, now), f"×{standing.count}", clock(float(standing.slot), now),
         "-" if following is None else clock(following, now), str(standing.missed), str(standing.skipped), standing.run or "-",
@@ -121,6 +130,8 @@ def _notes(one: Shown, now: float) -> Iterator[str]:
     if says:
         yield says
     yield from filter(None, (acknowledged(standing, now), muted(standing, now)))
+    if not standing.since:
+        yield TAKEN_UP
     if not standing.enabled:
         yield "it is no longer declared in fletcher.toml, so nobody looks"
 
@@ -133,7 +144,7 @@ def _facts(one: Standing, now: float, following: float | None) -> Iterator[tuple
     fail, recover = probe.schedule.fail, probe.schedule.recover
     turns = f"; degraded after {fail} bad, healthy after {recover} good" if (fail, recover) != (1, 1) else ""
     yield "looks", f"{every(one)}{turns}"
-    yield "last look", f"{clock(float(one.slot), now)}, {one.light} ×{one.streak}"
+    yield "last look", f"{clock(float(one.slot), now)}, {one.light} ×{one.streak}" if one.slot else "never"
     if following is not None:
         yield "next", clock(following, now)
     yield "slots", f"{one.missed} missed, {one.skipped} skipped"

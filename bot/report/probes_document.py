@@ -114,7 +114,7 @@ def _probe(one: Shown, now: float, due: Due, slots: list[SlotNow]) -> ProbeNow:
     mute = it.mute if it.mute is not None and it.mute.until > now else None
     return ProbeNow(
         name=text(it.probe.name), runbook=it.probe.runbook.id, target=text(it.probe.target), enabled=it.enabled, state=one.state, because=text(one.because, 1000) or None,
-        since=_at(it.since), count=it.count, light=it.light, last_look=_at(float(it.slot)), next_look=_at(due(it.probe) if it.enabled else None),
+        since=_at(it.since), count=it.count, light=it.light, last_look=_at(float(it.slot)), next_look=_at(due(it.probe) if it.enabled and it.since else None),
         says=text(last.says, 2000) if last else None, seconds=last.seconds if last else None, seconds_to_agent=last.to_agent if last else None,
         rooms_lacking={text(cause): count for cause, count in last.lacking.items()} if last else {}, log_lag=last.lag if last else None, missed=it.missed, skipped=it.skipped, run=it.run or None,
         muted_until=_at(mute.until) if mute else None, muted_by=text(mute.by) if mute else None, muted_why=(text(mute.why) or None) if mute else None,

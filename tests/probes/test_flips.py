@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from bot.engine.counts import Counts, counted_with
 from bot.probes.flips import flipped
 from bot.probes.values import Result, Standing
 from tests.probes.looking import probe
@@ -103,3 +104,27 @@ def test_a_look_that_remembers_nothing_loses_nothing() -> None:
         standing, _ = flipped(standing, Result(light=light, says="", memory=memory), 1, 1.0)  # type: ignore[arg-type]
     assert standing.last is not None
     assert (standing.last.memory, standing.last.light) == ("at 7", "unknown")
+
+
+def test_what_a_skipped_look_has_read_counts_as_figures_only() -> None:
+    """A log that stands still is seen to, and a room that is gone lacks its agent no more; one that read nothing says nothing."""
+    standing = Standing(probe=probe("a"))
+    red = Result(light="red", says="a room lacks its agent", lacking={"no-worker": 1}, lag=1.0)
+    standing, _ = flipped(standing, red, 1, 1.0)
+    standing, _ = flipped(standing, Result(light="skipped", says="the one before goes on"), 2, 2.0)
+    assert standing.last == red
+    standing, _ = flipped(standing, Result(light="skipped", says="no new room", lag=700.0), 3, 3.0)
+    assert (standing.state, standing.slot, standing.last) == ("degraded", 1, replace(red, lag=700.0, lacking={}))
+
+
+def test_a_room_with_another_cause_is_counted_once_while_looks_are_skipped() -> None:
+    """However many of them follow."""
+    standing, counts = Standing(probe=probe("a")), Counts()
+    looks = [
+        Result(light="red", says="", lacking={"no-worker": 1}, lag=1.0),
+        *[Result(light="skipped", says="", lacking={"load-refused": 1}, lag=1.0)] * 9,
+    ]
+    for slot, result in enumerate(looks, 1):
+        counts = counted_with(counts, standing.last, result)
+        standing, _ = flipped(standing, result, slot, float(slot))
+    assert counts.failures == {"no-worker": 1, "load-refused": 1}

@@ -159,6 +159,13 @@ def test_a_process_says_whether_it_is_well(here: Path) -> None:
         assert (lost.status, b"script" in lost.body, "Python" in str(lost.headers)) == (404, False, False)
 
 
+def test_a_name_that_cannot_be_one_is_refused_as_any_other(here: Path) -> None:
+    """It is no bug."""
+    (here / "fletcher.toml").write_text('[serve]\nlisten = "a..b:9464"\n', encoding="utf-8")
+    said = fletcher("serve")
+    assert (said.code, "cannot listen at a..b:9464 (no such name)" in said.err) == (4, True), said.err
+
+
 def test_nothing_listens_unless_it_is_told_to(here: Path) -> None:
     """And where it cannot, the start says so, and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -291,6 +298,25 @@ def test_a_clock_that_is_silent_is_told(here: Path) -> None:
         assert standing(front, "sweep").state == "new"
 
 
+def test_a_clock_that_was_ahead_is_told_and_forgotten_at_the_next_start(here: Path) -> None:
+    """Else nothing would be due until the time that it showed, and all of it would look well."""
+    later = int(time.time()) + 365 * 86400
+    with Place(here).front() as front:
+        front.probing.declare([probe("a"), probe("b")])
+        assert front.probing.due("a", later)
+        told = Health(front, None).report().parts["clock"]
+        assert (told.ok, "ahead, so that a would not" in told.says, "start `fletcher serve` anew" in told.says) == (
+            False,
+            True,
+            True,
+        )
+        front.probing.declare([probe("a"), probe("b")])
+        assert front.probing.known("a") <= time.time()
+        assert Health(front, None).report().parts["clock"].ok
+        assert front.probing.look_now("a")
+        assert [slot for slot, *_ in front.probing.history("a")][-1] < later
+
+
 def test_nobody_is_kept_waiting(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that hangs is told in time, and asked once however often somebody asks; so is one that is broken."""
     asked, go = list[int](), threading.Event()
@@ -312,6 +338,34 @@ def test_nobody_is_kept_waiting(here: Path, monkeypatch: pytest.MonkeyPatch) -> 
         go.set()
         until(lambda: "bug in Fletcher" in health.report().parts["store"].says)
         assert port
+
+
+def test_a_machine_without_threads_is_answered_again_once_it_has_some(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many came meanwhile; and what is a bug is an answer, too."""
+    start = threading.Thread.start
+
+    def none(thread: threading.Thread) -> None:
+        if thread.name == "measures" or "process_request" in thread.name:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with Place(here).front() as front, answering(front) as port:
+        front._store.beat = time.monotonic() + 1000
+        health = Health(front, None)
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", none)
+            for _ in range(20):
+                with pytest.raises(ConnectionError):
+                    ask(port, "/healthz")
+            with pytest.raises(RuntimeError, match="new thread"):
+                health.measured()
+        assert ask(port, "/healthz").status == 200
+        assert health.measured().standings == ()
+        monkeypatch.setattr(http, "figures", none)
+        told = ask(port, "/metrics")
+        assert (told.status, b"bug in Fletcher" in told.body) == (500, True)
 
 
 def test_who_says_nothing_keeps_nobody_out_for_long(here: Path) -> None:

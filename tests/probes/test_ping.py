@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -116,6 +117,34 @@ def test_what_is_not_heard_is_told_once_without_the_address(
     assert len(caplog.records) == (2 if status else 1)
     assert "hush" not in caplog.text
     assert not [path for _, path, _ in heard.calls if path == "/elsewhere"]
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_what_is_no_http_is_told_once_and_the_address_by_nobody(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, *, answers: bool
+) -> None:
+    """Neither what answers something else, nor an address that the library refuses, and would repeat."""
+    caplog.set_level(logging.INFO, "fletcher.ping")
+
+    def garbage() -> None:
+        while True:
+            with suppress(OSError):
+                taken, _ = listener.accept()
+                with taken:
+                    taken.recv(1000)
+                    taken.sendall(b"hello\r\n\r\n")
+                continue
+            return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=garbage, daemon=True).start()
+        port = listener.getsockname()[1]
+        with pinging(f"http://127.0.0.1:{port}{UUID}{'' if answers else chr(1)}", monkeypatch):
+            until(lambda: caplog.records)
+            time.sleep(0.2)
+        listener.shutdown(socket.SHUT_RDWR)
+    assert len(caplog.records) == 1
+    assert ("hush" in caplog.text, "Traceback" in caplog.text) == (False, False)
 
 
 def test_a_process_calls_it(here: Path) -> None:

@@ -165,6 +165,24 @@ def test_posts_in_a_channel_are_paced(at_desk: Any) -> None:  # noqa: ANN401
     at_desk(work)
 
 
+def test_one_that_leads_no_more_writes_over_nothing(
+    at_desk: Any,  # noqa: ANN401
+    front: Front,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may have slept, and another process have shown something newer; what somebody has clicked is shown all the same."""
+
+    async def work(desk: Desk) -> None:
+        sent = await desk.posted(card("red"))
+        monkeypatch.setattr("bot.doors.slack.outbox.leads", lambda of: of is not front)
+        assert (await desk.updated(sent.ts, card("red ×17"))).trouble == "other"
+        assert says(desk.slack.card()) == "red\nred"
+        assert not (await desk.came(desk.box.update(sent.channel, sent.ts, card("green"), asked=True))).trouble
+        assert says(desk.slack.card()) == "green\ngreen"
+
+    at_desk(work)
+
+
 # --- nobody in another's way ------------------------------------------------------------------------
 
 

@@ -89,7 +89,7 @@ class Cards:
         with suppress(FletcherError):
             run = await asyncio.to_thread(self._front.show, run_id)
             drawn = await asyncio.to_thread(self._draw, run, self._cards.get(run_id, {}))
-            await self._outbox.update(channel, ts, drawn.message, urgent=True)
+            await self._outbox.update(channel, ts, drawn.message, urgent=True, asked=True)
 
     # --- which runs ------------------------------------------------------------------------------
 

@@ -63,6 +63,7 @@ class _Update:
     channel: str
     ts: str
     message: Message
+    asked: bool = False  # by somebody here and now, and not kept by the process that says things in Slack
 
 
 class Outbox:
@@ -100,10 +101,15 @@ class Outbox:
         lane = self._lane(f"post {post.channel}", self._posted, self._pace(post.channel))
         return await lane.put(post.key, post, urgent=post.thread is None)  # a run before what there is to say of others
 
-    def update(self, channel: str, ts: str, message: Message, *, urgent: bool = False) -> asyncio.Future[Sent]:
-        """Show this in place of what the message says; the newest wins. What is urgent goes at once, the rest in turn."""
+    def update(
+        self, channel: str, ts: str, message: Message, *, urgent: bool = False, asked: bool = False
+    ) -> asyncio.Future[Sent]:
+        """Show this in place of what the message says; the newest wins. What is urgent goes at once, the rest in turn.
+
+        `asked` is that somebody has clicked here: any process may show him what is so; else only the one that leads does.
+        """
         lane = self._lane(f"update {channel}", self._updated, self._updates)
-        return lane.put(ts, _Update(channel, ts, message), urgent=urgent)
+        return lane.put(ts, _Update(channel, ts, message, asked), urgent=urgent)
 
     def home(self, account: str, view: dict[str, Any], *, urgent: bool = False) -> asyncio.Future[Sent]:
         """Show this as the App Home of a Slack member."""
@@ -190,6 +196,9 @@ class Outbox:
 
     async def _updated(self, job: Job[_Update, Sent]) -> Sent | Later:
         update = job.what
+        if not update.asked and not await asyncio.to_thread(leads, self._front):  # it may have shown something newer
+            _log.warning("the update of %s is left to the process that says things in Slack now", update.ts)
+            return Sent(trouble="other")
         messages = (update.message, plainer(update.message))
         for message in messages[breaks(update.message) :]:
             failed = await self._update(update, message)
