@@ -27,7 +27,6 @@ from tests.engine.staged import ME, Door, Place, only_a_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bot.steps.contract import Doing, Memory, Outcome, Task
 
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=20)  # halves of surrogate pairs, too
 ENTRIES = st.lists(
@@ -256,27 +255,30 @@ def test_a_locked_store_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @only_a_file
-def test_a_run_outlasts_a_store_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a step came to is written down as soon as it can be; the step is not done again."""
+@pytest.mark.parametrize("when", ["remember", "perform"])
+def test_a_run_outlasts_a_store_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """That a step is begun, and what it came to, is written down as soon as it can be; the step is not done again."""
     monkeypatch.setattr(sqlite, "BUSY", 0.05)
     place = Place(tmp_path)
     other = sqlite3.connect(tmp_path / ".fletcher.db", isolation_level=None, check_same_thread=False)
-    build, warned = staged.Building.perform, list[str]()
+    before, warned = getattr(staged.Building, when), list[str]()
 
-    def perform(self: staged.Building, task: Task, memory: Memory, doing: Doing) -> Outcome:
-        outcome = build(self, task, memory, doing)
+    def locks(*args: object) -> object:
+        done = before(*args)
         if not warned:
             other.execute("attach ? as store", [str(tmp_path / ".fletcher" / "fletcher.db")])
             other.execute("begin immediate")
             other.execute("update store.locks set at = 0")
-        return outcome
+        return done
 
     def warning(text: str, *args: object) -> None:
         warned.append(text % args)
         other.execute("rollback")
 
     monkeypatch.setattr(patience._log, "warning", warning)
-    monkeypatch.setattr(staged.Building, "perform", perform)
+    monkeypatch.setattr(staged.Building, when, locks)
     assert place.run().state == "fixed"
     other.close()
     assert place.done.count("build") == 1
