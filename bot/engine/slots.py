@@ -58,21 +58,13 @@ class _Look:
 class Looks:
     """A context manager: while it lasts, this process looks.
 
-    `executor` is who it is among those that are alive, made up where there are no others. `may` raises where this process may
-    act no more.
+    `executor` is who it is among those that are alive, made up where there are no others. Whether it still is, each
+    transaction asks, so that nobody waits here for a database that is away.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        parts: Parts,
-        submit: Callable[[Order], str],
-        *,
-        executor: str = "",
-        may: Callable[[], object] = lambda: None,
-    ) -> None:
+    def __init__(self, store: Store, parts: Parts, submit: Callable[[Order], str], *, executor: str = "") -> None:
         self._store, self._parts = store, parts
-        self._executor, self._may = executor or secrets.token_hex(8), may
+        self._executor = executor or secrets.token_hex(8)
         self._orders = ordered.Orders(store, submit)
         self._running: dict[str, _Look] = {}
         self._lock = threading.Lock()
@@ -99,8 +91,6 @@ class Looks:
     def _go_on(self) -> None:
         while not self._over.is_set():
             self._store.looks.clear()
-            if not self._allowed():
-                return
             try:
                 self._see()
             except StoreTrouble as trouble:
@@ -110,15 +100,6 @@ class Looks:
                 _log.exception("what is due could not be seen to")
                 self._over.wait(1.0)
             self._store.looks.wait(PAUSE)
-
-    def _allowed(self) -> bool:
-        """Whether this process may still act."""
-        try:
-            self._may()
-        except Exception as lost:  # noqa: BLE001  # it was taken for dead, and others look
-            _log.warning("nothing is looked here any more: %s", str(lost) or type(lost).__name__)
-            return False
-        return True
 
     def _see(self) -> None:
         now = time.monotonic()
@@ -231,7 +212,7 @@ class Looks:
 
     def _written(self, name: str, slot: int, result: Result) -> None:
         """Write the result down with what follows from it, then order what is to be ordered."""
-        while self._allowed():  # else the slot stays taken, and is looked again
+        while True:
             try:
                 with self._store.change() as change:
                     own = probe_rows.done(change.c, name, slot, self._executor, result, change.now)

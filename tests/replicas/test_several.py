@@ -20,6 +20,7 @@ from bot.engine.values import Person
 from bot.errors import Unreachable
 from tests import postgres
 from tests.engine.staged import ME
+from tests.probes.looking import probe
 from tests.replicas.several import ROOT, Several, freeze, until
 
 if TYPE_CHECKING:
@@ -186,6 +187,20 @@ def test_one_ends_while_the_database_is_away(several: Several, server: postgres.
     several.decide("run")
     several.reaches("run", "fixed")
     each_once(several)
+
+
+def test_one_that_looks_ends_while_the_database_is_away(several: Several, server: postgres.Cluster) -> None:
+    """On SIGTERM too, whether or not anything is due."""
+    with several.front() as front:
+        front.probing.declare([probe("a")])
+    several.start(1)
+    server.stop()
+    try:
+        time.sleep(1)  # it has noticed
+        several.replicas[-1].terminate()
+        assert several.replicas[-1].wait(60) == 0
+    finally:
+        server.start()
 
 
 def test_another_folder_is_refused(several: Several, tmp_path: Path) -> None:
