@@ -54,6 +54,14 @@ def test_what_a_killed_one_was_doing_another_finishes(several: Several) -> None:
         assert len(front.executors()) == 2
 
 
+def test_who_was_killed_serves_no_more_where_nobody_else_does(several: Several) -> None:
+    """All of them at once: else an order would be handed to one of them, and wait for ever."""
+    for one in several.replicas:
+        one.kill()
+    with several.front() as front:
+        until(lambda: front.executors() == (), "nobody serves")
+
+
 def test_a_frozen_one_acts_no_more_when_it_wakes_up(several: Several) -> None:
     """Frozen in the middle of a step, taken for dead, awake again: it does nothing of it, says why and ends itself."""
     several.place.put("hang-build")
