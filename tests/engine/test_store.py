@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, get_args
 
 import msgspec
@@ -18,6 +19,7 @@ from bot.engine.front import Front
 from bot.engine.front import _executor as executor_of_this
 from bot.engine.home import Home, home_of
 from bot.engine.states import NEXT, follows
+from bot.engine.trouble import StoreTrouble
 from bot.engine.values import ENDED, Decision, RunState
 from bot.errors import Unreachable
 from bot.policy import Policy
@@ -283,6 +285,22 @@ def test_a_run_outlasts_a_store_that_cannot_be_written(
     other.close()
     assert place.done.count("build") == 1
     assert [text.endswith("then try again; trying again") for text in warned] == [True]
+
+
+def test_a_process_that_uses_all_of_its_connections_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is trouble with the store, which passes, and no bug that ends a run."""
+    place = Place(tmp_path)
+    with place.front() as front, ExitStack() as used:
+        engine = front._store.database.engine
+        monkeypatch.setattr(engine.pool, "_timeout", 0.05)
+        for _ in range(20):
+            used.enter_context(engine.connect())
+        with pytest.raises(StoreTrouble, match="all of its connections"):
+            front.runs()
+        with pytest.raises(StoreTrouble, match="all of its connections"):
+            front.submit(place.order())
+        used.close()
+        assert front.runs() == ()
 
 
 def test_any_text_is_kept_and_exported(tmp_path: Path) -> None:
