@@ -173,7 +173,12 @@ class Looks:
         look = _Look(standing.probe.name, slot, time.monotonic() + seconds, seconds)
         with self._lock:
             self._running[look.name] = look
-        threading.Thread(target=self._look, args=(standing, look), name=f"look {look.name}", daemon=True).start()
+        try:
+            threading.Thread(target=self._look, args=(standing, look), name=f"look {look.name}", daemon=True).start()
+        except RuntimeError as problem:  # there are too many threads: nothing is left in the middle
+            with self._lock:
+                del self._running[look.name]
+            self._written(look.name, slot, Result(light="unknown", says=f"it could not be looked: {problem}"))
 
     def _leave(self, now: float) -> None:
         """What takes too long is told to stop, and its result counts no more."""
