@@ -216,6 +216,9 @@ class Stages:
             if stop := breaker.stops(run.runbook.policy, run.runbook.id, breaker.fix_of(plan), before, change.now):
                 _leave(change, run, "refused", f"{stop}.")
                 return "out"
+            if unasked := self._asks_by_now(change, run, plan):
+                _leave(change, run, "refused", unasked)
+                return "out"
         counted = self._unchanged(run, plan)
         if counted is None:
             return "out"
@@ -224,6 +227,18 @@ class Stages:
             change.go(run_id, "running", *counted)
             change.audit(run_id, run.order.person, f"began to act on {plan.target}", digest=plan.digest)
         return "in"
+
+    def _asks_by_now(self, change: Change, run: Run, plan: Plan) -> str:
+        """Why a run that was planned to go unasked has to ask by now, "" when it has not: others were quicker since."""
+        if run.asked is None or run.asked.need != "none":
+            return ""
+        need = self._needed(change, run, plan)
+        return (
+            f"It was planned to go unasked, and {run.runbook.id} goes unasked no more: {need.why}. Nothing was done; order it "
+            "again, and somebody is asked."
+            if need.need != "none"
+            else ""
+        )
 
     def _late(self, run: Run) -> str:
         """Why an approval counts no more, "" when it does: nobody expects what was approved long ago to begin now."""

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bot.engine import rows
 from bot.engine.values import Decision, Person
 from bot.errors import Unreachable
-from bot.policy import Grant, Policy
+from bot.policy import Auto, Grant, Policy
+from bot.runbook.document import Limit
 from tests.engine import staged
 from tests.engine.staged import ME, PEER, Door, Place
 from tests.engine.test_runs import MENDED, Serving, until
@@ -260,6 +262,23 @@ def test_a_person_s_word_waits_too(place: Slow) -> None:
         assert (front.show(run).state, "note" in place.done) == ("unknown", False)
         front.switch.release(ME)
         until(front, run, "fixed")
+
+
+def test_what_was_to_go_unasked_counts_again_before_it_begins(tmp_path: Path) -> None:
+    """Planned while the limit was not reached yet, as several orders of one look are: the limit holds all the same."""
+    place = Slow(tmp_path, Policy(run=(Grant(),), approve=(Grant(),), auto=(Auto("mend", Limit(1, 3600)),)))
+    with Serving(place), place.front() as front:
+        front.switch.hold(ME)
+        runs = [front.submit(place.order(name)) for name in ("one", "two")]
+        seen(lambda: all(any(text.startswith("HELD") for text in heard(front, run)) for run in runs))
+        assert [asked and asked.need for asked in (front.show(run).asked for run in runs)] == ["none", "none"]
+        front.cancel("one", ME)
+        with front._store.change() as change:  # as if it had been quicker
+            rows.put(change.c, "one", acted_at=change.now)
+        front.switch.release(ME)
+        said = until(front, "two", "refused").says
+        assert "goes unasked no more" in said[-1]
+    assert "note" not in place.done
 
 
 GRANTED = Policy(
