@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 
 from bot.engine import rows
+from bot.engine import tables as t
 from bot.engine.values import Decision, Person
 from bot.errors import Unreachable
 from bot.policy import Auto, Grant, Policy
@@ -279,6 +281,17 @@ def test_what_was_to_go_unasked_counts_again_before_it_begins(tmp_path: Path) ->
         said = until(front, "two", "refused").says
         assert "goes unasked no more" in said[-1]
     assert "note" not in place.done
+
+
+def test_what_waits_for_a_person_s_word_is_in_no_middle(place: Slow) -> None:
+    """A step that was in flight when its process died, of which nobody can tell: it is not being done."""
+    place.put("lost-note")
+    with Serving(place), place.front() as front:
+        run = front.submit(place.order(yes=True))
+        until(front, run, "unknown")
+        with front._store.change() as change:  # as a process that died leaves it
+            change.c.execute(sa.update(t.attempts).where(t.attempts.c.step == "note").values(outcome=None))
+        assert front.switch.in_the_middle() == ()
 
 
 GRANTED = Policy(
