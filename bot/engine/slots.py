@@ -89,12 +89,16 @@ class Looks:
     # --- taking ----------------------------------------------------------------------------------
 
     def _go_on(self) -> None:
+        told = ""
         while not self._over.is_set():
             self._store.looks.clear()
             try:
                 self._see()
+                told = ""
             except StoreTrouble as trouble:
-                _log.warning("%s; trying again", trouble)
+                if str(trouble) != told:  # once, however long it lasts
+                    _log.warning("%s; trying again", trouble)
+                told = str(trouble)
                 self._over.wait(1.0)
             except Exception:  # noqa: BLE001  # the other probes are looked
                 _log.exception("what is due could not be seen to")
