@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from bot.engine import rows, tasks
+from bot.engine.trouble import StoreTrouble
 from bot.errors import FletcherError, Unreachable
 from bot.steps.contract import Memory, Outcome
 
@@ -99,6 +100,8 @@ class Attempts:
                 if not self._gate.released(act.doing.stop):
                     raise Unreachable("it was held, and cancelled before it began")
                 memory = act.kind.remember(act.task, act.doing)
+        except StoreTrouble:  # it says nothing of the step: whoever is patient begins anew
+            raise
         except FletcherError as problem:
             outcome = failed(problem, act.doing)
             self._ended(act, number, outcome, never_begun=True)

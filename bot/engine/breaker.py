@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from bot.engine.rows import Before
     from bot.plan.values import Plan
+    from bot.policy import Auto
     from bot.runbook.document import Policy
 
-BACK: Final = 86_400.0  # seconds that are looked back at
+BACK: Final = 86_400.0  # seconds in which a fix that does not hold counts; what limits say may be longer
 _SOON: Final = 3600.0  # seconds in which a fix that was proven and is needed again did not hold
 _UNDONE: Final = frozenset({"rolled-back", "rollback-failed"})
 
@@ -32,12 +33,18 @@ def fix_of(plan: Plan) -> str:
     return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()
 
 
+def back(own: Policy, unasked: Iterable[Auto]) -> float:
+    """How many seconds are looked back at: as many as the runbook's own limits, and those of what goes unasked, are about."""
+    limits = [own.cooldown or 0.0, own.limit.within if own.limit is not None else 0.0]
+    return max([BACK, *limits, *(one.limit.within for one in unasked)])
+
+
 def stops(policy: Policy, runbook: str, fix: str, before: Sequence[Before], now: float) -> str:
     """Why it is not done now, "" when it may be; `before` is what acted on this target, the newest first."""
     own = [one for one in before if one.runbook == runbook]
     # A clock that was set back makes what was done lie ahead; it was done just now then.
     now = max([now, *(one.acted_at for one in own)])
-    held_not = [one for one in own if one.fix == fix and _did_not_hold(one, now)]
+    held_not = [one for one in own if one.fix == fix and now - one.acted_at < BACK and _did_not_hold(one, now)]
     if len(held_not) >= 2:
         runs = ", ".join(one.id for one in held_not[:2])
         return (

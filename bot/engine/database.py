@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from bot.engine import tables
 from bot.engine.sqlite import SQLite
@@ -91,6 +92,10 @@ class Database:
             yield
         except DBAPIError as problem:
             raise self.kind.sentence(problem) from problem
+        except NoConnection as problem:
+            raise StoreTrouble(
+                f"{self.kind.name} answers too slowly: this process uses all of its connections, and none came back in time"
+            ) from problem
 
 
 def _postgres(address: str) -> PostgreSQL:

@@ -66,14 +66,17 @@ class Executor:
         self._durable.close()
 
     def _watch(self) -> None:
+        told = ""
         while not self._over.is_set():
             self._store.signalled.clear()
             again = False
             try:
                 self._see()
+                told = ""
             except StoreTrouble as trouble:
-                _log.warning("%s; trying again", trouble)
-                again = True
+                if str(trouble) != told:  # once, however long it lasts
+                    _log.warning("%s; trying again", trouble)
+                told, again = str(trouble), True
             except (
                 concurrent.futures.CancelledError,
                 asyncio.CancelledError,

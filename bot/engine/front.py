@@ -318,7 +318,7 @@ class Front:
         lease = self._store.lease
         if lease is None or not lease.shared:  # the one executor of a file has one name for all times
             return Looks(self._store, parts, self.submit)
-        return Looks(self._store, parts, self.submit, executor=lease.id, may=lease.check)
+        return Looks(self._store, parts, self.submit, executor=lease.id)
 
     def _forget(self) -> None:
         """Remove what has been kept for long enough: outputs of runs that have ended, as the policy says."""

@@ -31,6 +31,8 @@ LONGEST: Final = 60  # seconds that one statement may take
 IDLE: Final = (
     4  # seconds after which the session of a process is ended that does nothing in a transaction, as a frozen one
 )
+#: Whatever the database has as its default: whoever has waited for another writer has to see what that one wrote.
+_COMMITTED: Final = r"-c default_transaction_isolation=read\ committed"
 _CONNECT: Final = 5  # seconds for a connection
 _ALONE: Final = 0x666C657463686572  # the key of the lock of whoever writes
 
@@ -56,7 +58,7 @@ class PostgreSQL:
         self.process = f"fletcher {socket.gethostname()[:30]} {os.getpid()} {secrets.token_hex(4)}"
         self.arguments: dict[str, object] = {
             "application_name": self.process, "connect_timeout": _CONNECT, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 5000,
-            "options": f"-c search_path={SCHEMA} -c lock_timeout={WAIT}s -c statement_timeout={LONGEST}s",
+            "options": f"-c search_path={SCHEMA} -c lock_timeout={WAIT}s -c statement_timeout={LONGEST}s {_COMMITTED}",
         }  # fmt: skip
         self.engine = sa.create_engine(
             url, pool_size=4, max_overflow=16, pool_pre_ping=True, connect_args=self.arguments

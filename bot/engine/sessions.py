@@ -28,6 +28,8 @@ BEATS: Final = sa.update(t.executors).where(*_ALIVE).values(beat=_NOW, session=_
 DIES: Final = sa.update(t.executors).where(*_ALIVE).values(ended=_NOW)
 FORGET: Final = sa.delete(t.executors).where(_e.ended < _NOW - _KEPT)
 PEERS: Final = sa.select(_e.id, _e.holder, _NOW - _e.beat, _UP).where(_e.ended.is_(None), _e.id != of("of_id"))
+#: Who is heard of: nobody may be there who would take a silent one for dead.
+HEARD: Final = sa.select(_e.id).where(_e.ended.is_(None), sa.or_(_NOW - _e.beat <= STALE, _UP < STALE))
 _SESSIONS: Final = sa.table("pg_stat_activity", sa.column("pid"), sa.column("application_name"))
 END: Final = sa.select(sa.func.pg_terminate_backend(_SESSIONS.c.pid)).where(
     _SESSIONS.c.application_name == of("of_process"), _SESSIONS.c.pid != _MINE

@@ -59,21 +59,13 @@ class _Look:
 class Looks:
     """A context manager: while it lasts, this process looks.
 
-    `executor` is who it is among those that are alive, made up where there are no others. `may` raises where this process may
-    act no more.
+    `executor` is who it is among those that are alive, made up where there are no others. Whether it still is, each
+    transaction asks, so that nobody waits here for a database that is away.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        parts: Parts,
-        submit: Callable[[Order], str],
-        *,
-        executor: str = "",
-        may: Callable[[], object] = lambda: None,
-    ) -> None:
+    def __init__(self, store: Store, parts: Parts, submit: Callable[[Order], str], *, executor: str = "") -> None:
         self._store, self._parts = store, parts
-        self._executor, self._may = executor or secrets.token_hex(8), may
+        self._executor = executor or secrets.token_hex(8)
         self._orders = ordered.Orders(store, submit)
         self._running: dict[str, _Look] = {}
         self._lock = threading.Lock()
@@ -98,28 +90,21 @@ class Looks:
     # --- taking ----------------------------------------------------------------------------------
 
     def _go_on(self) -> None:
+        told = ""
         while not self._over.is_set():
             self._store.looks.clear()
-            if not self._allowed():
-                return
             try:
                 self._see()
+                told = ""
             except StoreTrouble as trouble:
-                _log.warning("%s; trying again", trouble)
+                if str(trouble) != told:  # once, however long it lasts
+                    _log.warning("%s; trying again", trouble)
+                told = str(trouble)
                 self._over.wait(1.0)
             except Exception:  # noqa: BLE001  # the other probes are looked
                 _log.exception("what is due could not be seen to")
                 self._over.wait(1.0)
             self._store.looks.wait(PAUSE)
-
-    def _allowed(self) -> bool:
-        """Whether this process may still act."""
-        try:
-            self._may()
-        except Exception as lost:  # noqa: BLE001  # it was taken for dead, and others look
-            _log.warning("nothing is looked here any more: %s", str(lost) or type(lost).__name__)
-            return False
-        return True
 
     def _see(self) -> None:
         now = time.monotonic()
@@ -201,7 +186,12 @@ class Looks:
         look = _Look(standing.probe.name, slot, time.monotonic() + seconds, seconds)
         with self._lock:
             self._running[look.name] = look
-        threading.Thread(target=self._look, args=(standing, look), name=f"look {look.name}", daemon=True).start()
+        try:
+            threading.Thread(target=self._look, args=(standing, look), name=f"look {look.name}", daemon=True).start()
+        except RuntimeError as problem:  # there are too many threads: nothing is left in the middle
+            with self._lock:
+                del self._running[look.name]
+            self._written(look.name, slot, Result(light="unknown", says=f"it could not be looked: {problem}"))
 
     def _leave(self, now: float) -> None:
         """What takes too long is told to stop, and its result counts no more."""
@@ -240,7 +230,7 @@ class Looks:
 
     def _written(self, name: str, slot: int, result: Result) -> None:
         """Write the result down with what follows from it, then order what is to be ordered."""
-        while self._allowed():  # else the slot stays taken, and is looked again
+        while True:
             try:
                 with self._store.change() as change:
                     own = probe_rows.done(change.c, name, slot, self._executor, result, change.now)

@@ -102,7 +102,7 @@ class Stages:
             if looked.verdict != "cause":
                 state = looked.verdict
             return state, "; ".join([plan.refused or "nothing is to be done", *plan.instead])
-        before = rows.acted(change.c, plan.target, change.now - breaker.BACK, run.id)
+        before = self._acted(change, run, plan)
         stop = breaker.stops(run.runbook.policy, run.runbook.id, breaker.fix_of(plan), before, change.now)
         return ("refused", f"{stop}.") if stop else None
 
@@ -116,10 +116,15 @@ class Stages:
         return _leave(change, run, "done", "This was a dry run: the plan is made, nothing of it was done.", *refused)
 
     def _needed(self, change: Change, run: Run, plan: Plan) -> Needed:
-        before = rows.acted(change.c, plan.target, change.now - breaker.BACK, run.id)
+        before = self._acted(change, run, plan)
         acted = [change.now - one.acted_at for one in before if one.runbook == run.runbook.id]
         asked = (plan.approval.need, plan.approval.why)
         return needed(self.parts.policy, asked, plan.effect, run.order.person, run.runbook.id, acted)
+
+    def _acted(self, change: Change, run: Run, plan: Plan) -> tuple[rows.Before, ...]:
+        """What acted on the target before, as far back as anything counts it."""
+        auto = self.parts.policy.auto if self.parts.policy is not None else ()
+        return rows.acted(change.c, plan.target, change.now - breaker.back(run.runbook.policy, auto), run.id)
 
     def _ask(self, change: Change, run: Run, plan: Plan, need: Needed) -> Ahead:
         """Ask whoever has to be asked; what the order itself answers is decided at once."""
@@ -204,7 +209,7 @@ class Stages:
         plan = run.looked.plan
         with self.store.change() as change:
             holder = rows.lock(change.c, plan.target, run_id, run.order.person.name, change.now)
-            before = rows.acted(change.c, plan.target, change.now - breaker.BACK, run_id)
+            before = self._acted(change, run, plan)
             if holder is not None:
                 _leave(
                     change,
@@ -216,6 +221,9 @@ class Stages:
             if stop := breaker.stops(run.runbook.policy, run.runbook.id, breaker.fix_of(plan), before, change.now):
                 _leave(change, run, "refused", f"{stop}.")
                 return "out"
+            if unasked := self._asks_by_now(change, run, plan):
+                _leave(change, run, "refused", unasked)
+                return "out"
         counted = self._unchanged(run, plan)
         if counted is None:
             return "out"
@@ -224,6 +232,18 @@ class Stages:
             change.go(run_id, "running", *counted)
             change.audit(run_id, run.order.person, f"began to act on {plan.target}", digest=plan.digest)
         return "in"
+
+    def _asks_by_now(self, change: Change, run: Run, plan: Plan) -> str:
+        """Why a run that was planned to go unasked has to ask by now, "" when it has not: others were quicker since."""
+        if run.asked is None or run.asked.need != "none":
+            return ""
+        need = self._needed(change, run, plan)
+        return (
+            f"It was planned to go unasked, and {run.runbook.id} goes unasked no more: {need.why}. Nothing was done; order it "
+            "again, and somebody is asked."
+            if need.need != "none"
+            else ""
+        )
 
     def _late(self, run: Run) -> str:
         """Why an approval counts no more, "" when it does: nobody expects what was approved long ago to begin now."""

@@ -18,6 +18,7 @@ from bot.engine.database import Database
 from bot.engine.home import holder
 from bot.engine.lease import Lease, Shared, Watched
 from bot.engine.patience import Patience
+from bot.engine.sessions import HEARD
 from bot.engine.values import ENDED, Event
 from bot.errors import Unreachable
 from bot.redact import redact
@@ -151,12 +152,13 @@ class Store:
         return cast("World", Watched(world, self.lease))
 
     def executors(self) -> tuple[Holder, ...]:
-        """Who acts now."""
+        """Who acts now: whoever is silent does not, also while there is no other one that would take over."""
         if not self.database.kind.shared:
             one = self.home.executor()
             return () if one is None else (one,)
         with self.read() as c:
-            return tuple(owners.executors(c).values())
+            heard = set(c.execute(HEARD).scalars())
+            return tuple(one for name, one in owners.executors(c).items() if name in heard)
 
     def _share(self) -> None:
         """See that this folder is the one of all who share the database. Raises Unreachable where it is another one."""

@@ -73,12 +73,15 @@ class Switch:
             return held(c)
 
     def in_the_middle(self) -> tuple[tuple[str, str], ...]:
-        """The steps that are being done or taken back just now, as (run, step): they are let end."""
+        """The steps that are being done or taken back just now, as (run, step): they are let end.
+
+        One of which nobody can tell whether it was done waits for a person, and is not being done.
+        """
         a, r = t.attempts.c, t.runs.c
         asked = (
             sa.select(a.run, a.step)
             .join(t.runs, r.id == a.run)
-            .where(a.outcome.is_(None), r.state.not_in(sorted(ENDED)))
+            .where(a.outcome.is_(None), r.state.not_in(sorted({*ENDED, "unknown"})))
         )
         with self._store.read() as c:
             return tuple((run, step) for run, step in c.execute(asked.order_by(a.run, a.step)))

@@ -342,6 +342,25 @@ def test_auto_goes_unasked_up_to_its_limit(tmp_path: Path) -> None:
     assert (place.run(door).state, len(door.asked)) == ("fixed", 1)
 
 
+@pytest.mark.parametrize("of", ["auto", "limit", "cooldown"])
+def test_a_limit_may_be_longer_than_a_day(tmp_path: Path, of: str) -> None:
+    """What was done two days ago counts in a limit of a week."""
+    auto = (Auto("mend", Limit(1, 7 * 86400)),) if of == "auto" else ()
+    place = Place(tmp_path, Policy(run=(Grant(),), approve=(Grant(),), auto=auto))
+    if of != "auto":
+        own = {"limit": "policy: {limit: 1/7d}", "cooldown": "policy: {cooldown: 7d}"}[of]
+        place.put("mend.md", MEND.replace("inputs:", f"{own}\ninputs:", 1))
+    door = Door()
+    first = place.run(door)
+    assert first.state == "fixed"
+    with place.front() as front, front._store.change() as change:
+        rows.put(change.c, first.id, acted_at=change.now - 2 * 86400)
+    place.put("app.env", "VALUE=bad\n")
+    place.put("running", "VALUE=bad\n")
+    asked, second = len(door.asked), place.run(door)
+    assert (second.state, len(door.asked) - asked) == (("fixed", 1) if of == "auto" else ("refused", 0)), second.says
+
+
 def test_other_doors_only_look_without_a_policy(place: Place) -> None:
     """And are told the line that would enable more."""
     run = place.run(person=Person("bot", "web"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, get_args
 
 import msgspec
@@ -18,6 +19,7 @@ from bot.engine.front import Front
 from bot.engine.front import _executor as executor_of_this
 from bot.engine.home import Home, home_of
 from bot.engine.states import NEXT, follows
+from bot.engine.trouble import StoreTrouble
 from bot.engine.values import ENDED, Decision, RunState
 from bot.errors import Unreachable
 from bot.policy import Policy
@@ -27,7 +29,6 @@ from tests.engine.staged import ME, Door, Place, only_a_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bot.steps.contract import Doing, Memory, Outcome, Task
 
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=20)  # halves of surrogate pairs, too
 ENTRIES = st.lists(
@@ -256,31 +257,50 @@ def test_a_locked_store_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @only_a_file
-def test_a_run_outlasts_a_store_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a step came to is written down as soon as it can be; the step is not done again."""
+@pytest.mark.parametrize("when", ["remember", "perform"])
+def test_a_run_outlasts_a_store_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """That a step is begun, and what it came to, is written down as soon as it can be; the step is not done again."""
     monkeypatch.setattr(sqlite, "BUSY", 0.05)
     place = Place(tmp_path)
     other = sqlite3.connect(tmp_path / ".fletcher.db", isolation_level=None, check_same_thread=False)
-    build, warned = staged.Building.perform, list[str]()
+    before, warned = getattr(staged.Building, when), list[str]()
 
-    def perform(self: staged.Building, task: Task, memory: Memory, doing: Doing) -> Outcome:
-        outcome = build(self, task, memory, doing)
+    def locks(*args: object) -> object:
+        done = before(*args)
         if not warned:
             other.execute("attach ? as store", [str(tmp_path / ".fletcher" / "fletcher.db")])
             other.execute("begin immediate")
             other.execute("update store.locks set at = 0")
-        return outcome
+        return done
 
     def warning(text: str, *args: object) -> None:
         warned.append(text % args)
         other.execute("rollback")
 
     monkeypatch.setattr(patience._log, "warning", warning)
-    monkeypatch.setattr(staged.Building, "perform", perform)
+    monkeypatch.setattr(staged.Building, when, locks)
     assert place.run().state == "fixed"
     other.close()
     assert place.done.count("build") == 1
     assert [text.endswith("then try again; trying again") for text in warned] == [True]
+
+
+def test_a_process_that_uses_all_of_its_connections_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is trouble with the store, which passes, and no bug that ends a run."""
+    place = Place(tmp_path)
+    with place.front() as front, ExitStack() as used:
+        engine = front._store.database.engine
+        monkeypatch.setattr(engine.pool, "_timeout", 0.05)
+        for _ in range(20):
+            used.enter_context(engine.connect())
+        with pytest.raises(StoreTrouble, match="all of its connections"):
+            front.runs()
+        with pytest.raises(StoreTrouble, match="all of its connections"):
+            front.submit(place.order())
+        used.close()
+        assert front.runs() == ()
 
 
 def test_any_text_is_kept_and_exported(tmp_path: Path) -> None:

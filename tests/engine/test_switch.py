@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 
+from bot.engine import rows
+from bot.engine import tables as t
 from bot.engine.values import Decision, Person
 from bot.errors import Unreachable
-from bot.policy import Grant, Policy
+from bot.policy import Auto, Grant, Policy
+from bot.runbook.document import Limit
 from tests.engine import staged
 from tests.engine.staged import ME, PEER, Door, Place
 from tests.engine.test_runs import MENDED, Serving, until
@@ -260,6 +264,34 @@ def test_a_person_s_word_waits_too(place: Slow) -> None:
         assert (front.show(run).state, "note" in place.done) == ("unknown", False)
         front.switch.release(ME)
         until(front, run, "fixed")
+
+
+def test_what_was_to_go_unasked_counts_again_before_it_begins(tmp_path: Path) -> None:
+    """Planned while the limit was not reached yet, as several orders of one look are: the limit holds all the same."""
+    place = Slow(tmp_path, Policy(run=(Grant(),), approve=(Grant(),), auto=(Auto("mend", Limit(1, 3600)),)))
+    with Serving(place), place.front() as front:
+        front.switch.hold(ME)
+        runs = [front.submit(place.order(name)) for name in ("one", "two")]
+        seen(lambda: all(any(text.startswith("HELD") for text in heard(front, run)) for run in runs))
+        assert [asked and asked.need for asked in (front.show(run).asked for run in runs)] == ["none", "none"]
+        front.cancel("one", ME)
+        with front._store.change() as change:  # as if it had been quicker
+            rows.put(change.c, "one", acted_at=change.now)
+        front.switch.release(ME)
+        said = until(front, "two", "refused").says
+        assert "goes unasked no more" in said[-1]
+    assert "note" not in place.done
+
+
+def test_what_waits_for_a_person_s_word_is_in_no_middle(place: Slow) -> None:
+    """A step that was in flight when its process died, of which nobody can tell: it is not being done."""
+    place.put("lost-note")
+    with Serving(place), place.front() as front:
+        run = front.submit(place.order(yes=True))
+        until(front, run, "unknown")
+        with front._store.change() as change:  # as a process that died leaves it
+            change.c.execute(sa.update(t.attempts).where(t.attempts.c.step == "note").values(outcome=None))
+        assert front.switch.in_the_middle() == ()
 
 
 GRANTED = Policy(

@@ -228,6 +228,31 @@ def test_a_look_that_hangs_is_left_and_the_next_slot_says_so(front: Front) -> No
     assert (len(calls), rows(front)) == (2, {("a", 60): "done", ("a", 120): "done", ("a", 180): "done"})
 
 
+def test_a_look_that_cannot_be_begun_is_unknown_and_the_next_one_is_made(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    """Where this process may have no more threads, nothing is left in the middle."""
+    start, failed = threading.Thread.start, list[str]()
+
+    def fails(thread: threading.Thread) -> None:
+        if thread.name == "look a" and not failed:
+            failed.append(thread.name)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", fails)
+    front.probing.declare([probe("a"), probe("b")])
+    front.probing.due("a", 60)
+    front.probing.due("b", 60)
+    with looks(front, lambda *_: GREEN):
+        until(lambda: rows(front) == {("a", 60): "done", ("b", 60): "done"})
+        last = standing(front, "a").last
+        assert (last and last.light, last and last.says) == (
+            "unknown",
+            "it could not be looked: can't start new thread",
+        )
+        front.probing.due("a", 120)
+        until(lambda: standing(front, "a").state == "healthy")
+
+
 def test_at_most_so_many_looks_go_on_and_the_rest_waits(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
     """What finds no thread is looked as soon as one is free."""
     monkeypatch.setattr(slots, "MOST", 3)

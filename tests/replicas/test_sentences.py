@@ -10,9 +10,11 @@ import psycopg
 import pytest
 
 from bot.engine import postgres as engine
+from bot.engine import rows
 from bot.engine.front import Front
 from bot.errors import Unreachable
 from tests import postgres
+from tests.replicas.several import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +45,32 @@ def test_a_writer_who_does_not_end_is_said(
             with pytest.raises(Unreachable, match=r"another process has kept .* from being written for more than 1 s"):
                 front.claim("slack", "Ev1")
         assert front.claim("slack", "Ev1")
+
+
+def test_a_database_of_another_isolation_is_written_one_after_the_other(
+    server: postgres.Cluster, tmp_path: Path
+) -> None:
+    """Whoever has waited for another writer sees what that one wrote."""
+    address = postgres.database(server.address(), "isolated")
+    postgres.rows(address, "alter database isolated set default_transaction_isolation = 'serializable'")
+    waiting = "select 1 from pg_locks where locktype = 'advisory' and not granted"
+    troubles: list[str] = []
+
+    def second() -> None:
+        try:
+            front.keep("slack", "card", "second")
+        except Unreachable as trouble:
+            troubles.append(str(trouble))
+
+    with Front(tmp_path, None, address) as front:
+        front.keep("slack", "card", "none")
+        thread = threading.Thread(target=second)
+        with front._store.change() as change:
+            rows.keep(change.c, "slack", "card", "first", change.now)
+            thread.start()
+            until(lambda: postgres.rows(address, waiting), "the second one waits")
+        thread.join()
+        assert (troubles, front.kept("slack", "card")) == ([], {"card": "second"})
 
 
 def test_whatever_a_program_prints_is_kept(server: postgres.Cluster, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from bot.engine.values import Person
 from bot.errors import Unreachable
 from tests import postgres
 from tests.engine.staged import ME
+from tests.probes.looking import probe
 from tests.replicas.several import ROOT, Several, freeze, until
 
 if TYPE_CHECKING:
@@ -51,6 +52,14 @@ def test_what_a_killed_one_was_doing_another_finishes(several: Several) -> None:
     each_once(several)
     with several.front() as front:
         assert len(front.executors()) == 2
+
+
+def test_who_was_killed_serves_no_more_where_nobody_else_does(several: Several) -> None:
+    """All of them at once: else an order would be handed to one of them, and wait for ever."""
+    for one in several.replicas:
+        one.kill()
+    with several.front() as front:
+        until(lambda: front.executors() == (), "nobody serves")
 
 
 def test_a_frozen_one_acts_no_more_when_it_wakes_up(several: Several) -> None:
@@ -186,6 +195,21 @@ def test_one_ends_while_the_database_is_away(several: Several, server: postgres.
     several.decide("run")
     several.reaches("run", "fixed")
     each_once(several)
+
+
+def test_one_that_looks_ends_while_the_database_is_away(several: Several, server: postgres.Cluster) -> None:
+    """On SIGTERM too, whether or not anything is due; what is the same for as long as it lasts is said once by each."""
+    with several.front() as front:
+        front.probing.declare([probe("a")])
+    several.start(1)
+    server.stop()
+    try:
+        time.sleep(4)  # it has noticed
+        several.replicas[-1].terminate()
+        assert several.replicas[-1].wait(60) == 0
+        assert several.log(several.replicas[-1]).count("Connection refused); see whether it runs") <= 3
+    finally:
+        server.start()
 
 
 def test_another_folder_is_refused(several: Several, tmp_path: Path) -> None:
