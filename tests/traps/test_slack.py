@@ -46,9 +46,14 @@ def test_T1_without_a_policy_nothing_is_done_but_in_the_terminal(here: Path, sla
             card = served.card(run, says_="run = [{who = [")
             assert run.state == "refused"
             assert not {"approve", "deny"} & buttons(card).keys()
-        for door in ("slack", "clock", "web"):
+        for door in ("slack", "web"):
             served.front.submit(served.place.order(door, person=Person("ada", door)))
             assert served.later(door).state == "refused"
+        served.front.submit(served.place.order("clock", person=Person("clock", "clock")))
+        asked = served.later("clock", "waiting")  # which the terminal may answer, and nobody here
+        slack.slash(f"approve {asked.id}").ack()
+        slack.whisper(ADA, "may only look")
+        served.front.cancel("clock", Person("clock", "clock"))
         served.front.submit(served.place.order("terminal", person=ME))
         run = served.later("terminal", "waiting")
         slack.slash(f"approve {run.id}").ack()
