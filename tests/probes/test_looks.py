@@ -365,7 +365,9 @@ def test_a_look_that_remembers_is_told_what_has_ended(front: Front, here: Path) 
             front.probing.due("a", slot)
             until(lambda slot=slot: standing(front, "a").slot == slot)  # type: ignore[misc]
             if slot == 120:
-                front.cancel("a.60", Person("clock", "clock"))
+                with front._store.change() as change:
+                    change.go("a.60", "looking")
+                    change.go("a.60", "refused", "Another run is acting on it.")
     assert told == [(), (), ("a.60",)]
     assert standing(front, "a").over == ()
 
