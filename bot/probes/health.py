@@ -111,7 +111,10 @@ def _result(told: list[Part], memory: str) -> Result:
     told = sorted(told, key=lambda part: _ORDER.index(part.light))
     worst = told[0].light
     bad = [part.says for part in told if part.light == worst and worst != "green"]
-    says = "; ".join(one.rstrip(".") for one in bad) or f"all is well: {', '.join(dict.fromkeys(p.name for p in told))}"
+    says = (
+        "; ".join(dict.fromkeys(one.rstrip(".") for one in bad))
+        or f"all is well: {', '.join(dict.fromkeys(p.name for p in told))}"
+    )
     findings = [
         Finding(
             room="", verdict=_WORDS[part.light], summary=redact(f"{part.name}: {part.says}"), confidence=1.0,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _HEAD: Final = ("PROBE", "STATE", "SINCE", "LOOKS", "LAST LOOK", "NEXT", "MISSED", "SKIPPED", "RUN")
 _COLOUR: Final = {"healthy": "\x1b[32;1m", "degraded": "\x1b[31;1m", "unknown": "\x1b[33;1m"}
+_OF_NO_ROOM: Final = {"cause": "bad", "healthy": "good", "inconclusive": "not known"}
 _FINDINGS: Final = 5  # rooms of one probe that are told whole
 _QUOTED: Final = 4  # lines of each
 _CODES: Final = {"degraded": 1, "unknown": 3}
@@ -94,7 +95,7 @@ def whole(
     for found in findings[:_FINDINGS]:
         yield from _finding(found, width)
     if len(findings) > _FINDINGS:
-        yield f"  … {len(findings) - _FINDINGS} more rooms; --json has them"
+        yield f"  … {len(findings) - _FINDINGS} more; --json has them"
     slots = list(history)
     if slots:
         yield "  Its last slots"
@@ -159,10 +160,10 @@ def _facts(one: Standing, now: float, following: float | None) -> Iterator[tuple
 
 
 def _finding(found: Finding, width: int) -> Iterator[str]:
-    where = f"room {rooms([found]) or text(found.room, 100)}" if found.room else "no single room"
-    yield from _wrapped(
-        f"{text(found.cause, 100) or found.verdict} in {where}: {text(found.summary, 500)}", width, "  - "
-    )
+    said = text(found.cause, 100) or _OF_NO_ROOM[found.verdict]
+    if found.room:
+        said = f"{text(found.cause, 100) or found.verdict} in room {rooms([found]) or text(found.room, 100)}"
+    yield from _wrapped(f"{said}: {text(found.summary, 500)}", width, "  - ")
     for quoted in found.quotes[:_QUOTED]:
         yield from _wrapped(f"{text(quoted.where, 120)}: {text(quoted.text, 300)}", width, "      | ")
 
