@@ -17,7 +17,7 @@ from bot.runbook import shelf
 from bot.runbook.document import Limit
 from tests.engine.staged import Eyes, Place
 from tests.engine.test_runs import MENDED, Serving, until
-from tests.probes.looking import looks, probe
+from tests.probes.looking import probe
 from tests.probes.looking import until as due
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ class Probed(Place):
 
     @property
     def parts(self) -> Parts:
-        return replace(super().parts, eyes=Finding(self.folder))
+        red = Result(light="red", says="rooms lack their agent")
+        return replace(super().parts, eyes=Finding(self.folder), probe=lambda _standing, _stop: red)
 
 
 def test_T24_a_scheduled_run_asks_for_approval(tmp_path: Path) -> None:
@@ -71,9 +72,9 @@ def test_T24_a_scheduled_run_asks_for_approval(tmp_path: Path) -> None:
 def test_T24_what_is_due_and_red_asks_for_approval(tmp_path: Path) -> None:
     """From a slot of the clock's to the question; the next red look asks nothing anew."""
     place = Probed(tmp_path, APPROVED)
-    red = Result(light="red", says="rooms lack their agent")
-    with Serving(place), place.front() as front, looks(front, lambda _standing, _stop: red):
+    with place.front() as front:
         front.probing.declare([probe("sweep", orders=DIAGNOSE.id, here=str(tmp_path))])
+    with Serving(place), place.front() as front:
         slot = int(time.time())
         assert front.probing.due("sweep", slot)
         due(front.runs)
