@@ -146,7 +146,7 @@ RED: dict[str, tuple[Callable[[Looked], object], str, str, str]] = {
     "down": (lambda on: on.stack.engine.boxes.clear(), "containers", "demo has no container", ""),
     "worker": (lambda on: on.worker.end(), "workers", "does not answer", "worker_endpoint"),
     "keys": (lambda on: on.stack.api.keys.clear(), "api", "The server refuses the key", "`keys:`"),
-    "clock": (_set("api", ahead=9.0), "clock", "s ahead of this machine's", "timedatectl"),
+    "clock": (_set("api", ahead=9.4), "clock", "is 9 s ahead of this machine's", "timedatectl"),
     "level": (_warnings_only, "log-level", "hides the lines that decide", "level: info"),
     "full": (lambda on: on.disk(Disk(f_bavail=2 * GB // 4096)), "disk", "2 GB of 215 GB free", "docker system df"),
     "no files": (lambda on: on.disk(Disk(f_favail=10)), "disk", "room for 10 more files only", "FLETCHER_HOME"),
